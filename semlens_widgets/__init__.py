@@ -1,0 +1,59 @@
+"""Look inside vision models from Jupyter: find, label, compare and audit what each neuron stands for.
+
+Everything public is imported on first use, so that ``import semlens_widgets`` is instant.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from semlens_widgets import demo
+    from semlens_widgets.foundation import FoundationModel, OpenClip
+    from semlens_widgets.images import ImageDataset
+    from semlens_widgets.lens import SemanticLens, open
+    from semlens_widgets.target import TargetModel
+    from semlens_widgets.widgets import ConceptGallery, ContrastPanel, Explorer, NeuronMap
+
+__version__ = version("semlens-widgets")
+
+_HOMES = {
+    "SemanticLens": "lens",
+    "open": "lens",
+    "TargetModel": "target",
+    "ImageDataset": "images",
+    "FoundationModel": "foundation",
+    "OpenClip": "foundation",
+    "NeuronMap": "widgets",
+    "ConceptGallery": "widgets",
+    "ContrastPanel": "widgets",
+    "Explorer": "widgets",
+}
+
+__all__ = [
+    "ConceptGallery",
+    "ContrastPanel",
+    "Explorer",
+    "FoundationModel",
+    "ImageDataset",
+    "NeuronMap",
+    "OpenClip",
+    "SemanticLens",
+    "TargetModel",
+    "demo",
+    "open",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "demo":
+        return import_module("semlens_widgets.demo")
+    if name in _HOMES:
+        return getattr(import_module(f"semlens_widgets.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'semlens_widgets' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])
