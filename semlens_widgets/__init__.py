@@ -6,7 +6,6 @@ Everything public is imported on first use, so that ``import semlens_widgets`` i
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from semlens_widgets.target import TargetModel
     from semlens_widgets.widgets import ConceptGallery, ContrastPanel, Explorer, NeuronMap
 
-__version__ = version("semlens-widgets")
+__version__ = "0.1.0"
 
 _HOMES = {
     "SemanticLens": "lens",
