@@ -1,0 +1,66 @@
+// The part of the anywidget model that the widgets use, typed by their traits.
+import { signal, type ReadonlySignal } from "@preact/signals";
+
+export interface Model<T extends object> {
+  get<K extends keyof T & string>(key: K): T[K];
+  set<K extends keyof T & string>(key: K, value: T[K]): void;
+  save_changes(): void;
+  on(event: string, callback: (...args: any[]) => void): void;
+  off(event: string, callback?: ((...args: any[]) => void) | null): void;
+  send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]): void;
+}
+
+export interface RenderContext<T extends object> {
+  model: Model<T>;
+  el: HTMLElement;
+}
+
+/** A neuron as the `active` trait carries it. */
+export interface Neuron {
+  layer: string;
+  neuron: number;
+}
+
+export type Cleanup = () => void;
+
+/** Mirror a trait in a signal. The second value stops listening. */
+export function traitSignal<T extends object, K extends keyof T & string>(
+  model: Model<T>,
+  key: K,
+): [ReadonlySignal<T[K]>, Cleanup] {
+  const mirror = signal(model.get(key));
+  const update = () => {
+    mirror.value = model.get(key);
+  };
+  model.on(`change:${key}`, update);
+  return [mirror, () => model.off(`change:${key}`, update)];
+}
+
+/** Write one trait and send it to the kernel. */
+export function setTrait<T extends object, K extends keyof T & string>(
+  model: Model<T>,
+  key: K,
+  value: T[K],
+): void {
+  model.set(key, value);
+  model.save_changes();
+}
+
+type Bytes = DataView | ArrayBuffer | Uint8Array | null | undefined;
+
+function aligned(bytes: Bytes): ArrayBuffer {
+  if (!bytes) return new ArrayBuffer(0);
+  if (bytes instanceof ArrayBuffer) return bytes;
+  const { buffer, byteOffset, byteLength } = bytes;
+  return buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
+}
+
+const whole = (buffer: ArrayBuffer): ArrayBuffer =>
+  buffer.byteLength % 4 ? buffer.slice(0, buffer.byteLength - (buffer.byteLength % 4)) : buffer;
+
+/** Bytes traits and reply buffers as typed columns; absent bytes are an empty column. */
+export const float32 = (bytes: Bytes): Float32Array<ArrayBuffer> =>
+  new Float32Array(whole(aligned(bytes)));
+export const uint32 = (bytes: Bytes): Uint32Array<ArrayBuffer> =>
+  new Uint32Array(whole(aligned(bytes)));
+export const uint8 = (bytes: Bytes): Uint8Array<ArrayBuffer> => new Uint8Array(aligned(bytes));

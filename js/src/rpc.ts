@@ -1,0 +1,203 @@
+// Lazy requests from the browser to the kernel, over anywidget's custom messages.
+// The other side is semlens_widgets/widgets/_base.py.
+import type { Model } from "./model";
+
+export interface Reply<T> {
+  result: T;
+  buffers: DataView[];
+}
+
+export interface RequestOptions {
+  /** Aborting drops a queued request and ignores a late reply. */
+  signal?: AbortSignal | undefined;
+  /** A newer request with the same key supersedes the older ones. */
+  key?: string | undefined;
+}
+
+export class RpcError extends Error {
+  constructor(
+    message: string,
+    /** The kernel's exception class, or "Timeout", "KernelGone". */
+    readonly type: string,
+    /** Whether asking again may help. */
+    readonly retryable: boolean,
+  ) {
+    super(message);
+    this.name = "RpcError";
+  }
+}
+
+export const isAbort = (error: unknown): boolean =>
+  error instanceof DOMException && error.name === "AbortError";
+
+const aborted = () => new DOMException("superseded or cancelled", "AbortError");
+
+interface Waiter {
+  key: string | undefined;
+  resolve: (reply: Reply<any>) => void;
+  reject: (error: unknown) => void;
+}
+
+interface Job {
+  id: number;
+  identity: string;
+  method: string;
+  params: object;
+  waiters: Set<Waiter>;
+  timer?: ReturnType<typeof setTimeout>;
+}
+
+type Message =
+  | { kind: "reply"; id: number; result: unknown }
+  | { kind: "reply"; id: number; error: { type: string; message: string } };
+
+const MAX_IN_FLIGHT = 4;
+
+export class Rpc {
+  // Replies reach every view of a model, in every browser tab: ids start at a random place.
+  private nextId = Math.floor(Math.random() * 2 ** 31) * 2 ** 20;
+  private readonly queue: Job[] = [];
+  private readonly inFlight = new Map<number, Job>();
+  private disposed = false;
+
+  constructor(
+    private readonly model: Model<any>,
+    private readonly timeout = 30_000,
+  ) {
+    model.on("msg:custom", this.onMessage);
+  }
+
+  request<T>(method: string, params: object = {}, options: RequestOptions = {}): Promise<Reply<T>> {
+    const { signal, key } = options;
+    if (this.disposed || signal?.aborted) return Promise.reject(aborted());
+    const identity = `${method} ${JSON.stringify(params)}`;
+    return new Promise<Reply<T>>((resolve, reject) => {
+      const shared = this.jobs().find((job) => job.identity === identity && job.waiters.size > 0);
+      const job = shared ?? { id: this.nextId++, identity, method, params, waiters: new Set() };
+      const cancel = () => this.leave(job, waiter, aborted());
+      const finish = () => signal?.removeEventListener("abort", cancel);
+      const waiter: Waiter = {
+        key,
+        resolve: (reply) => (finish(), resolve(reply)),
+        reject: (error) => (finish(), reject(error)),
+      };
+      job.waiters.add(waiter);
+      signal?.addEventListener("abort", cancel, { once: true });
+      if (key !== undefined) this.supersede(key, waiter);
+      if (!shared) this.queue.push(job);
+      this.pump();
+    });
+  }
+
+  /** Reject everything that waits and stop listening. */
+  dispose(): void {
+    this.disposed = true;
+    this.model.off("msg:custom", this.onMessage);
+    for (const job of this.jobs()) {
+      clearTimeout(job.timer);
+      for (const waiter of job.waiters) waiter.reject(aborted());
+      job.waiters.clear();
+    }
+    this.queue.length = 0;
+    this.inFlight.clear();
+  }
+
+  private jobs(): Job[] {
+    return [...this.inFlight.values(), ...this.queue];
+  }
+
+  private supersede(key: string, newest: Waiter): void {
+    for (const job of this.jobs()) {
+      for (const waiter of [...job.waiters]) {
+        if (waiter.key === key && waiter !== newest) this.leave(job, waiter, aborted());
+      }
+    }
+  }
+
+  private leave(job: Job, waiter: Waiter, error: unknown): void {
+    if (!job.waiters.delete(waiter)) return;
+    waiter.reject(error);
+    const queued = this.queue.indexOf(job);
+    // A request already sent keeps its place until the kernel answers: the kernel works on it.
+    if (job.waiters.size === 0 && queued >= 0) this.queue.splice(queued, 1);
+  }
+
+  private pump(): void {
+    while (this.inFlight.size < MAX_IN_FLIGHT && this.queue.length > 0) {
+      const job = this.queue.shift()!;
+      this.inFlight.set(job.id, job);
+      job.timer = setTimeout(() => {
+        const text = "The kernel has not answered. It may be busy, restarted or stopped.";
+        this.settle(job, (waiter) => waiter.reject(new RpcError(text, "Timeout", true)));
+      }, this.timeout);
+      const { id, method, params } = job;
+      try {
+        this.model.send({ kind: "request", id, method, params });
+      } catch {
+        const text = "There is no connection to the kernel.";
+        this.settle(job, (waiter) => waiter.reject(new RpcError(text, "KernelGone", true)));
+      }
+    }
+  }
+
+  private settle(job: Job, tell: (waiter: Waiter) => void): void {
+    clearTimeout(job.timer);
+    this.inFlight.delete(job.id);
+    for (const waiter of job.waiters) tell(waiter);
+    job.waiters.clear();
+    this.pump();
+  }
+
+  private readonly onMessage = (message: Message, buffers: DataView[] = []): void => {
+    if (message?.kind !== "reply") return;
+    const job = this.inFlight.get(message.id);
+    if (!job) return;
+    if ("error" in message) {
+      const { type, message: text } = message.error;
+      this.settle(job, (waiter) => waiter.reject(new RpcError(text, type, true)));
+    } else {
+      const reply = { result: message.result, buffers };
+      this.settle(job, (waiter) => waiter.resolve(reply));
+    }
+  };
+}
+
+/** A map that forgets the least recently used entries; `evicted` frees what they hold. */
+export class LruCache<K, V> {
+  private readonly entries = new Map<K, V>();
+
+  constructor(
+    private readonly capacity: number,
+    private readonly evicted: (value: V) => void = () => {},
+  ) {}
+
+  get size(): number {
+    return this.entries.size;
+  }
+
+  get(key: K): V | undefined {
+    const value = this.entries.get(key);
+    if (value !== undefined) {
+      this.entries.delete(key);
+      this.entries.set(key, value);
+    }
+    return value;
+  }
+
+  set(key: K, value: V): void {
+    const old = this.entries.get(key);
+    if (old !== undefined && old !== value) this.evicted(old);
+    this.entries.delete(key);
+    this.entries.set(key, value);
+    while (this.entries.size > this.capacity) {
+      const [oldest, dropped] = this.entries.entries().next().value!;
+      this.entries.delete(oldest);
+      this.evicted(dropped);
+    }
+  }
+
+  clear(): void {
+    for (const value of this.entries.values()) this.evicted(value);
+    this.entries.clear();
+  }
+}

@@ -1,0 +1,31 @@
+"""Widgets that look at a lens: each is one file here and one of the same name in ``js/src``."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from semlens_widgets.widgets.contrast import ContrastPanel
+    from semlens_widgets.widgets.explorer import Explorer
+    from semlens_widgets.widgets.gallery import ConceptGallery
+    from semlens_widgets.widgets.map import NeuronMap
+
+__all__ = ["ConceptGallery", "ContrastPanel", "Explorer", "NeuronMap"]
+
+_HOMES = {
+    "ConceptGallery": "gallery",
+    "ContrastPanel": "contrast",
+    "Explorer": "explorer",
+    "NeuronMap": "map",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,176 @@
+"""What every widget shares: strict construction, lazy requests, errors for people.
+
+The other side of the requests is ``js/src/rpc.ts``.
+"""
+
+from __future__ import annotations
+
+import base64
+import difflib
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import anywidget
+import traitlets
+
+if TYPE_CHECKING:
+    from semlens_widgets.lens import SemanticLens
+
+logger = logging.getLogger(__name__)
+
+STATIC = Path(__file__).parent.parent / "static"
+
+#: What a request handler returns: a JSON value and the binary buffers beside it.
+Reply = tuple[Any, Sequence[bytes]]
+Handler = Callable[[Any, Mapping[str, Any]], Reply]
+
+_PLUMBING = {"comm", "keys", "log"}
+_MISSING_BUNDLE = """export default {{ render({{ el }}) {{ el.textContent =
+"The browser part of this widget ({name}) is not built. Run: pip install -e ."; }} }};"""
+
+
+def asset(name: str) -> Path | str:
+    """Return the path of a built bundle, or a stand-in that says how to build it."""
+    path = STATIC / name
+    if path.exists():
+        return path
+    return _MISSING_BUNDLE.format(name=name) if name.endswith(".js") else ""
+
+
+def close_matches(value: object, known: Sequence[str]) -> str:
+    """Return ``" Did you mean 'a' or 'b'?"``, or the known names if nothing is close."""
+    close = difflib.get_close_matches(str(value), known, n=3, cutoff=0.5)
+    if close:
+        return f" Did you mean {' or '.join(map(repr, close))}?"
+    return f" Known: {', '.join(map(repr, known[:12]))}{', ...' if len(known) > 12 else '.'}"
+
+
+def describe(error: BaseException) -> dict[str, str]:
+    """Return an exception as the error reply: its class and a message without machine paths."""
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    text = re.sub(r"(?<![\w.:/\\])(?:[A-Za-z]:)?(?:[/\\][^\s/\\'\":]+)+[/\\]", "", text)
+    return {"type": type(error).__name__, "message": text or type(error).__name__}
+
+
+class Neuron(traitlets.TraitType[Any, Any]):
+    """A trait for one neuron: ``(layer, index)`` or None; in JSON ``{"layer", "neuron"}``."""
+
+    default_value = None
+    allow_none = True
+    info_text = "a neuron: (layer, index), or None"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.tag(sync=True, to_json=_neuron_to_json, from_json=_neuron_from_json)
+
+    def validate(self, obj: Any, value: Any) -> tuple[str, int] | None:
+        """Accept a pair, a list, or the JSON form."""
+        if isinstance(value, Mapping):
+            value = _neuron_from_json(value)
+        try:
+            layer, neuron = value
+            return (str(layer), int(neuron))
+        except (TypeError, ValueError):
+            self.error(obj, value)
+            raise AssertionError from None  # error() raises
+
+
+def _neuron_to_json(value: tuple[str, int] | None, _widget: object = None) -> Any:
+    return None if value is None else {"layer": value[0], "neuron": value[1]}
+
+
+def _neuron_from_json(value: Any, _widget: object = None) -> tuple[str, int] | None:
+    if isinstance(value, Mapping):
+        return (str(value.get("layer")), int(value.get("neuron", -1)))
+    return None if value is None else (value[0], value[1])
+
+
+class LensWidget(anywidget.AnyWidget):
+    """A widget that looks at a lens.
+
+    Subclasses name their request handlers in ``_requests``; each takes ``(self, params)``
+    and returns a JSON value and a list of buffers. What a handler raises reaches the person
+    inside the widget, without a traceback.
+
+    Parameters
+    ----------
+    lens : SemanticLens
+        The analysis to look at.
+    **options
+        Public traits of the widget; unknown names raise TypeError.
+    """
+
+    _requests: ClassVar[Mapping[str, Handler]] = {}
+
+    active = Neuron(help="The neuron looked at: (layer, index), or None.")
+
+    def __init__(self, lens: SemanticLens, **options: Any) -> None:
+        self.lens = lens
+        known = [
+            name
+            for name in self.class_trait_names()
+            if not name.startswith("_") and name not in _PLUMBING
+        ]
+        for name in options:
+            if name not in known:
+                message = f"{type(self).__name__} has no option {name!r}."
+                raise TypeError(message + close_matches(name, sorted(known)))
+        super().__init__(**options)
+        self.on_msg(self._answer)
+
+    @traitlets.validate("active")
+    def _known_neuron(self, proposal: dict[str, Any]) -> tuple[str, int] | None:
+        neuron: tuple[str, int] | None = proposal["value"]
+        if neuron is None:
+            return None
+        layer, index = neuron
+        layers = [str(name) for name in self.lens.layers]
+        if layer not in layers:
+            raise traitlets.TraitError(
+                f"active: there is no layer {layer!r}.{close_matches(layer, layers)}"
+            )
+        table = self.lens.neurons
+        if not ((table["layer"] == layer) & (table["neuron"] == index)).any():
+            raise traitlets.TraitError(f"active: layer {layer!r} has no neuron {index}.")
+        return neuron
+
+    def _answer(self, _widget: object, content: Any, _buffers: Sequence[memoryview]) -> None:
+        if not isinstance(content, Mapping) or content.get("kind") != "request":
+            return
+        reply: dict[str, Any] = {"kind": "reply", "id": content.get("id")}
+        buffers: Sequence[bytes] = []
+        method = content.get("method")
+        try:
+            handler = self._requests.get(str(method))
+            if handler is None:
+                raise ValueError(f"{type(self).__name__} cannot answer {method!r}.")
+            reply["result"], buffers = handler(self, content.get("params") or {})
+        except Exception as error:
+            logger.debug("request %r failed", method, exc_info=True)
+            reply["error"] = describe(error)
+            buffers = []
+        self.send(reply, list(buffers))
+
+    def _summary(self) -> str:
+        """Return what stands between the parentheses of the repr."""
+        return "no neuron" if self.active is None else "{} / {}".format(*self.active)
+
+    def _preview(self) -> bytes | None:
+        """Return a PNG shown where no JavaScript runs, such as on code-hosting sites."""
+        return None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._summary()})"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        bundle: tuple[dict[str, Any], dict[str, Any]] | None = super()._repr_mimebundle_(**kwargs)
+        if bundle is None:
+            return None
+        data, metadata = bundle
+        png = self._preview()
+        if png is not None:
+            data = {**data, "image/png": base64.b64encode(png).decode("ascii")}
+        return data, metadata
