@@ -1,0 +1,344 @@
+"""The foundation model: it puts images and words into one space."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from PIL import Image
+
+CSP_TEMPLATES = (
+    "{}",
+    "{}-like",
+    "a {}",
+    "an image of a {}",
+    "a closeup of a {}",
+    "an image of a closeup of {}",
+)
+"""The six prompt templates of arXiv 2604.22477."""
+
+_TEXTS_KEPT = 20_000  # at 512 numbers each, 40 MB
+_TEXTS_AT_ONCE = 256
+_WEIGHTS = ("*.safetensors", "*.bin", "*.pth")
+_CONFIG = "open_clip_config.json"
+_LOCAL = "local-dir:"
+
+
+@runtime_checkable
+class FoundationModel(Protocol):
+    """What is asked of a model that embeds images and texts.
+
+    `name` identifies model and weights and is stored with the embeddings; `dim` is the length of
+    an embedding.
+    """
+
+    name: str
+    dim: int
+
+    def transform(self, image: Image.Image) -> Tensor:
+        """Turn an RGB image into the model's input, (3, height, width)."""
+        ...
+
+    def encode_images(self, images: Tensor) -> Tensor:
+        """Embed transformed images: (batch, 3, height, width) to unit (batch, dim), float32."""
+        ...
+
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """Embed texts: to unit (texts, dim), float32."""
+        ...
+
+
+class OpenClip:
+    """A CLIP-like model of the open_clip library.
+
+    Parameters
+    ----------
+    model
+        An architecture known to open_clip (``"ViT-B-32"``), ``"hf-hub:<organisation>/<name>"``,
+        or a directory that holds ``open_clip_config.json`` and the weights (as a path or as
+        ``"local-dir:<path>"``). A file ``bpe.txt.gz`` in it is the tokenizer's vocabulary.
+    pretrained
+        With an architecture: a tag of open_clip (downloaded on first use) or the path of a
+        checkpoint. With a bare checkpoint the images are normalised as open_clip does by default;
+        use a directory with its own ``preprocess_cfg`` where that is wrong.
+    tokenizer_path
+        A vocabulary of merges (``bpe.txt.gz``) instead of the model's own.
+    device
+        Where the model runs; by default the CPU. Embeddings are returned on the CPU.
+    batch_size
+        The most images that go through the model at once.
+    autocast
+        Run the encoders in half precision. Embeddings are normalised in float32 all the same.
+
+    Raises
+    ------
+    ValueError
+        If model, weights or vocabulary cannot be found, or do not fit each other.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        *,
+        pretrained: str | Path | None = None,
+        tokenizer_path: str | Path | None = None,
+        device: str | torch.device | None = None,
+        batch_size: int = 64,
+        autocast: bool = False,
+    ) -> None:
+        import open_clip
+
+        if batch_size < 1:
+            raise ValueError(f"batch_size={batch_size} must be at least 1.")
+        vocabulary = _checked_vocabulary(tokenizer_path)
+        directory = _directory(model)
+        if directory is not None:
+            identifier = _checked_directory(directory, pretrained)
+            if vocabulary is None and (directory / "bpe.txt.gz").is_file():
+                vocabulary = directory / "bpe.txt.gz"
+            pretrained = None
+        else:
+            identifier = str(model)
+            pretrained = _checked_pretrained(identifier, pretrained)
+        self.device = torch.device(device or "cpu")
+        self.batch_size = batch_size
+        self.autocast = autocast
+        network, _, self._preprocess = open_clip.create_model_and_transforms(
+            identifier, pretrained=pretrained, device=self.device
+        )
+        self._network = network.eval()
+        options = {} if vocabulary is None else {"bpe_path": str(vocabulary)}
+        self._tokenizer = open_clip.get_tokenizer(identifier, **options)
+        config: dict[str, Any] = open_clip.get_model_config(identifier)
+        _check_vocabulary_size(self._tokenizer, config.get("text_cfg", {}))
+        self.dim = int(config["embed_dim"])
+        self.name = _name(identifier, directory, pretrained, network)
+        self._texts: OrderedDict[str, Tensor] = OrderedDict()  # least recently used first
+
+    def __repr__(self) -> str:
+        return f"OpenClip({self.name}, dim={self.dim})"
+
+    def transform(self, image: Image.Image) -> Tensor:
+        """Turn an RGB image into the model's input, (3, height, width)."""
+        tensor: Tensor = self._preprocess(image)
+        return tensor
+
+    def encode_images(self, images: Tensor) -> Tensor:
+        """Embed transformed images.
+
+        Parameters
+        ----------
+        images
+            (batch, 3, height, width), each from `transform`.
+
+        Returns
+        -------
+        Tensor
+            (batch, dim) float32 unit vectors on the CPU.
+
+        Raises
+        ------
+        ValueError
+            If `images` is not a batch of images.
+        """
+        if images.ndim != 4:
+            raise ValueError(
+                f"images has shape {tuple(images.shape)}; expected (batch, 3, height, width)."
+            )
+        return self._encoded(self._network.encode_image, images, self.batch_size)
+
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """Embed texts; each different text goes through the model once.
+
+        Returns
+        -------
+        Tensor
+            (texts, dim) float32 unit vectors on the CPU.
+
+        Raises
+        ------
+        TypeError
+            If `texts` is one string rather than a list of them.
+        """
+        if isinstance(texts, str):
+            raise TypeError(f"texts must be a list of strings: [{texts!r}].")
+        unknown = [text for text in dict.fromkeys(texts) if text not in self._texts]
+        if unknown:
+            tokens = self._tokenizer(unknown)
+            encoded = self._encoded(self._network.encode_text, tokens, _TEXTS_AT_ONCE)
+            self._texts.update(zip(unknown, encoded, strict=True))
+        rows = []
+        for text in texts:
+            self._texts.move_to_end(text)
+            rows.append(self._texts[text])
+        while len(self._texts) > _TEXTS_KEPT:
+            self._texts.popitem(last=False)
+        return torch.stack(rows) if rows else torch.empty(0, self.dim)
+
+    def _encoded(
+        self, encode: Callable[[Tensor], Tensor], inputs: Tensor, batch_size: int
+    ) -> Tensor:
+        half = torch.bfloat16 if self.device.type == "cpu" else torch.float16
+        with (
+            torch.no_grad(),
+            torch.autocast(self.device.type, dtype=half, enabled=self.autocast),
+        ):
+            parts = [
+                normalize(encode(batch.to(self.device)).float(), dim=-1).cpu()
+                for batch in torch.split(inputs, batch_size)
+                if len(batch)
+            ]
+        return torch.cat(parts) if parts else torch.empty(0, self.dim)
+
+
+def embed_prompts(
+    foundation: FoundationModel, texts: Sequence[str], templates: Sequence[str] = ("{}",)
+) -> Tensor:
+    """Embed every text in every template.
+
+    Parameters
+    ----------
+    foundation
+        The model that embeds.
+    texts
+        Words or phrases; the empty text is allowed and gives the empty prompt.
+    templates
+        Each holds ``{}`` where the text goes, such as `CSP_TEMPLATES`.
+
+    Returns
+    -------
+    Tensor
+        (templates, texts, dim) float32 unit vectors.
+
+    Raises
+    ------
+    ValueError
+        If there is no template or one has no place for the text.
+    TypeError
+        If `texts` or `templates` is one string.
+    """
+    for argument, value in (("texts", texts), ("templates", templates)):
+        if isinstance(value, str):
+            raise TypeError(f"{argument} must be a list of strings: [{value!r}].")
+    if not templates:
+        raise ValueError('templates is empty; ("{}",) takes the texts as they are.')
+    for template in templates:
+        if "{}" not in template:
+            raise ValueError(
+                f'templates holds {template!r}, which has no {{}} for the text; write "a {{}}".'
+            )
+    prompts = [template.replace("{}", text) for template in templates for text in texts]
+    return foundation.encode_text(prompts).view(len(templates), len(texts), foundation.dim)
+
+
+def _directory(model: str | Path) -> Path | None:
+    """Return the directory that `model` means, or None if it is a name."""
+    import open_clip
+
+    if isinstance(model, Path):
+        return model
+    if model.startswith(_LOCAL):
+        return Path(model.removeprefix(_LOCAL))
+    if model.startswith("hf-hub:") or model.replace("/", "-") in open_clip.list_models():
+        return None
+    if Path(model).is_dir():
+        return Path(model)
+    close = difflib.get_close_matches(model, open_clip.list_models(), n=4, cutoff=0.4)
+    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    raise ValueError(
+        f"model={model!r} is neither an open_clip architecture nor an existing directory.{hint} "
+        "open_clip.list_models() names all."
+    )
+
+
+def _checked_directory(directory: Path, pretrained: str | Path | None) -> str:
+    if not directory.is_dir():
+        raise ValueError(f"model: the directory {str(directory)!r} does not exist.")
+    if pretrained is not None:
+        raise ValueError(
+            f"pretrained={str(pretrained)!r} has no meaning beside a directory, whose own weights "
+            "are loaded; leave it out."
+        )
+    if not (directory / _CONFIG).is_file():
+        raise ValueError(f"model: the directory {directory.name!r} holds no {_CONFIG}.")
+    if not any(found for pattern in _WEIGHTS for found in directory.glob(pattern)):
+        raise ValueError(
+            f"model: the directory {directory.name!r} holds no weights "
+            f"({', '.join(_WEIGHTS)}); without them the embeddings would be random."
+        )
+    return f"{_LOCAL}{directory}"
+
+
+def _checked_pretrained(identifier: str, pretrained: str | Path | None) -> str | None:
+    import open_clip
+
+    if identifier.startswith("hf-hub:"):
+        if pretrained is not None:
+            raise ValueError(
+                f"pretrained={str(pretrained)!r} has no meaning beside {identifier!r}, which "
+                "names its weights; leave it out."
+            )
+        return None
+    tags = open_clip.list_pretrained_tags_by_model(identifier.replace("/", "-"))
+    known = f"tags of {identifier!r}: {', '.join(map(repr, tags)) or 'none'}"
+    if pretrained is None:
+        raise ValueError(
+            "pretrained is missing, and random weights embed nothing; name a tag or the path of a "
+            f"checkpoint ({known})."
+        )
+    if str(pretrained) in tags or Path(pretrained).is_file():
+        return str(pretrained)
+    raise ValueError(
+        f"pretrained={str(pretrained)!r} is neither a known tag nor an existing file ({known})."
+    )
+
+
+def _checked_vocabulary(path: str | Path | None) -> Path | None:
+    if path is None:
+        return None
+    if not Path(path).is_file():
+        raise ValueError(f"tokenizer_path={str(path)!r} does not exist; give a bpe.txt.gz.")
+    return Path(path)
+
+
+def _check_vocabulary_size(tokenizer: Any, text_config: dict[str, Any]) -> None:
+    """Stop a tokenizer whose ids the text tower does not have."""
+    has = getattr(tokenizer, "vocab_size", None)
+    expected = text_config.get("vocab_size")
+    if isinstance(has, int) and isinstance(expected, int) and has > expected:
+        raise ValueError(
+            f"The tokenizer has {has} entries, the model's text tower {expected}: put the "
+            "bpe.txt.gz it was trained with into the directory, or name it in tokenizer_path."
+        )
+
+
+def _name(
+    identifier: str, directory: Path | None, pretrained: str | None, network: torch.nn.Module
+) -> str:
+    """Name model and weights alike on every machine."""
+    if directory is not None:
+        return f"{directory.resolve().name}-{_fingerprint(network)}"
+    if pretrained is None:
+        return identifier
+    if Path(pretrained).is_file():
+        return f"{identifier}/{Path(pretrained).stem}-{_fingerprint(network)}"
+    return f"{identifier}/{pretrained}"
+
+
+def _fingerprint(network: torch.nn.Module) -> str:
+    """Return eight hexadecimal digits that stand for the weights."""
+    digest = hashlib.sha256()
+    for key, value in sorted(network.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(value.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:8]
