@@ -1,0 +1,1 @@
+"""Analysis of an analysed model: pure functions on tensors, without widgets, stores or models."""

@@ -1,0 +1,80 @@
+"""The soft weighted pointwise mutual information of CLIP-Dissect (arXiv 2204.10965)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from semlens_widgets.analysis.evidence import Evidence
+
+_CHUNK = 1 << 24  # float32 values per working array: 64 MiB
+
+# As its authors set them: softmax scale, first and last p_r, and the floor under the log.
+_SCALE, _P_FIRST, _P_LAST, _FLOOR = 10.0, 0.998, 0.97, 1e-7
+
+
+def wpmi(evidence: Evidence, texts: Tensor, *, centred: bool = False) -> Tensor:
+    """Return log p(top images | t) of softWPMI, ``(N, T)``, before the prior is subtracted.
+
+    P(t | x) = softmax over texts of 10 cos(F(x), T(t)); the value is the sum over a neuron's most
+    activating images, by rank r, of log(1 + p_r (P - 1) + 1e-7), where p_r = .998 - .028 r / R.
+    The score is this minus its log-mean-exp over all neurons (lambda = 1).
+
+    Parameters
+    ----------
+    evidence
+        Evidence with ``top_samples`` and ``sample_embeddings``.
+    texts
+        ``(T, D)`` unit text embeddings.
+    centred
+        Whether each text's mean similarity over the data set is subtracted before the softmax.
+
+    Raises
+    ------
+    ValueError
+        If the evidence has no ``top_samples``.
+
+    Notes
+    -----
+    CLIP-Dissect (arXiv 2204.10965), SoftWPMI, with the constants of its authors' code.
+    """
+    if evidence.top_samples is None or evidence.sample_embeddings is None:
+        raise ValueError(
+            "evidence: clip-dissect needs top_samples and sample_embeddings, "
+            "the most activating images of every neuron"
+        )
+    ids, inverse = torch.unique(evidence.top_samples.clamp(min=0), return_inverse=True)
+    images = evidence.sample_embeddings[ids].float()  # (U, D), each image once
+    offset = evidence.mean_embedding.float() @ texts.T if centred else texts.new_zeros(len(texts))
+    step = max(1, _CHUNK // len(texts))
+    normaliser = torch.cat(
+        [(_SCALE * (part @ texts.T - offset)).logsumexp(1) for part in torch.split(images, step)]
+    )
+    neurons, top = evidence.top_samples.shape
+    present = (evidence.top_samples >= 0)[..., None]
+    ranks = torch.arange(top, device=texts.device)[:, None]
+    share = _P_FIRST - (_P_FIRST - _P_LAST) / top * ranks  # (R, 1)
+    rest = 1 - share + _FLOOR
+    result = texts.new_empty(neurons, len(texts))
+    width = max(1, _CHUNK // len(ids))  # texts at a time
+    for first in range(0, len(texts), width):
+        some = slice(first, first + width)
+        logits = _SCALE * (images @ texts[some].T - offset[some])
+        probability = (logits - normaliser[:, None]).exp_()  # (U, t)
+        rows = max(1, _CHUNK // (top * probability.shape[1]))
+        for start in range(0, neurons, rows):
+            part = slice(start, start + rows)
+            # 1 + p (P - 1) = (1 - p) + p P without cancellation
+            terms = probability[inverse[part]].mul_(share).add_(rest)
+            result[part, some] = (terms.log_() * present[part]).sum(1)
+    return result
+
+
+def log_mean_exp(joint: Tensor) -> Tensor:
+    """Return the logarithm of the mean over neurons of ``exp(joint)``, ``(T,)``."""
+    return joint.logsumexp(0) - math.log(len(joint))

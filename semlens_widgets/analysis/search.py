@@ -1,0 +1,151 @@
+"""Search neurons by text, by image or by another neuron (SemanticLens, arXiv 2501.05398)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+
+def query_directions(prompts: Tensor, empty: Tensor | None = None) -> Tensor:
+    """Return the direction each text query scores along, ``(Q, D)``.
+
+    Parameters
+    ----------
+    prompts
+        ``(templates, Q, D)`` unit text embeddings of every query in every template.
+    empty
+        ``(templates, 1, D)``, the empty text in every template; None subtracts nothing.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together.
+
+    Notes
+    -----
+    The mean over templates of T(template(q)) - T(template("")). It is not normalised again: with
+    one template the score along it is then exactly the difference of two cosines.
+    """
+    _check_prompts(prompts, empty)
+    directions = prompts.float().mean(0)  # (Q, D)
+    return directions if empty is None else directions - empty.float().mean(0)
+
+
+def text_scores(
+    vectors: Tensor,
+    prompts: Tensor,
+    empty: Tensor | None = None,
+    mean_embedding: Tensor | None = None,
+) -> Tensor:
+    """Return the score of every neuron for every text query, ``(N, Q)``.
+
+    s(q, k) = cos(v_k, T(q)) - cos(v_k, T("")), averaged over templates.
+
+    Parameters
+    ----------
+    vectors
+        ``(N, D)`` semantic vectors of the neurons, of any length; a zero vector scores 0.
+    prompts
+        ``(templates, Q, D)`` unit text embeddings.
+    empty
+        ``(templates, 1, D)``, the empty text in every template; None subtracts nothing.
+    mean_embedding
+        ``(D,)`` mean of the unit image embeddings of the data set. If given, scores are centred:
+        each query's mean similarity over the whole data set is subtracted, which takes away the
+        advantage of texts that lie close to all images.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together.
+
+    Notes
+    -----
+    Semantic search of SemanticLens (arXiv 2501.05398, Methods, "Search").
+    """
+    return _scores(vectors, query_directions(prompts, empty), mean_embedding)
+
+
+def image_scores(vectors: Tensor, images: Tensor, mean_embedding: Tensor | None = None) -> Tensor:
+    """Return the cosine of every neuron to every query image (or neuron), ``(N, Q)``.
+
+    Parameters
+    ----------
+    vectors
+        ``(N, D)`` semantic vectors of the neurons, of any length.
+    images
+        ``(Q, D)`` image embeddings, or semantic vectors of other neurons, of any length.
+    mean_embedding
+        As in :func:`text_scores`.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together.
+    """
+    if images.ndim != 2:
+        raise ValueError(f"images: expected shape (queries, dim), got {tuple(images.shape)}")
+    return _scores(vectors, normalize(images.float(), dim=-1), mean_embedding)
+
+
+def combine_scores(scores: Tensor) -> Tensor:
+    """Return one score per neuron from several queries' ``(N, Q)``: their mean, ``(N,)``.
+
+    Raises
+    ------
+    ValueError
+        If ``scores`` is not two-dimensional or has no query.
+    """
+    if scores.ndim != 2 or scores.shape[1] == 0:
+        raise ValueError(
+            f"scores: expected shape (neurons, queries) with at least one query, "
+            f"got {tuple(scores.shape)}"
+        )
+    return scores.mean(1)
+
+
+def rank(scores: Tensor, top: int | None = None) -> Tensor:
+    """Return indices by descending score, ties by lowest index and NaN last, ``(top,)`` int64.
+
+    Raises
+    ------
+    ValueError
+        If ``scores`` is not one-dimensional or ``top`` is negative.
+    """
+    if scores.ndim != 1:
+        raise ValueError(f"scores: expected shape (neurons,), got {tuple(scores.shape)}")
+    if top is not None and top < 0:
+        raise ValueError(f"top: expected None or a number of results, got {top}")
+    # Ascending order of the negated scores: NaN sorts last either way round this way.
+    return torch.sort(-scores, stable=True).indices[:top]
+
+
+def _scores(vectors: Tensor, directions: Tensor, mean_embedding: Tensor | None) -> Tensor:
+    if vectors.ndim != 2 or vectors.shape[1] != directions.shape[1]:
+        raise ValueError(
+            f"vectors: expected shape (neurons, {directions.shape[1]}) to fit the queries, "
+            f"got {tuple(vectors.shape)}"
+        )
+    scores = normalize(vectors.float(), dim=-1) @ directions.T  # (N, Q)
+    if mean_embedding is None:
+        return scores
+    if mean_embedding.shape != directions.shape[1:]:
+        raise ValueError(
+            f"mean_embedding: expected shape ({directions.shape[1]},) to fit the queries, "
+            f"got {tuple(mean_embedding.shape)}"
+        )
+    return scores - mean_embedding.float() @ directions.T
+
+
+def _check_prompts(prompts: Tensor, empty: Tensor | None) -> None:
+    if prompts.ndim != 3 or len(prompts) == 0:
+        raise ValueError(
+            f"prompts: expected shape (templates, queries, dim), got {tuple(prompts.shape)}"
+        )
+    expected = (len(prompts), 1, prompts.shape[2])
+    if empty is not None and tuple(empty.shape) != expected:
+        raise ValueError(
+            f"empty: expected shape {expected}, the empty text in every template of the prompts, "
+            f"got {tuple(empty.shape)}"
+        )
