@@ -22,6 +22,7 @@ export function mount<T extends object>(
 ): Cleanup {
   const root = document.createElement("div");
   root.className = `slw ${className}`;
+  el.classList.add("slw-host");
   el.append(root);
   const cleanups: Cleanup[] = [];
   const rpc = new Rpc(model);
