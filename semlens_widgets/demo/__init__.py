@@ -1,0 +1,91 @@
+"""The embedded default: a small world of pictures whose truth is known, and two models of it.
+
+A renderer draws scenes (`Scene`, `render`) with an exact annotation (`concepts`), `classifier` was
+trained on them with one planted shortcut, and `clip_dir` holds a CLIP that speaks of them. The
+weights come with the package: nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from semlens_widgets.demo.captions import (
+        DISTRACTORS,
+        SYNONYMS,
+        caption,
+        describe,
+        vocabulary,
+    )
+    from semlens_widgets.demo.drawing import render
+    from semlens_widgets.demo.images import SceneImages, scene_images
+    from semlens_widgets.demo.models import (
+        SHORTCUT_CLASS,
+        WEIGHTS,
+        classifier,
+        clip_dir,
+        preprocess,
+    )
+    from semlens_widgets.demo.world import (
+        ATTRIBUTES,
+        CLASSES,
+        CONCEPTS,
+        Scene,
+        concepts,
+        sample_scene,
+    )
+
+_HOMES = {
+    "ATTRIBUTES": "world",
+    "CLASSES": "world",
+    "CONCEPTS": "world",
+    "DISTRACTORS": "captions",
+    "SHORTCUT_CLASS": "models",
+    "SYNONYMS": "captions",
+    "WEIGHTS": "models",
+    "Scene": "world",
+    "SceneImages": "images",
+    "caption": "captions",
+    "classifier": "models",
+    "clip_dir": "models",
+    "concepts": "world",
+    "describe": "captions",
+    "preprocess": "models",
+    "render": "drawing",
+    "sample_scene": "world",
+    "scene_images": "images",
+    "vocabulary": "captions",
+}
+
+__all__ = [
+    "ATTRIBUTES",
+    "CLASSES",
+    "CONCEPTS",
+    "DISTRACTORS",
+    "SHORTCUT_CLASS",
+    "SYNONYMS",
+    "WEIGHTS",
+    "Scene",
+    "SceneImages",
+    "caption",
+    "classifier",
+    "clip_dir",
+    "concepts",
+    "describe",
+    "preprocess",
+    "render",
+    "sample_scene",
+    "scene_images",
+    "vocabulary",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"semlens_widgets.demo.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'semlens_widgets.demo' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
