@@ -10,6 +10,7 @@ import numpy as np
 from semlens_widgets.demo.artefacts import add_artefacts
 from semlens_widgets.demo.backgrounds import background
 from semlens_widgets.demo.canvas import (
+    GRAIN,
     Colour,
     FloatArray,
     coverage,
@@ -108,7 +109,8 @@ def _draw_object(picture: FloatArray, scene: Scene) -> None:
         pattern = _TEXTURES[scene.texture](u, v, stream(scene.seed, "texture"))
         paint(surface, coverage(pattern, pixels), second)
     surface *= (1.04 - 0.20 * np.clip(0.4 * u + 0.7 * v, -1, 1))[..., None]  # light from above
-    rim = np.clip(1.3 - np.abs(distance * size / 2 * place.radius + 1.0), 0, 1)
+    inside = distance * GRAIN / 2 * place.radius  # in the same unit at every size
+    rim = np.clip(1.3 - np.abs(inside + 1.0), 0, 1)
     paint(surface, 0.55 * rim, (0.62, 0.62, 0.66) if first @ _LUMINANCE < 0.2 else first * 0.3)
     paint(picture, coverage(distance, pixels), surface)
 
