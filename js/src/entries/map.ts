@@ -1,3 +1,3 @@
-import { mount } from "../mount";
-import type { RenderContext } from "../model";
-export default { render: (context: RenderContext<object>) => mount(context, "slw-map", () => null) };
+import { render } from "../map";
+
+export default { render };

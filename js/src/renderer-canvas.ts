@@ -1,0 +1,40 @@
+// Points without WebGL. Slower, and the same to look at.
+import { project } from "./camera";
+import { css } from "./colors";
+import type { Frame, Painter } from "./renderer";
+
+export class CanvasPainter implements Painter {
+  readonly kind = "canvas2d";
+
+  constructor(private readonly canvas: HTMLCanvasElement) {}
+
+  paint(frame: Frame): void {
+    const context = this.canvas.getContext("2d");
+    if (!context) return;
+    const { x, y, color, level, order, palette, sizes, opacities, camera, size } = frame;
+    const ratio = window.devicePixelRatio || 1;
+    this.canvas.width = Math.round(size.width * ratio);
+    this.canvas.height = Math.round(size.height * ratio);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, size.width, size.height);
+    let style = -1;
+    for (let i = 0; i < x.length; i++) {
+      const row = order ? order[i]! : i;
+      const [px, py] = project(camera, size, x[row]!, y[row]!);
+      const radius = sizes[level[row]!]! / 2;
+      if (!(px > -radius && px < size.width + radius && py > -radius && py < size.height + radius)) {
+        continue;
+      }
+      const next = color[row]! * 256 + level[row]!;
+      if (next !== style) {
+        style = next;
+        context.fillStyle = css(palette[color[row]!] ?? palette[0]!, opacities[level[row]!]);
+      }
+      context.beginPath();
+      context.arc(px, py, radius, 0, 2 * Math.PI);
+      context.fill();
+    }
+  }
+
+  destroy(): void {}
+}
