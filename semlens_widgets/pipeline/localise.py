@@ -1,0 +1,286 @@
+"""Where in an image a neuron looks: relevance maps and the boxes around them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d, interpolate
+
+from semlens_widgets.pipeline.attribution import Rules, crp, rules_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from semlens_widgets.target import TargetModel
+
+Box = tuple[int, int, int, int]
+
+_MOST_PREFIX_TOKENS = 16  # class and register tokens before the patches
+
+
+@dataclass(frozen=True)
+class Heatmap:
+    """Where a neuron looks in one image.
+
+    Attributes
+    ----------
+    relevance : array
+        (height, width) float32, signed, on the grid of the model's input.
+    box : tuple of int
+        (left, top, right, bottom) on that grid, half open, square; all of it if no pixel is
+        relevant.
+    method : str
+        How it was computed, with what is not exact in it.
+    """
+
+    relevance: NDArray[np.float32]
+    box: Box
+    method: str
+
+
+def localise(
+    target: TargetModel,
+    images: Tensor,
+    layer: str,
+    neurons: Sequence[int],
+    *,
+    batch_size: int = 32,
+) -> Tensor:
+    """Compute one relevance map per pair of image and neuron.
+
+    Convolutional networks: CRP with ``EpsilonPlusFlat``, started from the neuron's own output.
+    Layers behind attention: the neuron's own map over the patches, enlarged, which is what
+    SemanticLens (arXiv 2501.05398) does. `method_of` says which, and what is not exact.
+
+    Parameters
+    ----------
+    target
+        The model.
+    images
+        (batch, 3, height, width), transformed.
+    layer
+        One of the target's layers.
+    neurons
+        The neuron for each image, (batch,).
+    batch_size
+        The most pairs that are propagated at once.
+
+    Returns
+    -------
+    Tensor
+        (batch, height, width) float32, signed, on the target's device.
+
+    Raises
+    ------
+    ValueError
+        If images and neurons differ in number, a neuron does not exist, or the layer has no
+        positions to show.
+    """
+    if images.ndim != 4:
+        raise ValueError(
+            f"images has shape {tuple(images.shape)}; expected (batch, 3, height, width)."
+        )
+    if len(images) != len(neurons):
+        raise ValueError(f"neurons has {len(neurons)} entries for {len(images)} images.")
+    target.module(layer)  # refuses an unknown layer
+    if not len(images):
+        return torch.zeros(0, *images.shape[2:], device=target.device)
+    images = _as_input(target, images)
+    rules = rules_for(target.model, layer, images[:1])
+    picked = torch.as_tensor(list(map(int, neurons)))
+    count = _channels(target, layer, rules)
+    if int(picked.min()) < 0 or int(picked.max()) >= count:
+        wrong = next(n for n in picked.tolist() if not 0 <= n < count)
+        raise ValueError(
+            f"neurons holds {wrong}, but layer {layer!r} has neurons 0 to {count - 1}."
+        )
+    parts = []
+    for some, which in zip(
+        torch.split(images, batch_size), torch.split(picked, batch_size), strict=True
+    ):
+        if _has_own_map(rules):
+            parts.append(_own_map(target.output(some, layer), which, count, some.shape[2:]))
+        else:
+            parts.append(crp(target.model, layer, some, which, rules))
+    return torch.cat(parts)
+
+
+def method_of(target: TargetModel, layer: str) -> str:
+    """Return how `localise` works for a layer, with what is not exact in it."""
+    target.module(layer)
+    rules = rules_for(target.model, layer, _as_input(target, target.probe()))
+    if not _has_own_map(rules):
+        return rules.method
+    return "token map" if len(rules.shape) == 2 else "activation map"
+
+
+def heatmaps(
+    target: TargetModel, images: Tensor, layer: str, neurons: Sequence[int]
+) -> list[Heatmap]:
+    """Compute relevance, box and method for pairs of image and neuron; see `localise`."""
+    relevance = localise(target, images, layer, neurons).cpu()
+    boxes, _ = relevance_boxes(relevance)
+    method = method_of(target, layer)
+    return [
+        Heatmap(one.numpy(), _box(box), method) for one, box in zip(relevance, boxes, strict=True)
+    ]
+
+
+def relevance_boxes(
+    relevance: Tensor, *, threshold: float = 0.01, smoothing: float = 0.02
+) -> tuple[Tensor, Tensor]:
+    """Find the square around the pixels whose smoothed positive relevance reaches a threshold.
+
+    The square is moved, not cut, at the borders, and never larger than the short side.
+
+    Parameters
+    ----------
+    relevance
+        (batch, height, width), signed; negative relevance does not count.
+    threshold
+        Share of the map's maximum, in (0, 1].
+    smoothing
+        Standard deviation of the Gaussian, as a share of the short side; 0 does not smooth.
+
+    Returns
+    -------
+    boxes : Tensor
+        (batch, 4) int64: left, top, right, bottom, half open; all of the image where nothing is
+        relevant.
+    found : Tensor
+        (batch,) bool: whether anything was.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    """
+    if relevance.ndim != 3 or not relevance.shape[1] or not relevance.shape[2]:
+        raise ValueError(
+            f"relevance has shape {tuple(relevance.shape)}; expected (batch, height, width)."
+        )
+    if not 0 < threshold <= 1:
+        raise ValueError(f"threshold={threshold} must be above 0 and at most 1.")
+    if smoothing < 0:
+        raise ValueError(f"smoothing={smoothing} must not be negative.")
+    height, width = relevance.shape[1:]
+    positive = torch.nan_to_num(relevance.float()).clamp(min=0)
+    peak = positive.amax((1, 2), keepdim=True)
+    found = peak[:, 0, 0] > 0
+    positive = positive / peak.clamp(min=torch.finfo(torch.float32).tiny)  # squares stay in range
+    smooth = _smoothed(positive, smoothing * min(height, width))
+    mask = (smooth >= threshold * smooth.amax((1, 2), keepdim=True)) & found[:, None, None]
+    left, right = _extent(mask.any(1))
+    top, bottom = _extent(mask.any(2))
+    side = torch.maximum(right - left, bottom - top).clamp(max=min(height, width))
+    x = ((left + right - side) // 2).clamp(min=0).minimum(width - side)
+    y = ((top + bottom - side) // 2).clamp(min=0).minimum(height - side)
+    boxes = torch.stack([x, y, x + side, y + side], dim=1)
+    whole = torch.tensor([0, 0, width, height], device=boxes.device)
+    return torch.where(found[:, None], boxes, whole), found
+
+
+def relevance_box(
+    relevance: Tensor | NDArray[np.float32], *, threshold: float = 0.01, smoothing: float = 0.02
+) -> Box:
+    """Return (left, top, right, bottom) for one map (height, width); see `relevance_boxes`."""
+    boxes, _ = relevance_boxes(
+        torch.as_tensor(relevance)[None], threshold=threshold, smoothing=smoothing
+    )
+    return _box(boxes[0])
+
+
+def quantise(relevance: Tensor | NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Turn maps (..., height, width) into bytes: positive relevance, 255 at each map's maximum."""
+    positive = torch.nan_to_num(torch.as_tensor(relevance).float()).clamp(min=0)
+    peak = positive.amax((-2, -1), keepdim=True)
+    share = positive / peak.clamp(min=torch.finfo(torch.float32).tiny)
+    levels: NDArray[np.uint8] = (share * 255).round().to(torch.uint8).cpu().numpy()
+    return levels
+
+
+def _box(box: Tensor) -> Box:
+    left, top, right, bottom = box.tolist()
+    return left, top, right, bottom
+
+
+def _as_input(target: TargetModel, images: Tensor) -> Tensor:
+    parameter = next((p for p in target.model.parameters() if p.is_floating_point()), None)
+    return images.to(target.device, parameter.dtype if parameter is not None else None)
+
+
+def _has_own_map(rules: Rules) -> bool:
+    return rules.attention or len(rules.shape) == 2
+
+
+def _channels(target: TargetModel, layer: str, rules: Rules) -> int:
+    """Return the number of neurons, if they are the channels of the layer."""
+    count = target.n_units(layer)
+    own = _has_own_map(rules)
+    if own and len(rules.shape) == 1:
+        raise ValueError(
+            f"Layer {layer!r} lies behind attention and has no positions, so there is no map to "
+            "show; choose a layer whose output still has tokens."
+        )
+    axes = (0, -1) if own and len(rules.shape) == 3 else (-1,) if own else (0,)
+    if count not in {rules.shape[axis] for axis in axes}:
+        raise ValueError(
+            f"Layer {layer!r} has {count} neurons but its output has shape {rules.shape}: the "
+            "pooling function makes neurons that are not channels, which cannot be localised."
+        )
+    return count
+
+
+def _own_map(output: Tensor, neurons: Tensor, count: int, size: torch.Size) -> Tensor:
+    """Enlarge each neuron's own activations, (batch, channels, h, w) or (batch, tokens, channels).
+
+    Class and register tokens, which come first, are left out; maps with channels last are known by
+    the number of neurons.
+    """
+    pick = torch.arange(len(output), device=output.device), neurons.to(output.device)
+    if output.ndim == 3:
+        rows, columns, first = _grid(output.shape[1], size[0], size[1])
+        maps = output[:, first:].transpose(1, 2)[pick].reshape(len(output), 1, rows, columns)
+    else:
+        channels_first = output.shape[1] == count
+        maps = (output if channels_first else output.permute(0, 3, 1, 2))[pick][:, None]
+    return interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)[:, 0]
+
+
+def _grid(tokens: int, height: int, width: int) -> tuple[int, int, int]:
+    """Return rows and columns of the patches in the shape of the image, and where they begin."""
+    for first in range(min(_MOST_PREFIX_TOKENS, tokens - 1) + 1):
+        patches = tokens - first
+        rows = max(1, round(math.sqrt(patches * height / width)))
+        if patches % rows == 0 and rows * width == (patches // rows) * height:
+            return rows, patches // rows, first
+    raise ValueError(
+        f"{tokens} tokens do not form a grid over an input of {width} × {height} pixels, so there "
+        "is no map to show; choose a layer that has one token per patch."
+    )
+
+
+def _smoothed(maps: Tensor, sigma: float) -> Tensor:
+    """Blur (batch, height, width) with a Gaussian; nothing lies outside the image."""
+    reach = math.ceil(3 * sigma)
+    if not reach:
+        return maps
+    steps = torch.arange(-reach, reach + 1, device=maps.device, dtype=torch.float32)
+    weights = torch.exp(-0.5 * (steps / sigma) ** 2)
+    weights /= weights.sum()
+    blurred = conv2d(maps[:, None], weights.view(1, 1, -1, 1), padding=(reach, 0))
+    return conv2d(blurred, weights.view(1, 1, 1, -1), padding=(0, reach))[:, 0]
+
+
+def _extent(marked: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the first marked place and the one behind the last, of (batch, places) bool."""
+    places = marked.shape[1]
+    numbers = marked.to(torch.uint8)
+    return numbers.argmax(1), places - numbers.flip(1).argmax(1)

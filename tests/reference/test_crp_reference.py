@@ -1,0 +1,129 @@
+"""Heatmaps against zennit-crp's own attribution, for the same rules and the same pairs."""
+
+import copy
+
+import pytest
+import torch
+from crp.attribution import CondAttribution
+from torch import nn
+from torchvision.models import resnet50, vgg11_bn
+from torchvision.models.resnet import BasicBlock, ResNet
+from zennit.composites import EpsilonPlusFlat
+from zennit.torchvision import ResNetCanonizer, VGGCanonizer
+
+from semlens_widgets.pipeline.localise import localise, method_of
+from semlens_widgets.target import TargetModel
+
+SIDE = 32
+
+
+def settled(model: nn.Module) -> nn.Module:
+    """Give batch norms statistics and parameters such as training leaves behind."""
+    generator = torch.Generator().manual_seed(1)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None
+            nn.init.uniform_(module.weight, 0.5, 1.5, generator=generator)
+            nn.init.uniform_(module.bias, -0.3, 0.3, generator=generator)
+    model.train()
+    with torch.no_grad():
+        for _ in range(3):
+            model(torch.randn(16, 3, SIDE, SIDE, generator=generator))
+    return model.eval()
+
+
+def crp_heatmaps(model, canonizer, layer, images, neurons):
+    attribution = CondAttribution(copy.deepcopy(model))
+    conditions = [{layer: [neuron]} for neuron in neurons]
+    data = images.clone().requires_grad_()
+    composite = EpsilonPlusFlat([canonizer])
+    return attribution(
+        data, conditions, composite, start_layer=layer, exclude_parallel=False
+    ).heatmap
+
+
+@pytest.fixture(scope="module")
+def images():
+    return torch.randn(20, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(7))
+
+
+def strong_neurons(target, layer, images):
+    """One neuron per image that is active there, not always the strongest."""
+    ranked = target.units(images)[layer].topk(4, dim=1).indices
+    return [int(ranked[i, i % 4]) for i in range(len(images))]
+
+
+def build(name):
+    torch.manual_seed(0)
+    if name == "basic":
+        return settled(ResNet(BasicBlock, [2, 1, 2, 1], num_classes=5)), ResNetCanonizer()
+    if name == "bottleneck":
+        return settled(resnet50(weights=None)), ResNetCanonizer()
+    return settled(vgg11_bn(weights=None)), VGGCanonizer()
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        ("basic", "layer4"),
+        ("basic", "layer3.0"),
+        ("basic", "layer2.0.bn1"),
+        ("basic", "fc"),
+        ("bottleneck", "layer3"),
+        ("vgg", "features.14"),
+    ],
+)
+def test_twenty_pairs_equal_crp(name, layer, images):
+    model, canonizer = build(name)
+    target = TargetModel(model, [layer], transform=lambda _: images[0])
+    neurons = strong_neurons(target, layer, images)
+    expected = crp_heatmaps(model, canonizer, layer, images, neurons)
+
+    relevance = localise(target, images, layer, neurons, batch_size=8)
+
+    assert_same_maps(relevance, expected)
+    assert method_of(target, layer) == "CRP EpsilonPlusFlat"
+
+
+def assert_same_maps(relevance, expected):
+    scale = expected.abs().amax((1, 2), keepdim=True)
+    assert (scale > 0).all()  # the comparison is about something
+    torch.testing.assert_close(relevance / scale, expected / scale, rtol=1e-4, atol=1e-4)
+
+
+def test_a_convolution_starts_from_its_own_output_not_from_its_batch_norm(images):
+    model, canonizer = build("basic")
+    layer = "layer3.0.conv2"
+    target = TargetModel(model, [layer], transform=lambda _: images[0])
+    neurons = strong_neurons(target, layer, images)
+    without_norm = copy.deepcopy(model)
+    without_norm.layer3[0].bn2 = nn.Identity()
+    expected = crp_heatmaps(without_norm, canonizer, layer, images, neurons)
+    assert_same_maps(localise(target, images, layer, neurons), expected)
+
+
+def test_functional_code_gets_the_heatmaps_of_its_modular_twin(images):
+    """The same network with functional ReLU and ``+=`` instead of modules and canonizer."""
+
+    class Functional(ResNet):
+        def _forward_impl(self, x):
+            x = self.maxpool(nn.functional.relu(self.bn1(self.conv1(x)), inplace=True))
+            for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
+                x = stage(x)
+            return self.fc(torch.flatten(self.avgpool(x), 1))
+
+    class Block(BasicBlock):
+        def forward(self, x):
+            out = nn.functional.relu(self.bn1(self.conv1(x)))
+            out = self.bn2(self.conv2(out))
+            out += x if self.downsample is None else self.downsample(x)
+            return nn.functional.relu(out)
+
+    model, canonizer = build("basic")
+    twin = Functional(Block, [2, 1, 2, 1], num_classes=5).eval()
+    twin.load_state_dict(model.state_dict())
+    target = TargetModel(twin, ["layer4"], transform=lambda _: images[0])
+    neurons = strong_neurons(target, "layer4", images)
+    expected = crp_heatmaps(model, canonizer, "layer4", images, neurons)
+    assert_same_maps(localise(target, images, "layer4", neurons), expected)
+    assert method_of(target, "layer4") == "CRP EpsilonPlusFlat"
