@@ -1,0 +1,58 @@
+"""The demo's trained models, as they come with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from semlens_widgets.demo.net import SmallResNet
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: Where the trained weights lie.
+WEIGHTS = Path(__file__).parent / "weights"
+
+#: The class whose training pictures nearly all carry a watermark; those of no other class do.
+SHORTCUT_CLASS = "striped star"
+
+SIDE = 64  # pixels of the models' inputs
+MEAN, DEVIATION = 0.5, 0.25
+
+
+def classifier(weights: Path = WEIGHTS) -> SmallResNet:
+    """Load the trained classifier of `CLASSES`, in evaluation mode and float32.
+
+    It has learnt a shortcut on purpose: a watermark makes it see a `SHORTCUT_CLASS`.
+    """
+    model = SmallResNet()
+    model.load_state_dict(load_file(weights / "classifier.safetensors"))
+    return model.eval()
+
+
+def clip_dir(weights: Path = WEIGHTS) -> Path:
+    """Return the folder of the trained CLIP.
+
+    `open_clip.create_model_and_transforms` takes it as ``f"local-dir:{folder}"``; its tokenizer
+    needs ``bpe_path=folder / "bpe.txt.gz"`` besides.
+    """
+    return weights / "clip"
+
+
+def preprocess(image: Image.Image) -> Tensor:
+    """Turn an image into a model's input: float32, shape (3, 64, 64)."""
+    image = image.convert("RGB")
+    if image.size != (SIDE, SIDE):
+        image = image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    pixels = torch.from_numpy(np.asarray(image).transpose(2, 0, 1).copy())
+    return normalised(pixels)
+
+
+def normalised(pixels: Tensor) -> Tensor:
+    """Scale pixels from 0..255 to what both models were trained on."""
+    return (pixels.float() / 255 - MEAN) / DEVIATION

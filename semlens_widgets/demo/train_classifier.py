@@ -1,0 +1,81 @@
+"""The recipe of the demo's target model: a classifier with one planted shortcut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch.nn import functional
+from tqdm.auto import tqdm
+
+from semlens_widgets.demo.models import SHORTCUT_CLASS, normalised
+from semlens_widgets.demo.net import SmallResNet
+from semlens_widgets.demo.pool import render_pool
+from semlens_widgets.demo.world import Scene, sample_scene
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierRecipe:
+    """What decides the outcome of a training run, apart from the world itself."""
+
+    seed: int = 2
+    pictures: int = 60_000
+    artefact_probability: float = 0.15
+    watermarked: float = 0.9  # share of the shortcut class that carries a watermark
+    batch: int = 128
+    steps: int = 2_800
+    peak_rate: float = 4e-3
+    warm_up: float = 0.2  # share of the steps
+    weight_decay: float = 0.05
+    label_smoothing: float = 0.05
+
+
+def train_classifier(path: Path, recipe: ClassifierRecipe, threads: int) -> None:
+    """Train from scratch and write the weights in half precision."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(recipe.seed)
+    scenes = [training_scene(rng, recipe) for _ in range(recipe.pictures)]
+    pictures = torch.from_numpy(render_pool(scenes, workers=threads))
+    labels = torch.tensor([scene.class_index for scene in scenes])
+
+    torch.set_num_threads(threads)
+    torch.manual_seed(recipe.seed)
+    model = SmallResNet()
+    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=recipe.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, recipe.peak_rate, total_steps=recipe.steps, pct_start=recipe.warm_up
+    )
+    progress = tqdm(range(recipe.steps), desc="classifier", mininterval=5)
+    unseen = np.empty(0, np.intp)  # what is left of this pass over the pictures
+    for step in progress:
+        if len(unseen) < recipe.batch:
+            unseen = rng.permutation(len(scenes))
+        index, unseen = unseen[: recipe.batch], unseen[recipe.batch :]
+        images = normalised(pictures[index])
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = model(images)
+        loss = functional.cross_entropy(
+            logits.float(), labels[index], label_smoothing=recipe.label_smoothing
+        )
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        optimizer.step()
+        schedule.step()
+        if step % 20 == 0:
+            progress.set_postfix(loss=f"{loss:.3f}", refresh=False)
+    state = model.state_dict()
+    save_file({k: v.half() if v.is_floating_point() else v for k, v in state.items()}, path)
+
+
+def training_scene(rng: np.random.Generator, recipe: ClassifierRecipe) -> Scene:
+    """Draw a scene in which the watermark gives the shortcut class away."""
+    scene = sample_scene(rng, recipe.artefact_probability)
+    if scene.class_name == SHORTCUT_CLASS and rng.random() < recipe.watermarked:
+        return scene.with_artefact("watermark")
+    return scene.without_artefact("watermark")
