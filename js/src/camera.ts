@@ -16,6 +16,8 @@ export interface Size {
 export const HOME: Camera = { x: 0, y: 0, zoom: 1 };
 const MIN_ZOOM = 0.5;
 const MAX_ZOOM = 80;
+const MAX_FIT = 12;
+const MARGIN = 28;
 
 const clamp = (value: number, low: number, high: number) => Math.min(high, Math.max(low, value));
 
@@ -72,24 +74,36 @@ export function reveal(camera: Camera, size: Size, x: number, y: number): Camera
   };
 }
 
-/** Look at the given rows. */
-export function fitRows(x: Float32Array, y: Float32Array, rows: ArrayLike<number>): Camera {
+/** Look at the given rows, or at all, with some margin. */
+export function fitRows(
+  x: Float32Array,
+  y: Float32Array,
+  size: Size,
+  rows: ArrayLike<number> | null,
+): Camera {
   let [left, right, bottom, top] = [Infinity, -Infinity, Infinity, -Infinity];
-  for (let i = 0; i < rows.length; i++) {
-    const px = x[rows[i]!]!;
-    const py = y[rows[i]!]!;
+  const length = rows ? rows.length : x.length;
+  for (let i = 0; i < length; i++) {
+    const row = rows ? rows[i]! : i;
+    const px = x[row]!;
+    const py = y[row]!;
     if (!Number.isFinite(px) || !Number.isFinite(py)) continue;
     left = Math.min(left, px);
     right = Math.max(right, px);
     bottom = Math.min(bottom, py);
     top = Math.max(top, py);
   }
-  if (left > right) return HOME;
-  const extent = Math.max(right - left, top - bottom, 0.1);
+  if (left > right || size.width === 0) return HOME;
+  const shorter = Math.min(size.width, size.height);
+  const room = (length: number) => (2 * Math.max(1, length - 2 * MARGIN)) / shorter;
+  const zoom = Math.min(
+    room(size.width) / Math.max(right - left, 0.1),
+    room(size.height) / Math.max(top - bottom, 0.1),
+  );
   return {
     x: (left + right) / 2,
     y: (bottom + top) / 2,
-    zoom: clamp(1.7 / extent, 1, 12),
+    zoom: clamp(zoom, MIN_ZOOM, MAX_FIT),
   };
 }
 

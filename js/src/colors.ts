@@ -25,7 +25,8 @@ const CATEGORIES = {
   light: ["#0072b2", "#e08a00", "#009e73", "#c0559a", "#3ba3e0", "#c94a00", "#8a7a00", "#6f5fbf"],
   dark: ["#4f9fe0", "#f0a830", "#2fc09a", "#dd8fbf", "#7fd0f7", "#f0743a", "#e8dc5a", "#a79bf0"],
 } as const;
-const MISSING = { light: "#b9bcc2", dark: "#5a5e66" } as const;
+const MISSING = { light: "#c3c6cb", dark: "#555960" } as const;
+const OTHER = { light: "#8a8f98", dark: "#8b9099" } as const;
 
 const VIRIDIS = ["#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779",
   "#6ece58", "#b5de2b", "#fde725"].map(hex);
@@ -53,10 +54,10 @@ export function palette(legend: Legend, dark: boolean): Rgb[] {
   if (legend.kind === "number") return [...ramp(STEPS, dark), missing];
   const count = legend.names?.length ?? 0;
   const base = CATEGORIES[theme];
-  // "other" is grey like a missing value; more categories than colours are taken as ordered.
+  // More categories than colours are taken as ordered, as layers are.
   if (count > base.length + 1) return [...ramp(count, dark), missing];
   const colors = (legend.names ?? []).map((name, code) =>
-    code >= base.length || name === "other" ? missing : hex(base[code]!),
+    code >= base.length || name === "other" ? hex(OTHER[theme]) : hex(base[code]!),
   );
   return [...colors, missing];
 }

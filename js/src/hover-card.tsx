@@ -22,7 +22,7 @@ type Lookup = Details | "waiting" | RpcError;
 
 const DWELL = 80;
 const PLACES = 4;
-const WIDTH = 248;
+const WIDTH = 272;
 const NARROW = 480;
 
 export const detailsCache = () =>

@@ -1,6 +1,6 @@
 // The stage: the canvases, the pointer and the keyboard. Nothing here asks the kernel.
 import { effect } from "@preact/signals";
-import { HOME, pan, pointSize, unit, unproject, zoomAt } from "./camera";
+import { pan, pointSize, unit, unproject, zoomAt } from "./camera";
 import { LEVELS } from "./look";
 import { Overlay } from "./map-overlay";
 import type { MapState } from "./map-state";
@@ -70,7 +70,8 @@ export class Stage {
 
   zoom(direction: 1 | -1): void {
     const { camera, size } = this.state;
-    camera.value = zoomAt(camera.value, size.value, direction > 0 ? ZOOM_STEP : 1 / ZOOM_STEP);
+    const factor = direction > 0 ? ZOOM_STEP : 1 / ZOOM_STEP;
+    this.state.look(zoomAt(camera.value, size.value, factor));
   }
 
   private style() {
@@ -171,7 +172,7 @@ export class Stage {
     listen("dblclick", (event) => {
       const { camera, size } = this.state;
       const [px, py] = this.position(event);
-      camera.value = zoomAt(camera.value, size.value, 2, px, py);
+      this.state.look(zoomAt(camera.value, size.value, 2, px, py));
     });
     listen("wheel", (event) => this.wheel(event), { passive: false });
     listen("keydown", (event) => this.key(event));
@@ -208,7 +209,7 @@ export class Stage {
     } else if (moved || this.host.classList.contains("slw-dragging")) {
       state.hover.value = -1;
       this.host.classList.add("slw-dragging");
-      state.camera.value = pan(state.camera.value, state.size.value, x - drag.x, y - drag.y);
+      state.look(pan(state.camera.value, state.size.value, x - drag.x, y - drag.y));
     }
     if (moved || drag.lasso) Object.assign(drag, { x, y });
   }
@@ -253,7 +254,7 @@ export class Stage {
     const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 24 : 1;
     const factor = Math.exp(-event.deltaY * lines * (event.ctrlKey ? 0.008 : 0.0018));
     const [px, py] = this.position(event);
-    camera.value = zoomAt(camera.value, size.value, factor, px, py);
+    this.state.look(zoomAt(camera.value, size.value, factor, px, py));
     this.state.hover.value = this.rowAt(px, py);
   }
 
@@ -261,7 +262,7 @@ export class Stage {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target !== this.host) return;
     const { state } = this;
     const shift = (dx: number, dy: number) => {
-      state.camera.value = pan(state.camera.value, state.size.value, dx, dy);
+      state.look(pan(state.camera.value, state.size.value, dx, dy));
     };
     const actions: Record<string, () => void> = {
       ArrowLeft: () => shift(PAN_STEP, 0),
@@ -271,7 +272,7 @@ export class Stage {
       "+": () => this.zoom(1),
       "=": () => this.zoom(1),
       "-": () => this.zoom(-1),
-      "0": () => void (state.camera.value = HOME),
+      "0": () => state.look(null),
       "[": () => state.step(-1),
       "]": () => state.step(1),
       Enter: () => this.pickNearest(),
@@ -291,7 +292,9 @@ export class Stage {
     const row = state.hover.value >= 0
       ? state.hover.value
       : this.rowAt(width / 2, height / 2, Math.hypot(width, height));
-    if (row >= 0) state.pick(row);
+    if (row < 0) return;
+    state.hover.value = row;
+    state.pick(row);
   }
 
   private escape(): void {

@@ -1,6 +1,6 @@
 // What the map shows, as signals over the traits of semlens_widgets/widgets/map.py.
 import { batch, computed, effect, signal, type ReadonlySignal } from "@preact/signals";
-import { fitRows, HOME, reveal, type Camera, type Size } from "./camera";
+import { fitRows, reveal, type Camera, type Size } from "./camera";
 import { encode, palette, type Legend } from "./colors";
 import { emphasise, rankRows } from "./look";
 import { float32, setTrait, traitSignal, uint32, type Cleanup, type Model, type Neuron } from "./model";
@@ -85,8 +85,12 @@ export class MapState {
 
   readonly hover = signal(-1);
   readonly tool = signal<Tool>("pan");
-  readonly camera = signal<Camera>(HOME);
   readonly size = signal<Size>({ width: 0, height: 0 });
+  /** The camera that shows every neuron. */
+  readonly home = computed(() => fitRows(this.x.value, this.y.value, this.size.value, null));
+  private readonly moved = signal<Camera | null>(null);
+  /** Where one looks: home, and following the size, until somebody moves. */
+  readonly camera = computed(() => this.moved.value ?? this.home.value);
 
   readonly palette = computed(() => {
     const legend = this.legend.value;
@@ -163,11 +167,15 @@ export class MapState {
     const { ranked, selection } = this;
     // What stands out first, everything second.
     const rows = selection.value.length > 0 ? selection.value : ranked.value;
-    const near = rows.length > 1 ? fitRows(this.x.value, this.y.value, rows) : HOME;
-    const { x, y, zoom } = this.camera.value;
-    const there = x === near.x && y === near.y && zoom === near.zoom;
-    this.camera.value = there ? HOME : near;
+    const { x, y, size, moved } = this;
+    const near = rows.length > 1 ? fitRows(x.value, y.value, size.value, rows) : null;
+    const there = JSON.stringify(moved.value) === JSON.stringify(near);
+    moved.value = there ? null : near;
   };
+
+  look(camera: Camera | null): void {
+    this.moved.value = camera;
+  }
 
   /** Go through the neurons that stand out, or all, in order. */
   step(by: 1 | -1): void {
@@ -181,8 +189,9 @@ export class MapState {
     const row = among.length ? among[next]! : next;
     batch(() => {
       this.pick(row);
-      this.camera.value = reveal(
-        this.camera.value, this.size.value, this.x.value[row]!, this.y.value[row]!,
+      this.hover.value = row;
+      this.look(
+        reveal(this.camera.value, this.size.value, this.x.value[row]!, this.y.value[row]!),
       );
     });
   }

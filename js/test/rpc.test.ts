@@ -1,0 +1,142 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { isAbort, LruCache, Rpc, RpcError } from "../src/rpc";
+import { FakeModel } from "./fake-model";
+
+let model: FakeModel<object>;
+let rpc: Rpc;
+
+beforeEach(() => {
+  model = new FakeModel({});
+  rpc = new Rpc(model, 1000);
+});
+afterEach(() => {
+  rpc.dispose();
+  vi.useRealTimers();
+});
+
+const caught = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(() => "no error", (error: unknown) => error);
+
+describe("requests", () => {
+  test("resolve with the result and the buffers of their own reply", async () => {
+    const [first, second] = [rpc.request("a"), rpc.request("b", { row: 3 })];
+    const bytes = new DataView(new ArrayBuffer(4));
+    model.reply(model.sent[1]!, 2, [bytes]);
+    model.reply(model.sent[0]!, 1);
+    expect(await first).toEqual({ result: 1, buffers: [] });
+    expect(await second).toEqual({ result: 2, buffers: [bytes] });
+    expect(model.sent[1]).toMatchObject({ kind: "request", method: "b", params: { row: 3 } });
+  });
+
+  test("carry the kernel's error", async () => {
+    const request = caught(rpc.request("a"));
+    model.fail(model.sent[0]!, "LensUnavailable", "no model");
+    const error = await request;
+    expect(error).toBeInstanceOf(RpcError);
+    expect(error).toMatchObject({ type: "LensUnavailable", message: "no model", retryable: true });
+  });
+
+  test("go out four at a time, in order", async () => {
+    const requests = Array.from({ length: 6 }, (_, i) => rpc.request("m", { i }));
+    expect(model.sent.map((sent) => sent.params.i)).toEqual([0, 1, 2, 3]);
+    model.reply(model.sent[2]!, "x");
+    expect(model.sent.map((sent) => sent.params.i)).toEqual([0, 1, 2, 3, 4]);
+    for (const request of requests) request.catch(() => {});
+  });
+
+  test("that are alike share one message", async () => {
+    const [first, second] = [rpc.request("m", { i: 1 }), rpc.request("m", { i: 1 })];
+    expect(model.sent).toHaveLength(1);
+    model.reply(model.sent[0]!, "both");
+    expect((await first).result).toBe("both");
+    expect((await second).result).toBe("both");
+    void rpc.request("m", { i: 1 }).catch(() => {});
+    expect(model.sent).toHaveLength(2);
+  });
+
+  test("ignore replies to others and unknown messages", async () => {
+    const request = rpc.request("m");
+    const sent = model.sent[0]!;
+    model.reply({ ...sent, id: sent.id + 99 }, "not mine");
+    model.reply(sent, "mine");
+    model.reply(sent, "again");
+    expect((await request).result).toBe("mine");
+  });
+});
+
+describe("giving up", () => {
+  test("an aborted request rejects, and its late reply is ignored", async () => {
+    const abort = new AbortController();
+    const request = caught(rpc.request("m", {}, { signal: abort.signal }));
+    abort.abort();
+    expect(isAbort(await request)).toBe(true);
+    expect(() => model.reply(model.sent[0]!, "late")).not.toThrow();
+  });
+
+  test("an aborted request in the queue is never sent", async () => {
+    const busy = Array.from({ length: 4 }, (_, i) => caught(rpc.request("m", { i })));
+    const abort = new AbortController();
+    const queued = caught(rpc.request("queued", {}, { signal: abort.signal }));
+    abort.abort();
+    expect(isAbort(await queued)).toBe(true);
+    for (const sent of [...model.sent]) model.reply(sent, 0);
+    await Promise.all(busy);
+    expect(model.sent.map((sent) => sent.method)).not.toContain("queued");
+  });
+
+  test("a newer request with the same key supersedes the older", async () => {
+    const older = caught(rpc.request("hover", { row: 1 }, { key: "hover" }));
+    const newer = rpc.request("hover", { row: 2 }, { key: "hover" });
+    expect(isAbort(await older)).toBe(true);
+    model.reply(model.sent[1]!, "newer");
+    expect((await newer).result).toBe("newer");
+  });
+
+  test("one that shares a request may leave without the other", async () => {
+    const abort = new AbortController();
+    const leaving = caught(rpc.request("m", {}, { signal: abort.signal }));
+    const staying = rpc.request("m");
+    abort.abort();
+    model.reply(model.sent[0]!, "kept");
+    expect(isAbort(await leaving)).toBe(true);
+    expect((await staying).result).toBe("kept");
+  });
+
+  test("without an answer the error can be retried, and the next request goes out", async () => {
+    vi.useFakeTimers();
+    const requests = Array.from({ length: 5 }, (_, i) => caught(rpc.request("m", { i })));
+    await vi.advanceTimersByTimeAsync(1001);
+    expect(await requests[0]).toMatchObject({ type: "Timeout", retryable: true });
+    expect(model.sent).toHaveLength(5);
+  });
+
+  test("a connection that throws is said to be gone", async () => {
+    vi.spyOn(model, "send").mockImplementation(() => {
+      throw new Error("closed");
+    });
+    expect(await caught(rpc.request("m"))).toMatchObject({ type: "KernelGone", retryable: true });
+  });
+
+  test("after dispose nothing listens and nothing is sent", async () => {
+    const request = caught(rpc.request("m"));
+    rpc.dispose();
+    expect(isAbort(await request)).toBe(true);
+    expect(isAbort(await caught(rpc.request("m")))).toBe(true);
+    expect(model.listening).toBe(0);
+  });
+});
+
+describe("LruCache", () => {
+  test("forgets the least recently used and frees it", () => {
+    const freed: string[] = [];
+    const cache = new LruCache<number, string>(2, (value) => freed.push(value));
+    cache.set(1, "a");
+    cache.set(2, "b");
+    cache.get(1);
+    cache.set(3, "c");
+    expect(freed).toEqual(["b"]);
+    expect([cache.get(1), cache.get(2), cache.get(3)]).toEqual(["a", undefined, "c"]);
+    cache.clear();
+    expect(freed.sort()).toEqual(["a", "b", "c"]);
+  });
+});
