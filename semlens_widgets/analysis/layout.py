@@ -53,16 +53,21 @@ def umap_layout(
 
 
 def _umap(unit: npt.NDArray[np.float32], seed: int, neighbours: int) -> npt.NDArray[np.float32]:
-    # Imported here: it takes many seconds, which only the first layout should cost.
-    from umap import UMAP
-
-    # One job, as a seeded layout needs it; asking for it openly spares umap's warning.
-    reducer = UMAP(
-        n_neighbors=neighbours, metric="cosine", random_state=seed, transform_seed=seed, n_jobs=1
-    )
     with warnings.catch_warnings():
-        # A graph in several parts is laid out part by part: nothing a person has to act on.
+        # umap warns of an optional package it lacks, and of a graph in several parts, which it
+        # lays out part by part: nothing a person has to act on.
         warnings.simplefilter("ignore")
+        # Imported here: it takes many seconds, which only the first layout should cost.
+        from umap import UMAP
+
+        # One job, as a seeded layout needs it; asking for it openly spares another warning.
+        reducer = UMAP(
+            n_neighbors=neighbours,
+            metric="cosine",
+            random_state=seed,
+            transform_seed=seed,
+            n_jobs=1,
+        )
         return np.asarray(reducer.fit_transform(unit), dtype=np.float32)
 
 

@@ -8,7 +8,8 @@ from torch.nn.functional import normalize
 
 _CHUNK = 1 << 20  # seeds x examples per working array: small enough to stay in the cache
 _SEED_EXAMPLES = 32  # pairs among this many examples seed the clustering: at most 496
-_REFINED = 16  # seeds that are refined, the best after one assignment
+_LLOYD = 16  # seed splits that are refined by Lloyd's rounds
+_HARTIGAN = 4  # of them, splits that are refined by moving single vectors
 _ROUNDS = 100  # far above what refinement was seen to need
 
 
@@ -103,9 +104,10 @@ def polysemanticity(examples: Tensor, valid: Tensor | None = None) -> Tensor:
 def two_means(vectors: Tensor, valid: Tensor | None = None) -> Tensor:
     """Return which of each neuron's vectors form the first of two k-means clusters, ``(N, m)``.
 
-    Every pair of vectors (of the first 32 that are valid) seeds an assignment; the best 16 are
-    refined by Lloyd's rounds and then by moving single vectors while that lowers the inertia
-    (Hartigan's rule), and the one of lowest inertia is taken. All of it needs inner products only.
+    Every pair of vectors (of the first 32 that are valid) seeds a split; the best 16 different
+    ones are refined by Lloyd's rounds, the best 4 of these by moving single vectors while that
+    lowers the inertia (Hartigan's rule), and the one of lowest inertia is taken. All of it needs
+    inner products only.
 
     Parameters
     ----------
@@ -214,18 +216,28 @@ def _split(vectors: Tensor, valid: Tensor) -> Tensor:
     q = |S|^2 and h_x = x . S, the inertia is constant minus q (1/n_1 + 1/n_2), and a vector is
     nearer to the first centre S/n_1 than to the second -S/n_2 just if h_x > q/2 (1/n_1 - 1/n_2).
     """
-    mask = valid[..., None]
     count = valid.sum(1)  # (n,)
-    mean = (vectors * mask).sum(1, keepdim=True) / count.clamp(min=1)[:, None, None]
-    centred = (vectors - mean).masked_fill(~mask, 0.0)
+    vectors = _zero(vectors, valid)
+    mean = vectors.sum(1, keepdim=True) / count.clamp(min=1)[:, None, None]
+    centred = _zero(vectors - mean, valid)
     gram = centred @ centred.transpose(1, 2)  # (n, m, m)
-    member = _seed_splits(gram, valid)  # (n, seeds, m) float
-    gain = _gain(member, gram, count)[0]
-    best = gain.topk(min(_REFINED, gain.shape[1]), dim=1).indices
-    member = member.gather(1, best[..., None].expand(-1, -1, member.shape[2]))
-    member = _hartigan(_lloyd(member, gram, valid), gram, valid)
-    best = _gain(member, gram, count)[0].argmax(1)
-    return member[torch.arange(len(member), device=member.device), best] > 0
+    member = _best(_seed_splits(gram, valid), gram, count, _LLOYD)  # (n, 16, m) float
+    member = _best(_lloyd(member, gram, valid), gram, count, _HARTIGAN)
+    return _best(_hartigan(member, gram, valid), gram, count, 1)[:, 0] > 0
+
+
+def _best(member: Tensor, gram: Tensor, count: Tensor, number: int) -> Tensor:
+    """Return the ``number`` different splits of each neuron that save most inertia.
+
+    Many seeds give one and the same split, known by its gain: kept once, it leaves room for
+    different ones.
+    """
+    gain, order = _gain(member, gram, count)[0].sort(dim=1, descending=True, stable=True)
+    repeated = gain[:, 1:] >= gain[:, :-1] * (1 - 1e-6)
+    gain[:, 1:] = gain[:, 1:].masked_fill(repeated, -1.0)
+    best = gain.topk(min(number, gain.shape[1]), dim=1).indices
+    best = order.gather(1, best)[..., None]
+    return member.gather(1, best.expand(-1, -1, member.shape[2]))
 
 
 def _seed_splits(gram: Tensor, valid: Tensor) -> Tensor:
@@ -304,7 +316,12 @@ def _chunks(examples: Tensor) -> list[tuple[int, int]]:
 
 def _unit(examples: Tensor, valid: Tensor) -> Tensor:
     """Return the examples normalised, zero where not valid."""
-    return normalize(examples.float().masked_fill(~valid[..., None], 0.0), dim=2)
+    return normalize(_zero(examples.float(), valid), dim=2)
+
+
+def _zero(vectors: Tensor, valid: Tensor) -> Tensor:
+    """Return the vectors with zeros where not valid, copied only if there are such."""
+    return vectors if bool(valid.all()) else vectors.masked_fill(~valid[..., None], 0.0)
 
 
 def _unit_rows(vectors: Tensor, name: str) -> Tensor:

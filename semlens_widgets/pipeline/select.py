@@ -16,6 +16,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from semlens_widgets.pipeline.nearest import nearest_quiet, to_screen
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -168,6 +170,7 @@ def contrastive_examples(
     _check_contrast(activations, image_embeddings, examples, anchors)
     device = image_embeddings.device
     embeddings = image_embeddings.float()
+    screen = to_screen(embeddings)
     indices = torch.full(examples.shape, -1, dtype=torch.int64, device=device)
     similarity = torch.full(examples.shape, torch.nan, device=device)
     block = max(1, _CHUNK // samples)  # pairs of neuron and example at a time
@@ -191,50 +194,20 @@ def contrastive_examples(
                 unique, inverse = torch.unique_consecutive(own, return_inverse=True)
                 vectors = embeddings[unique]
             else:
+                inverse = torch.arange(len(pairs), device=device)
                 vectors = anchors.to(device)[row + start, column].float()
-                inverse = torch.arange(len(vectors), device=device)
-            cosine = vectors @ embeddings.T  # (unique, S)
-            cosine = cosine[inverse].masked_fill_(loud[row], -torch.inf)  # (pairs, S)
-            cosine.scatter_(1, own[:, None], -torch.inf)
-            best, exact = _exact_best(cosine, vectors[inverse], embeddings)
+            best, exact = nearest_quiet(
+                vectors,
+                inverse,
+                screen=screen,
+                embeddings=embeddings,
+                loud=loud,
+                row=row,
+                own=own,
+            )
             indices[row + start, column] = best
             similarity[row + start, column] = exact
     return indices, similarity
-
-
-def _exact_best(cosine: Tensor, anchors: Tensor, embeddings: Tensor) -> tuple[Tensor, Tensor]:
-    """Return index and cosine of each row's maximum, -1 and NaN for a row of -inf.
-
-    A matrix product may sum the same two vectors in another order at another place, so equal
-    images can differ in the last bit of ``cosine``. Everything closer to the maximum than the
-    rounding error of a product of unit vectors (2 D 2^-24) is compared again in float64.
-    """
-    top, place = cosine.topk(min(2, cosine.shape[1]), dim=1)
-    slack = embeddings.shape[1] * torch.finfo(torch.float32).eps
-    best = place[:, 0].clone()
-    close = torch.nonzero((top[:, -1] >= top[:, 0] - slack) & (top[:, 0] > -torch.inf))[:, 0]
-    if cosine.shape[1] > 1 and len(close):
-        best[close] = _decide(cosine[close], top[close, :1] - slack, anchors[close], embeddings)
-    exact = (anchors.double() * embeddings[best].double()).sum(1).float()
-    none = top[:, 0] == -torch.inf
-    return best.masked_fill(none, -1), exact.masked_fill(none, torch.nan)
-
-
-def _decide(cosine: Tensor, bar: Tensor, anchors: Tensor, embeddings: Tensor) -> Tensor:
-    """Return per row the column of the largest float64 cosine among those that reach the bar."""
-    row, column = torch.nonzero(cosine >= bar, as_tuple=True)  # columns ascend within a row
-    step = max(1, _CHUNK // embeddings.shape[1] // 4)
-    exact = torch.cat(
-        [
-            (anchors[r].double() * embeddings[c].double()).sum(1)
-            for r, c in zip(torch.split(row, step), torch.split(column, step), strict=True)
-        ]
-    )
-    largest = torch.full((len(cosine),), -torch.inf, dtype=exact.dtype, device=exact.device)
-    largest.scatter_reduce_(0, row, exact, "amax")
-    winner = exact == largest[row]
-    lowest = torch.full((len(cosine),), cosine.shape[1], device=row.device)
-    return lowest.scatter_reduce_(0, row[winner], column[winner], "amin")
 
 
 def _topk(rows: Tensor, k: int) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,50 @@
+"""Contrastive mining against a loop over neurons and examples, timed in the same run."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from semlens_widgets.pipeline.select import concept_examples, contrastive_examples
+
+SAMPLES, NEURONS, EXAMPLES, DIM = 50_000, 200, 30, 512
+
+
+def mine_in_loops(activations: Tensor, embeddings: Tensor, examples: Tensor) -> Tensor:
+    """One product of the data set with one example at a time, masked by the neuron."""
+    found = torch.empty_like(examples)
+    for neuron in range(activations.shape[1]):
+        column = activations[:, neuron]
+        loud = column >= column.mean()
+        for place in range(examples.shape[1]):
+            cosine = embeddings @ embeddings[examples[neuron, place]]
+            cosine[loud] = -torch.inf
+            found[neuron, place] = cosine.argmax()
+    return found
+
+
+@pytest.mark.slow
+def test_contrastive_mining_beats_the_loop_twentyfold(benchmark):
+    generator = torch.Generator().manual_seed(0)
+    activations = torch.randn(SAMPLES, NEURONS, generator=generator).relu()
+    embeddings = normalize(torch.randn(SAMPLES, DIM, generator=generator), dim=1)
+    examples, _ = concept_examples(activations, EXAMPLES)
+
+    found, _ = benchmark.pedantic(
+        contrastive_examples, (activations, embeddings, examples), rounds=3, warmup_rounds=1
+    )
+    start = time.perf_counter()
+    expected = mine_in_loops(activations, embeddings, examples)
+    loop = time.perf_counter() - start
+
+    ratio = loop / benchmark.stats.stats.median
+    benchmark.extra_info.update(
+        loop_s=round(loop, 2), ratio=round(ratio, 1), threads=torch.get_num_threads()
+    )
+    print(f"loop {loop:.1f} s, batched {benchmark.stats.stats.median:.2f} s: {ratio:.1f} x")
+    assert torch.equal(found, expected)
+    assert ratio >= 20
