@@ -6,7 +6,7 @@ suppose a canonical network, and how far a network is from that is found by watc
 pass rather than by its class name, so that functional code is served as well:
 
 - batch norms are merged into the convolution whose output they take;
-- sums of two activations (residuals) share relevance in proportion to the summands;
+- sums of two activations (residuals) and averages share relevance in proportion to the parts;
 - what remains with plain gradients is told in `Rules.inexact`.
 
 .. [1] Achtibat et al., From attribution maps to human-understandable explanations through Concept
@@ -31,7 +31,7 @@ from zennit.types import Activation, AvgPool, BatchNorm, Convolution, Linear
 from semlens_widgets.target import first_tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _ADDITIONS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
 _PRODUCTS = {"mul", "mul_", "__mul__", "__rmul__", "__imul__", "multiply"}
@@ -76,7 +76,7 @@ class Rules:
 def rules_for(model: nn.Module, layer: str, image: Tensor) -> Rules:
     """Watch one image (1, 3, height, width) go through the model up to `layer`."""
     watch = _Watch(model)
-    with _frozen(model), watch, _SplitSums() as sums:
+    with _frozen(model), watch, _FunctionRules() as functions:
         output = _run_to(model, layer, image.detach().clone().requires_grad_())
     merges = watch.merges()
     if merges and not _merging_keeps(model, layer, image, merges, output):
@@ -84,16 +84,14 @@ def rules_for(model: nn.Module, layer: str, image: Tensor) -> Rules:
     inexact = []
     if len(merges) < watch.norms:
         inexact.append(f"{watch.norms - len(merges)} of {watch.norms} batch norms not merged")
-    if sums.products:
+    if functions.products:
         inexact.append("products of activations by gradient")
-    if sums.averages and not any(isinstance(module, AvgPool) for module in model.modules()):
-        inexact.append("functional averages by gradient")
     if any(count > 1 for count in watch.linear.values()):
         inexact.append("layers used several times count as their last use")
     return Rules(
         merges=merges,
         first=next(iter(watch.linear), ""),
-        attention=sums.attention,
+        attention=functions.attention,
         shape=tuple(output.shape[1:]),
         inexact=tuple(inexact),
     )
@@ -166,9 +164,10 @@ def crp(model: nn.Module, layer: str, images: Tensor, neurons: Tensor, rules: Ru
     ValueError
         If the layer's output does not depend on the images.
     """
-    with _frozen(model), _canonical(model, rules), _SplitSums():
+    with _frozen(model), _canonical(model, rules):
         data = images.detach().clone().requires_grad_()
-        output = _run_to(model, layer, data)
+        with _FunctionRules():
+            output = _run_to(model, layer, data)
         if not output.requires_grad:
             raise ValueError(f"Layer {layer!r} has no gradient to the image: it is detached.")
         pick = torch.arange(len(images), device=output.device), neurons.to(output.device)
@@ -216,25 +215,45 @@ class _Sum(torch.autograd.Function):
         return a * share, b * share, None
 
 
-class _SplitSums(TorchFunctionMode):
-    """Replace sums of two activations, and take note of what has no rule."""
+class _Average(torch.autograd.Function):
+    """An average over positions that shares relevance in proportion to what is averaged."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, average: Callable[[Tensor], Tensor]) -> Tensor:
+        ctx.save_for_backward(values)
+        ctx.average = average
+        return average(values)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (values,) = ctx.saved_tensors
+        with torch.enable_grad():
+            leaf = values.detach().requires_grad_()
+            mean = ctx.average(leaf)
+            (share,) = torch.autograd.grad(mean, leaf, grads[0] / stabilize(mean.detach()))
+        return values * share, None
+
+
+class _FunctionRules(TorchFunctionMode):
+    """Gives functional sums and averages the rules of their modules; notes what has no rule."""
 
     def __init__(self) -> None:
         super().__init__()
         self.attention = False
         self.products = False
-        self.averages = False
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         name = getattr(func, "__name__", "")
+        kwargs = kwargs or {}
         self.attention |= name in _ATTENTION
-        self.averages |= name in _AVERAGES
         if name in _ADDITIONS and not kwargs and _are_activations(args, same=True):
             return _Sum.apply(*args, name in {"add_", "__iadd__"})
+        if name in _AVERAGES and args and args[0].ndim == 4 and args[0].requires_grad:
+            return _Average.apply(args[0], lambda values: func(values, *args[1:], **kwargs))
         self.products |= name in _PRODUCTS and _are_activations(args)
-        return func(*args, **(kwargs or {}))
+        return func(*args, **kwargs)
 
 
 def _are_activations(args: tuple[Any, ...], *, same: bool = False) -> bool:

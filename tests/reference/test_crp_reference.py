@@ -102,7 +102,8 @@ def test_a_convolution_starts_from_its_own_output_not_from_its_batch_norm(images
     assert_same_maps(localise(target, images, layer, neurons), expected)
 
 
-def test_functional_code_gets_the_heatmaps_of_its_modular_twin(images):
+@pytest.mark.parametrize("layer", ["layer4", "fc"])
+def test_functional_code_gets_the_heatmaps_of_its_modular_twin(images, layer):
     """The same network with functional ReLU and ``+=`` instead of modules and canonizer."""
 
     class Functional(ResNet):
@@ -110,7 +111,7 @@ def test_functional_code_gets_the_heatmaps_of_its_modular_twin(images):
             x = self.maxpool(nn.functional.relu(self.bn1(self.conv1(x)), inplace=True))
             for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
                 x = stage(x)
-            return self.fc(torch.flatten(self.avgpool(x), 1))
+            return self.fc(x.mean((2, 3)))
 
     class Block(BasicBlock):
         def forward(self, x):
@@ -122,8 +123,8 @@ def test_functional_code_gets_the_heatmaps_of_its_modular_twin(images):
     model, canonizer = build("basic")
     twin = Functional(Block, [2, 1, 2, 1], num_classes=5).eval()
     twin.load_state_dict(model.state_dict())
-    target = TargetModel(twin, ["layer4"], transform=lambda _: images[0])
-    neurons = strong_neurons(target, "layer4", images)
-    expected = crp_heatmaps(model, canonizer, "layer4", images, neurons)
-    assert_same_maps(localise(target, images, "layer4", neurons), expected)
-    assert method_of(target, "layer4") == "CRP EpsilonPlusFlat"
+    target = TargetModel(twin, [layer], transform=lambda _: images[0])
+    neurons = strong_neurons(target, layer, images)
+    expected = crp_heatmaps(model, canonizer, layer, images, neurons)
+    assert_same_maps(localise(target, images, layer, neurons), expected)
+    assert method_of(target, layer) == "CRP EpsilonPlusFlat"
