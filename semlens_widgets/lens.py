@@ -1,0 +1,448 @@
+"""The façade that a person holds: one analysis of one model on one set of images."""
+
+from __future__ import annotations
+
+import warnings
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+
+from semlens_widgets import run as stages
+from semlens_widgets import scoring
+from semlens_widgets.analysis.labels import check_candidates
+from semlens_widgets.analysis.search import combine_scores
+from semlens_widgets.reader import AnalysisReader
+from semlens_widgets.scoring import Correction, LensUnavailable, Query
+from semlens_widgets.store import AnalysisStore, StoredHeatmap, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from semlens_widgets.foundation import FoundationModel
+    from semlens_widgets.images import ImageDataset
+    from semlens_widgets.pipeline.evidence import Embedding
+    from semlens_widgets.target import TargetModel
+    from semlens_widgets.widgets import ConceptGallery, ContrastPanel, Explorer, NeuronMap
+
+
+class SemanticLens:
+    """Look into a vision model: what each neuron stands for, and the evidence for it.
+
+    Parameters
+    ----------
+    target
+        The model and the layers to look at.
+    images
+        What the model is shown.
+    foundation
+        The CLIP-like model that gives images and words their meaning.
+    path
+        Folder of the analysis. What is finished there is not computed again.
+    n_examples
+        Concept examples per neuron (m in the papers).
+    embedding
+        ``"image"`` embeds whole examples; ``"crop"`` embeds the region where the neuron looks,
+        which needs a heatmap for every example.
+    batch_size
+        Images per forward pass of either model.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds an analysis made with other inputs. Nothing is changed then.
+    ValueError
+        If an argument makes no sense.
+
+    Notes
+    -----
+    SemanticLens is described in arXiv 2501.05398, Contrastive Semantic Projection (CSP) in
+    arXiv 2604.22477.
+    """
+
+    def __init__(
+        self,
+        target: TargetModel,
+        images: ImageDataset,
+        foundation: FoundationModel,
+        *,
+        path: str | Path,
+        n_examples: int = 30,
+        embedding: Embedding = "image",
+        batch_size: int = 64,
+    ) -> None:
+        if n_examples < 2:
+            raise ValueError(f"n_examples={n_examples} must be at least 2 to compare anything.")
+        if embedding not in {"image", "crop"}:
+            raise ValueError(f'embedding={embedding!r} must be "image" or "crop".')
+        if batch_size < 1:
+            raise ValueError(f"batch_size={batch_size} must be at least 1.")
+        self.target: TargetModel | None = target
+        self.images: ImageDataset | None = images
+        self.foundation: FoundationModel | None = foundation
+        self.store = AnalysisStore(path)
+        self._plan: stages.Plan | None = stages.Plan(
+            target, images, foundation, n_examples, embedding, batch_size
+        )
+        self.store.configure(self._plan.settings())
+
+    @classmethod
+    def open(cls, path: str | Path, *, foundation: FoundationModel | None = None) -> Self:
+        """Open a finished analysis for reading; see :func:`open`."""
+        lens = cls.__new__(cls)
+        lens.target = lens.images = None
+        lens._plan = None  # noqa: SLF001 - another way to make oneself
+        lens.foundation = foundation
+        lens.store = AnalysisStore(path, read_only=True)
+        recorded = lens.store.settings
+        if foundation is not None and (foundation.name, foundation.dim) != (
+            recorded["foundation"],
+            recorded["foundation_dim"],
+        ):
+            raise StoreError(
+                f"foundation is {foundation.name!r} with {foundation.dim} dimensions; the analysis "
+                f"was made with {recorded['foundation']!r} and {recorded['foundation_dim']}. "
+                "Words and images must be embedded by the same model."
+            )
+        return lens
+
+    def __repr__(self) -> str:
+        model = self.store.settings["model"]
+        if not self.store.is_finished("vectors"):
+            return f"SemanticLens({model}: not run yet)"
+        widths = ", ".join(f"{layer}: {b - a}" for layer, (a, b) in self._read.spans.items())
+        return f"SemanticLens({model}; {len(self._read.samples)} images; neurons {widths})"
+
+    # -- computing -------------------------------------------------------------------------------
+
+    def run(self) -> Self:
+        """Compute everything that is missing; can be interrupted and run again.
+
+        Shows progress. Images that cannot be read are skipped, counted in a warning and listed by
+        :attr:`unreadable`. Heatmaps are left until they are looked at, see :meth:`localise`.
+
+        Raises
+        ------
+        LensUnavailable
+            If the analysis was opened for reading.
+        """
+        if self._plan is None:
+            raise LensUnavailable("This analysis is open for reading; it cannot be run again.")
+        fresh = not self.store.is_finished("collect")
+        with self.store.writing():
+            stages.run(self.store, self._plan)
+        self._forget()
+        if fresh and self.unreadable:
+            some = ", ".join(self.unreadable[:5]) + (", ..." if len(self.unreadable) > 5 else "")
+            warnings.warn(
+                f"{len(self.unreadable)} of {len(self._read.samples)} images could not be read and "
+                f"were skipped: {some} (all of them: lens.unreadable)",
+                stacklevel=2,
+            )
+        return self
+
+    def localise(self) -> Self:
+        """Compute and keep the heatmap of every concept example and contrastive example."""
+        plan = self._need_plan("Heatmaps")
+        with self.store.writing():
+            stages.localise_all(self.store, plan)
+        self._read.forget_heatmap_index()
+        return self
+
+    def _need_plan(self, what: str) -> stages.Plan:
+        if self._plan is None:
+            raise LensUnavailable(
+                f"{what} that are not stored need the model and the images: make a "
+                "SemanticLens(target, images, foundation, path=...) instead of opening the folder."
+            )
+        return self._plan
+
+    def _forget(self) -> None:
+        for name in ("_read", "_labels", "vocabulary"):
+            self.__dict__.pop(name, None)
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    @cached_property
+    def _read(self) -> AnalysisReader:
+        if not self.store.is_finished("vectors"):
+            raise StoreError("This analysis is not finished: call run() first.")
+        return AnalysisReader(self.store)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers."""
+        return self._read.layers
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the images' classes; empty if they have none."""
+        return self._read.classes
+
+    @property
+    def n_examples(self) -> int:
+        """Concept examples per neuron; fewer than asked for if there are fewer images."""
+        return self._read.ranks
+
+    @property
+    def unreadable(self) -> list[str]:
+        """Names of the images that could not be read."""
+        samples = self._read.samples
+        return samples.loc[~samples["readable"], "uri"].tolist()
+
+    @property
+    def neurons(self) -> pd.DataFrame:
+        """One row per neuron.
+
+        Columns: layer, neuron, label and its score (empty until :meth:`label`), clarity,
+        polysemanticity, redundancy, mean, max and firing_rate of the activation, dead (fewer than
+        ``n_examples`` positive activations), x and y (position on the map).
+        """
+        frame = self._read.neurons.copy()
+        frame.insert(2, "label", self._labels["label"])
+        frame.insert(3, "score", self._labels["score"])
+        order = ["layer", "neuron", "label", "score", "clarity", "polysemanticity", "redundancy"]
+        return frame[order + [name for name in frame.columns if name not in order]]
+
+    def examples(self, layer: str, neuron: int) -> pd.DataFrame:
+        """Concept examples of one neuron with their contrastive examples, by rank.
+
+        Columns: rank, sample, activation, class_name, uri, and contrast_sample (-1 if there is
+        none), contrast_activation, similarity (cosine of the pair), contrast_class_name,
+        contrast_uri.
+        """
+        return self._read.examples(self._read.row(layer, neuron))
+
+    def activations(self, layer: str, neuron: int) -> NDArray[np.float32]:
+        """Pooled activation of one neuron on every image, ``(images,)``; NaN if unreadable."""
+        return self._read.activations(self._read.row(layer, neuron))
+
+    def thumbnail(self, sample: int) -> bytes:
+        """JPEG of an image that is an example of some neuron, 160 pixels at most."""
+        return self._read.thumbnails([sample])[0]
+
+    def thumbnails(self, samples: Sequence[int]) -> list[bytes]:
+        """JPEGs of several images, see :meth:`thumbnail`."""
+        return self._read.thumbnails(samples)
+
+    def heatmap(self, layer: str, neuron: int, sample: int) -> StoredHeatmap:
+        """Where in an image the neuron looks; computed and kept if it is not stored yet."""
+        return self.heatmaps(layer, neuron, [sample])[0]
+
+    def heatmaps(self, layer: str, neuron: int, samples: Sequence[int]) -> list[StoredHeatmap]:
+        """Heatmaps of several images for one neuron, see :meth:`heatmap`.
+
+        Raises
+        ------
+        LensUnavailable
+            If one is not stored and the analysis was opened without model and images.
+        """
+        row = self._read.row(layer, neuron)
+        missing = [(row, sample) for sample in samples if not self._read.has_heatmap(row, sample)]
+        if missing:
+            plan = self._need_plan("Heatmaps")
+            with self.store.writing():
+                stages.localise_some(self.store, plan, missing)
+            self._read.forget_heatmap_index()
+        return self._read.heatmaps(row, samples)
+
+    # -- searching and labelling -------------------------------------------------------------------
+
+    def search(
+        self,
+        query: Query | list[Query],
+        *,
+        layer: str | None = None,
+        correction: Correction = "centred",
+        templates: Sequence[str] = ("{}",),
+        top: int | None = None,
+    ) -> pd.DataFrame:
+        """Rank the neurons by how well they fit a text, an image, a neuron, or several of them.
+
+        A score is the cosine of the neuron's semantic vector to the query, averaged over the
+        templates of a text, minus a correction. Several queries average.
+
+        Parameters
+        ----------
+        query
+            A text, a PIL image, a neuron ``(layer, index)``, or a list of these.
+        layer
+            Search this layer alone.
+        correction
+            ``"centred"`` subtracts the query's mean similarity over all images: 0 is what any
+            image scores, and queries can be compared. ``"empty"`` subtracts the neuron's cosine to
+            the empty prompt, as SemanticLens does, from texts; it is as good as what the
+            foundation model makes of an empty prompt. None leaves the cosine as it is.
+        templates
+            Sentences with ``{}`` where the text goes.
+        top
+            How many neurons to return; all by default.
+
+        Returns
+        -------
+        pandas.DataFrame
+            layer, neuron, label, score, best first; ties keep the order of :attr:`neurons`.
+        """
+        queries = list(query) if isinstance(query, list) else [query]
+        if not queries:
+            raise ValueError("query is empty; give a text, an image or a neuron.")
+        columns = [
+            scoring.query_scores(self._read, self.foundation, one, templates, correction)
+            for one in queries
+        ]
+        combined = combine_scores(torch.stack(columns, dim=1))
+        rows, scores = scoring.rank_neurons(self._read, combined, layer, top)
+        found = self.neurons.loc[rows, ["layer", "neuron", "label"]]
+        return found.assign(score=scores).reset_index(drop=True)
+
+    def scores(
+        self,
+        layer: str,
+        neuron: int,
+        candidates: Sequence[str],
+        *,
+        method: str = "csp",
+        gamma: float = 1.0,
+        centred: bool = False,
+        templates: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """Score candidate labels for one neuron; parameters as in :meth:`label`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            candidate, score, in the order given, duplicates dropped.
+        """
+        return scoring.candidate_scores(
+            self._read,
+            self.foundation,
+            self._read.row(layer, neuron),
+            candidates,
+            method=method,
+            gamma=gamma,
+            centred=centred,
+            templates=templates,
+        )
+
+    def label(
+        self,
+        candidates: Sequence[str],
+        *,
+        method: str = "csp",
+        gamma: float = 1.0,
+        centred: bool = False,
+        templates: Sequence[str] | None = None,
+        threshold: float | None = None,
+    ) -> pd.DataFrame:
+        """Give every neuron the candidate label that scores best, and keep it.
+
+        Parameters
+        ----------
+        candidates
+            Words or phrases to choose from.
+        method
+            ``"csp"``, ``"semanticlens"``, ``"difference"`` or ``"clip-dissect"``.
+        gamma
+            How much of the contrastive example CSP projects out, in [0, 1].
+        centred
+            Subtract from each candidate its mean similarity over all images.
+        templates
+            Sentences with ``{}`` where the candidate goes; by default the six of CSP.
+        threshold
+            Score below which a neuron is "unknown"; by default the score of the empty prompt.
+
+        Returns
+        -------
+        pandas.DataFrame
+            layer, neuron, label, score, margin (over the threshold).
+        """
+        self._labels = scoring.best_labels(
+            self._read,
+            self.foundation,
+            candidates,
+            method=method,
+            gamma=gamma,
+            centred=centred,
+            templates=templates,
+            threshold=threshold,
+        )
+        self.vocabulary = check_candidates(candidates)
+        self._keep_labels()
+        return self._labels.copy()
+
+    def set_label(self, layer: str, neuron: int, label: str, score: float | None = None) -> None:
+        """Give one neuron a label that a person chose, and keep it."""
+        (name,) = check_candidates([label])
+        row = self._read.row(layer, neuron)
+        self._labels.loc[row, ["label", "score", "margin"]] = [name, score, None]
+        self._keep_labels()
+
+    @cached_property
+    def _labels(self) -> pd.DataFrame:
+        if self.store.has("labels"):
+            return self.store.frame("labels")
+        return self._read.neurons[["layer", "neuron"]].assign(
+            label="", score=np.float32("nan"), margin=np.float32("nan")
+        )
+
+    @cached_property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The candidates that :meth:`label` last chose from."""
+        if not self.store.has("vocabulary"):
+            return ()
+        return tuple(self.store.frame("vocabulary")["candidate"])
+
+    def _keep_labels(self) -> None:
+        if self.store.read_only:
+            return
+        with self.store.writing():
+            stages.write_labels(self.store, self._labels, self.vocabulary)
+
+    # -- widgets ---------------------------------------------------------------------------------
+
+    def map(self, **options: Any) -> NeuronMap:
+        """Return the map of all neurons, near each other if they mean the same."""
+        from semlens_widgets.widgets import NeuronMap
+
+        return NeuronMap(self, **options)
+
+    def gallery(self, layer: str, neuron: int, **options: Any) -> ConceptGallery:
+        """Return the concept examples of one neuron, with heatmaps."""
+        from semlens_widgets.widgets import ConceptGallery
+
+        return ConceptGallery(self, layer, neuron, **options)
+
+    def contrast(self, layer: str, neuron: int, **options: Any) -> ContrastPanel:
+        """Return activating and contrastive examples side by side, with live label scores."""
+        from semlens_widgets.widgets import ContrastPanel
+
+        return ContrastPanel(self, layer, neuron, **options)
+
+    def explore(self, **options: Any) -> Explorer:
+        """Return map, search, gallery and contrast panel, linked."""
+        from semlens_widgets.widgets import Explorer
+
+        return Explorer(self, **options)
+
+
+def open(path: str | Path, *, foundation: FoundationModel | None = None) -> SemanticLens:
+    """Open a finished analysis for reading, without model and images.
+
+    Parameters
+    ----------
+    path
+        Folder of the analysis.
+    foundation
+        The foundation model it was made with, if new words or images are to be searched or scored.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds no analysis, or `foundation` is another model.
+    """
+    return SemanticLens.open(path, foundation=foundation)

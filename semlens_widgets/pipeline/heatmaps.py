@@ -1,0 +1,92 @@
+"""Where in its examples a neuron looks: relevance maps and boxes, computed when asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from tqdm.auto import tqdm
+
+from semlens_widgets.pipeline.evidence import layer_spans
+from semlens_widgets.pipeline.localise import localise, method_of, quantise, relevance_boxes
+from semlens_widgets.pipeline.view import to_image_box, to_image_grid, visible_box
+from semlens_widgets.store import StoredHeatmap, heatmap_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from semlens_widgets.images import ImageDataset
+    from semlens_widgets.store import AnalysisStore
+    from semlens_widgets.target import TargetModel
+
+SIDE = 112  # finer than any layer's map, and a quarter of the bytes of a 224-pixel input
+_ROWS_PER_COMMIT = 2048
+
+Key = tuple[int, int]  # row of the neuron, sample
+
+
+def write_heatmaps(
+    store: AnalysisStore,
+    target: TargetModel,
+    images: ImageDataset,
+    keys: Sequence[Key],
+    *,
+    batch_size: int = 32,
+) -> None:
+    """Add the heatmaps of (neuron row, sample) pairs to the ``heatmaps`` table.
+
+    Pairs that are stored already are left alone, and results are committed in blocks, so that an
+    interrupted run loses little. A heatmap lies on a grid over the whole image, also where the
+    model's transform crops it.
+    """
+    wanted = sorted(set(keys) - _stored_keys(store))
+    with tqdm(total=len(wanted), desc="heatmaps", unit="map", disable=len(wanted) < 100) as bar:
+        for start in range(0, len(wanted), _ROWS_PER_COMMIT):
+            block = wanted[start : start + _ROWS_PER_COMMIT]
+            done: list[StoredHeatmap] = []
+            for layer, pairs in _by_layer(store, block, batch_size):
+                done += _compute(target, images, layer, pairs)
+                bar.update(len(pairs))
+            store.append("heatmaps", heatmap_table(block, done))
+
+
+def _stored_keys(store: AnalysisStore) -> set[Key]:
+    if not store.has("heatmaps"):
+        return set()
+    rows = store.read("heatmaps", ["row", "sample"])
+    return set(zip(rows["row"].to_pylist(), rows["sample"].to_pylist(), strict=True))
+
+
+def _by_layer(
+    store: AnalysisStore, keys: Sequence[Key], batch_size: int
+) -> Iterator[tuple[str, list[Key]]]:
+    """Split sorted keys into batches of one layer; a pair is (neuron in the layer, sample)."""
+    for layer, (first, stop) in layer_spans(store).items():
+        pairs = [(row - first, sample) for row, sample in keys if first <= row < stop]
+        for start in range(0, len(pairs), batch_size):
+            yield layer, pairs[start : start + batch_size]
+
+
+def _compute(
+    target: TargetModel, images: ImageDataset, layer: str, pairs: Sequence[Key]
+) -> list[StoredHeatmap]:
+    pictures = {sample: images.load(sample) for _, sample in pairs}
+    sizes = {picture.size for picture in pictures.values()}
+    views = {size: visible_box(target.transform, size) for size in sizes}
+    inputs = torch.stack([target.transform(pictures[sample]) for _, sample in pairs])
+    relevance = localise(target, inputs, layer, [neuron for neuron, _ in pairs])
+    boxes, _ = relevance_boxes(relevance)
+    values = quantise(relevance)
+    method = method_of(target, layer)
+    shape = (inputs.shape[-2], inputs.shape[-1])
+    heatmaps = []
+    for (_, sample), value, box in zip(pairs, values, boxes.tolist(), strict=True):
+        size = pictures[sample].size
+        heatmaps.append(
+            StoredHeatmap(
+                to_image_grid(value, views[size], size, SIDE),
+                to_image_box(box, shape, views[size]),
+                method,
+            )
+        )
+    return heatmaps

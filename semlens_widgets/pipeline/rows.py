@@ -1,0 +1,81 @@
+"""A log of rows on disk, so that a pass over a data set goes on where it was interrupted."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from semlens_widgets.store import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import DTypeLike, NDArray
+
+
+class RowLog:
+    """Append-only rows of several named columns, each column a plain file of fixed-width rows.
+
+    How far a pass came is what the files hold: after a crash, rows that did not reach every column
+    whole are cut off. There is no progress file that could disagree with the data.
+
+    Parameters
+    ----------
+    folder, name
+        The files are ``folder/name-*``.
+    dtype
+        Type of all values.
+    """
+
+    def __init__(self, folder: Path, name: str, dtype: DTypeLike) -> None:
+        self._folder = folder
+        self._name = name
+        self._dtype = np.dtype(dtype)
+        self._widths_path = folder / f"{name}-widths.json"
+        self.widths: dict[str, int] = (
+            json.loads(self._widths_path.read_text("utf-8")) if self._widths_path.exists() else {}
+        )
+        self.rows = min((self._whole_rows(column) for column in self.widths), default=0)
+        for column in self.widths:
+            self._cut(column)
+
+    def _path(self, column: str) -> Path:
+        return self._folder / f"{self._name}-{list(self.widths).index(column)}.rows"
+
+    def _row_bytes(self, column: str) -> int:
+        return self.widths[column] * self._dtype.itemsize
+
+    def _whole_rows(self, column: str) -> int:
+        path = self._path(column)
+        return path.stat().st_size // self._row_bytes(column) if path.exists() else 0
+
+    def _cut(self, column: str) -> None:
+        with self._path(column).open("ab") as file:
+            file.truncate(self.rows * self._row_bytes(column))
+
+    def append(self, block: Mapping[str, NDArray[np.generic]]) -> None:
+        """Add rows: column name to ``(rows, width)``; the first call fixes the columns.
+
+        Raises
+        ------
+        ValueError
+            If columns or widths differ from those of the first call.
+        """
+        widths = {column: values.shape[1] for column, values in block.items()}
+        if not self.widths:
+            self.widths = widths
+            write_atomically(self._widths_path, json.dumps(widths).encode())
+        if widths != self.widths:
+            raise ValueError(f"rows have widths {widths}; earlier ones had {self.widths}")
+        for column, values in block.items():
+            with self._path(column).open("ab") as file:
+                file.write(np.ascontiguousarray(values, dtype=self._dtype).tobytes())
+        self.rows += len(next(iter(block.values())))
+
+    def read(self, column: str) -> NDArray[np.generic]:
+        """Map a column, ``(rows, width)``, without loading it."""
+        shape = (self.rows, self.widths[column])
+        return np.memmap(self._path(column), dtype=self._dtype, mode="r", shape=shape)

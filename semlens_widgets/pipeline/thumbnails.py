@@ -1,0 +1,56 @@
+"""Small pictures of every image that is an example, so that an analysis can be shown anywhere."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+from tqdm.auto import tqdm
+
+from semlens_widgets.pipeline.evidence import example_samples
+
+if TYPE_CHECKING:
+    from semlens_widgets.images import ImageDataset
+    from semlens_widgets.store import AnalysisStore
+
+SIDE = 160
+_ROWS_PER_COMMIT = 1024
+
+
+def jpeg(image: Image.Image, side: int = SIDE) -> bytes:
+    """Encode an image as JPEG, scaled down so that its longer side is at most ``side`` pixels."""
+    small = image.convert("RGB")
+    if max(small.size) > side:
+        small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    buffer = BytesIO()
+    small.save(buffer, "JPEG", quality=90, subsampling=0)
+    return buffer.getvalue()
+
+
+def write_thumbnails(store: AnalysisStore, images: ImageDataset) -> None:
+    """Write the ``thumbnails`` table for all concept and contrastive examples.
+
+    Rows are committed in blocks; an interrupted stage goes on with the images still missing.
+    """
+    if store.is_finished("thumbnails"):
+        return
+    wanted = np.union1d(example_samples(store).numpy(), example_samples(store, "contrasts").numpy())
+    wanted = wanted[wanted >= 0]
+    if store.has("thumbnails"):
+        present = store.read("thumbnails", ["sample"]).column("sample").to_numpy()
+        wanted = np.setdiff1d(wanted, present)
+    with tqdm(total=len(wanted), desc="thumbnails", unit="image") as bar:
+        for start in range(0, len(wanted), _ROWS_PER_COMMIT):
+            block = wanted[start : start + _ROWS_PER_COMMIT].tolist()
+            pictures = []
+            for sample in block:
+                pictures.append(jpeg(images.load(sample)))
+                bar.update()
+            store.append(
+                "thumbnails",
+                pa.table({"sample": pa.array(block, pa.int32()), "jpeg": pa.array(pictures)}),
+            )
+    store.finish("thumbnails")

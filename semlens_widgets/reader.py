@@ -1,0 +1,211 @@
+"""What a finished analysis holds, read from its store as frames and tensors."""
+
+from __future__ import annotations
+
+import difflib
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn.functional import normalize
+
+from semlens_widgets.analysis.evidence import Evidence
+from semlens_widgets.pipeline.evidence import (
+    example_embeddings,
+    example_samples,
+    image_embeddings,
+    layer_spans,
+)
+from semlens_widgets.store import read_heatmaps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from semlens_widgets.pipeline.evidence import Embedding
+    from semlens_widgets.store import AnalysisStore, StoredHeatmap
+
+
+class AnalysisReader:
+    """Read access to one analysis; what is used often is read once.
+
+    Parameters
+    ----------
+    store
+        An analysis whose ``vectors`` stage is finished.
+    """
+
+    def __init__(self, store: AnalysisStore) -> None:
+        self.store = store
+        self.embedding: Embedding = store.settings["embedding"]
+        self.ranks: int = store.stages["examples"]["ranks"]
+        self.classes: tuple[str, ...] = tuple(store.stages["collect"]["classes"])
+        self.spans = layer_spans(store)
+        self.layers = tuple(self.spans)
+
+    @cached_property
+    def neurons(self) -> pd.DataFrame:
+        """One row per neuron: where it is, its statistics and its measures."""
+        columns = ["layer", "neuron", "mean", "max", "firing_rate", "dead"]
+        parts = [self.store.frame("neurons", columns)]
+        parts += [self.store.frame(name) for name in ("measures", "layout")]
+        return pd.concat(parts, axis=1)
+
+    @cached_property
+    def samples(self) -> pd.DataFrame:
+        """One row per image: uri, label (class index, -1 unknown), readable."""
+        return self.store.frame("samples")
+
+    @cached_property
+    def images(self) -> Tensor:
+        """Unit embeddings of all images, ``(images, dim)``; zero where unreadable."""
+        return image_embeddings(self.store)
+
+    @cached_property
+    def mean_embedding(self) -> Tensor:
+        """Mean of the unit embeddings of all readable images, ``(dim,)``."""
+        readable = torch.from_numpy(self.samples["readable"].to_numpy(copy=True))
+        return self.images[readable].mean(dim=0)
+
+    @cached_property
+    def vectors(self) -> Tensor:
+        """Semantic vectors, ``(neurons, dim)`` float32."""
+        return torch.from_numpy(self.store.matrix("vectors", "vector").astype(np.float32))
+
+    @cached_property
+    def directions(self) -> Tensor:
+        """Semantic vectors at unit length, ``(neurons, dim)``."""
+        return normalize(self.vectors, dim=1)
+
+    @cached_property
+    def example_samples(self) -> Tensor:
+        """Images of the concept examples, ``(neurons, m)``; -1 where there is none."""
+        return example_samples(self.store)
+
+    @cached_property
+    def example_activations(self) -> Tensor:
+        """Activations of the concept examples, ``(neurons, m)``."""
+        column = self.store.read("examples", ["activation"]).column("activation")
+        return torch.from_numpy(column.to_numpy().copy()).reshape(-1, self.ranks)
+
+    @cached_property
+    def contrast_samples(self) -> Tensor:
+        """Images of the contrastive examples, ``(neurons, m)``; -1 where there is none."""
+        return example_samples(self.store, "contrasts")
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What the label scorers know of all neurons."""
+        positives, negatives = example_embeddings(self.store, self.embedding, self.images)
+        return Evidence(
+            positives=positives,
+            negatives=negatives,
+            activations=self.example_activations,
+            valid=self.example_samples >= 0,
+            contrasted=self.contrast_samples >= 0,
+            mean_embedding=self.mean_embedding,
+            top_samples=torch.from_numpy(
+                self.store.matrix("neurons", "top_samples").astype(np.int64)
+            ),
+            sample_embeddings=self.images,
+        )
+
+    def row(self, layer: str, neuron: int) -> int:
+        """Find a neuron's row in every table that has one row per neuron.
+
+        Raises
+        ------
+        KeyError
+            If the layer is not part of the analysis; close names are suggested.
+        IndexError
+            If the layer has no such neuron.
+        """
+        if layer not in self.spans:
+            close = difflib.get_close_matches(str(layer), self.layers, n=3)
+            hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else ""
+            raise KeyError(f"layer={layer!r} is not one of {list(self.layers)}. {hint}".rstrip())
+        start, stop = self.spans[layer]
+        if not 0 <= neuron < stop - start:
+            raise IndexError(
+                f"neuron={neuron} is outside 0..{stop - start - 1} of layer {layer!r}."
+            )
+        return start + int(neuron)
+
+    def examples(self, row: int) -> pd.DataFrame:
+        """Concept examples of one neuron with their contrasts, by rank."""
+        span = list(range(row * self.ranks, (row + 1) * self.ranks))
+        frame: pd.DataFrame = self.store.rows("examples", span).to_pandas()
+        contrast = self.store.rows("contrasts", span).to_pandas()
+        frame = frame[["rank", "sample", "activation"]].assign(
+            contrast_sample=contrast["sample"],
+            contrast_activation=contrast["activation"],
+            similarity=contrast["similarity"],
+        )
+        frame = frame[frame["sample"] >= 0].reset_index(drop=True)
+        for prefix in ("", "contrast_"):
+            samples = frame[f"{prefix}sample"].to_numpy()
+            frame[f"{prefix}class_name"] = [self._class_name(sample) for sample in samples]
+            frame[f"{prefix}uri"] = [self._uri(sample) for sample in samples]
+        return frame
+
+    def _uri(self, sample: int) -> str:
+        return str(self.samples["uri"].iat[sample]) if sample >= 0 else ""
+
+    def _class_name(self, sample: int) -> str:
+        label = int(self.samples["label"].to_numpy()[sample]) if sample >= 0 else -1
+        return self.classes[label] if 0 <= label < len(self.classes) else ""
+
+    def activations(self, row: int) -> NDArray[np.float32]:
+        """Pooled activation of one neuron on every image; NaN where unreadable."""
+        _, chunk = next(self.store.row_chunks("activations", "activations", row, row + 1))
+        return np.where(self.samples["readable"], chunk[0], np.float32("nan"))
+
+    # -- pictures --------------------------------------------------------------------------------
+
+    @cached_property
+    def _thumbnail_offsets(self) -> dict[int, int]:
+        samples = self.store.read("thumbnails", ["sample"]).column("sample").to_pylist()
+        return {sample: offset for offset, sample in enumerate(samples)}
+
+    def thumbnails(self, samples: Sequence[int]) -> list[bytes]:
+        """JPEGs of images that serve as an example of some neuron.
+
+        Raises
+        ------
+        KeyError
+            If an image is no example, so that no thumbnail was kept.
+        """
+        missing = [sample for sample in samples if sample not in self._thumbnail_offsets]
+        if missing:
+            raise KeyError(f"sample={missing[0]} is not an example of any neuron: no thumbnail.")
+        offsets = [self._thumbnail_offsets[sample] for sample in samples]
+        if not offsets:
+            return []
+        jpegs: list[bytes] = self.store.rows("thumbnails", offsets).column("jpeg").to_pylist()
+        return jpegs
+
+    @cached_property
+    def _heatmap_offsets(self) -> dict[tuple[int, int], int]:
+        if not self.store.has("heatmaps"):
+            return {}
+        keys = self.store.read("heatmaps", ["row", "sample"]).to_pylist()
+        return {(key["row"], key["sample"]): offset for offset, key in enumerate(keys)}
+
+    def has_heatmap(self, row: int, sample: int) -> bool:
+        """Whether a heatmap is stored."""
+        return (row, sample) in self._heatmap_offsets
+
+    def heatmaps(self, row: int, samples: Sequence[int]) -> list[StoredHeatmap]:
+        """Read the stored heatmaps of one neuron; all must be there (:meth:`has_heatmap`)."""
+        if not samples:
+            return []
+        offsets = [self._heatmap_offsets[row, sample] for sample in samples]
+        return read_heatmaps(self.store.rows("heatmaps", offsets))
+
+    def forget_heatmap_index(self) -> None:
+        """Look again for what is stored, after heatmaps were added."""
+        self.__dict__.pop("_heatmap_offsets", None)

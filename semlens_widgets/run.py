@@ -1,0 +1,154 @@
+"""The order of the stages, and what an analysis is made with."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from semlens_widgets.analysis.layout import umap_layout
+from semlens_widgets.analysis.measures import clarity, polysemanticity, redundancy
+from semlens_widgets.pipeline.collect import collect
+from semlens_widgets.pipeline.embed import embed, embed_crops
+from semlens_widgets.pipeline.evidence import (
+    example_embeddings,
+    example_samples,
+    image_embeddings,
+    layer_spans,
+    select_contrasts,
+    select_examples,
+    write_vectors,
+)
+from semlens_widgets.pipeline.heatmaps import Key, write_heatmaps
+from semlens_widgets.pipeline.thumbnails import write_thumbnails
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from semlens_widgets.foundation import FoundationModel
+    from semlens_widgets.images import ImageDataset
+    from semlens_widgets.pipeline.evidence import Embedding
+    from semlens_widgets.store import AnalysisStore
+    from semlens_widgets.target import TargetModel
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The inputs and choices of one analysis."""
+
+    target: TargetModel
+    images: ImageDataset
+    foundation: FoundationModel
+    n_examples: int
+    embedding: Embedding
+    batch_size: int
+
+    def settings(self) -> dict[str, Any]:
+        """Return what must be the same for stored results to stay valid (JSON)."""
+        pooling = self.target.pooling
+        return {
+            "model": self.target.name,
+            "weights": _weights_digest(self.target.model),
+            "layers": list(self.target.layers),
+            "pooling": getattr(pooling, "__qualname__", "") if callable(pooling) else pooling,
+            "images": len(self.images),
+            "uris": _digest(uri.encode() for uri in self.images.uris),
+            "foundation": self.foundation.name,
+            "foundation_dim": self.foundation.dim,
+            "n_examples": self.n_examples,
+            "embedding": self.embedding,
+        }
+
+
+def _digest(parts: Any) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        digest.update(part)
+        digest.update(b"\0")
+    return digest.hexdigest()
+
+
+def _weights_digest(model: torch.nn.Module) -> str:
+    tensors = sorted(model.state_dict().items())
+    return _digest(
+        value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
+        for _, value in tensors
+    )
+
+
+def run(store: AnalysisStore, plan: Plan) -> None:
+    """Compute every stage that is not finished, in order."""
+    collect(store, plan.target, plan.images, batch_size=plan.batch_size)
+    embed(store, plan.foundation, plan.images, batch_size=plan.batch_size)
+    select_examples(store, plan.n_examples)
+    if plan.embedding == "crop":
+        localise_some(store, plan, _keys(store, "examples"))
+        embed_crops(store, plan.foundation, plan.images, "crops", batch_size=plan.batch_size)
+    select_contrasts(store, plan.embedding)
+    if plan.embedding == "crop":
+        embed_crops(
+            store, plan.foundation, plan.images, "contrast_crops", batch_size=plan.batch_size
+        )
+    write_vectors(store, plan.embedding)
+    measure(store, plan.embedding)
+    write_thumbnails(store, plan.images)
+    lay_out(store)
+
+
+def measure(store: AnalysisStore, embedding: Embedding) -> None:
+    """Write the ``measures`` table: clarity, polysemanticity and redundancy of every neuron."""
+    if store.is_finished("measures"):
+        return
+    positives, _ = example_embeddings(store, embedding, image_embeddings(store))
+    valid = example_samples(store) >= 0
+    vectors = torch.from_numpy(store.matrix("vectors", "vector").astype(np.float32))
+    redundancies = [redundancy(vectors[a:b]) for a, b in layer_spans(store).values()]
+    store.write(
+        "measures",
+        pa.table(
+            {
+                "clarity": pa.array(clarity(positives, valid).numpy()),
+                "polysemanticity": pa.array(polysemanticity(positives, valid).numpy()),
+                "redundancy": pa.array(torch.cat(redundancies).numpy()),
+            }
+        ),
+    )
+    store.finish("measures")
+
+
+def lay_out(store: AnalysisStore) -> None:
+    """Write the ``layout`` table: where every neuron lies on the map."""
+    if store.is_finished("layout"):
+        return
+    vectors = torch.from_numpy(store.matrix("vectors", "vector").astype(np.float32))
+    x, y = umap_layout(vectors).T
+    store.write("layout", pa.table({"x": pa.array(x), "y": pa.array(y)}))
+    store.finish("layout")
+
+
+def _keys(store: AnalysisStore, table: str) -> list[Key]:
+    samples = example_samples(store, table)
+    rows, ranks = torch.nonzero(samples >= 0, as_tuple=True)
+    return list(zip(rows.tolist(), samples[rows, ranks].tolist(), strict=True))
+
+
+def localise_some(store: AnalysisStore, plan: Plan, keys: Sequence[Key]) -> None:
+    """Compute the heatmaps of (neuron row, sample) pairs that are not stored yet."""
+    write_heatmaps(store, plan.target, plan.images, keys, batch_size=plan.batch_size)
+
+
+def localise_all(store: AnalysisStore, plan: Plan) -> None:
+    """Compute the heatmaps of all concept and contrastive examples that are not stored yet."""
+    localise_some(store, plan, _keys(store, "examples") + _keys(store, "contrasts"))
+
+
+def write_labels(store: AnalysisStore, labels: pd.DataFrame, vocabulary: Sequence[str]) -> None:
+    """Write the ``labels`` table and the candidates they were chosen from."""
+    store.write("labels", pa.Table.from_pandas(labels, preserve_index=False))
+    store.write("vocabulary", pa.table({"candidate": pa.array(vocabulary, pa.string())}))

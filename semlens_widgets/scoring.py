@@ -1,0 +1,168 @@
+"""Questions put to a finished analysis: which neurons fit a query, which label fits a neuron."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+import pandas as pd
+import torch
+from PIL import Image
+
+from semlens_widgets.analysis import labels as labelling
+from semlens_widgets.analysis import search as searching
+from semlens_widgets.foundation import CSP_TEMPLATES, embed_prompts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from torch import Tensor
+
+    from semlens_widgets.analysis.evidence import Evidence
+    from semlens_widgets.foundation import FoundationModel
+    from semlens_widgets.reader import AnalysisReader
+
+Query = str | Image.Image | tuple[str, int]
+Correction = Literal["centred", "empty"] | None
+
+
+def query_scores(
+    reader: AnalysisReader,
+    foundation: FoundationModel | None,
+    query: Query,
+    templates: Sequence[str],
+    correction: Correction,
+) -> Tensor:
+    """Score every neuron for one text, image or neuron, ``(neurons,)``.
+
+    Raises
+    ------
+    LensUnavailable
+        If the query is new to the analysis and there is no foundation model to embed it.
+    TypeError
+        If the query is something else.
+    ValueError
+        If the correction is unknown.
+    """
+    if correction not in {"centred", "empty", None}:
+        raise ValueError(f'correction={correction!r} must be "centred", "empty" or None.')
+    mean = reader.mean_embedding if correction == "centred" else None
+    vectors = reader.directions
+    if isinstance(query, str):
+        (text,) = labelling.check_candidates([query])
+        model = needed(reader, foundation)
+        prompts = embed_prompts(model, [text], templates).cpu()
+        empty = embed_prompts(model, [""], templates).cpu() if correction == "empty" else None
+        return searching.text_scores(vectors, prompts, empty, mean)[:, 0]
+    if isinstance(query, Image.Image):
+        model = needed(reader, foundation)
+        pixels = model.transform(query.convert("RGB")).unsqueeze(0)
+        return searching.image_scores(vectors, model.encode_images(pixels).cpu(), mean)[:, 0]
+    if isinstance(query, tuple) and len(query) == 2:
+        row = reader.row(*query)
+        return searching.image_scores(vectors, vectors[row : row + 1], mean)[:, 0]
+    raise TypeError(
+        f"query is a {type(query).__name__}; give a text, a PIL image or (layer, neuron)."
+    )
+
+
+def rank_neurons(
+    reader: AnalysisReader, scores: Tensor, layer: str | None, top: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Order neurons (all, or one layer's) by falling score; return their rows and scores."""
+    rows = torch.arange(len(scores))
+    if layer is not None:
+        reader.row(layer, 0)
+        rows = rows[slice(*reader.spans[layer])]
+    order = rows[searching.rank(scores[rows], top)]
+    return order.numpy(), scores[order].numpy()
+
+
+def candidate_scores(
+    reader: AnalysisReader,
+    foundation: FoundationModel | None,
+    row: int,
+    candidates: Sequence[str],
+    *,
+    method: str,
+    gamma: float,
+    centred: bool,
+    templates: Sequence[str] | None,
+) -> pd.DataFrame:
+    """Score candidate labels for one neuron; see :meth:`SemanticLens.scores`."""
+    names = labelling.check_candidates(candidates)
+    prompts = embed_prompts(needed(reader, foundation), names, templates or CSP_TEMPLATES).cpu()
+    prior = None
+    if labelling.check_method(method) == "clip-dissect":
+        prior = labelling.wpmi_prior(reader.evidence, prompts, centred=centred)
+    scores = labelling.score(
+        _one(reader.evidence, row),
+        prompts,
+        method=method,
+        gamma=gamma,
+        centred=centred,
+        prior=prior,
+    )
+    return pd.DataFrame({"candidate": names, "score": scores[0].numpy()})
+
+
+def best_labels(
+    reader: AnalysisReader,
+    foundation: FoundationModel | None,
+    candidates: Sequence[str],
+    *,
+    method: str,
+    gamma: float,
+    centred: bool,
+    templates: Sequence[str] | None,
+    threshold: float | None,
+) -> pd.DataFrame:
+    """Choose the best candidate for every neuron; see :meth:`SemanticLens.label`."""
+    names = labelling.check_candidates(candidates)
+    model = needed(reader, foundation)
+    prompts = embed_prompts(model, names, templates or CSP_TEMPLATES).cpu()
+
+    def score(empty: Tensor | None = None) -> Tensor:
+        return labelling.score(
+            reader.evidence, prompts, method=method, gamma=gamma, centred=centred, empty=empty
+        )
+
+    scores = score()
+    bar = None
+    if threshold is None:
+        empty = embed_prompts(model, [""], templates or CSP_TEMPLATES).cpu()
+        best = scores.max(dim=1)
+        bar = best.values - score(empty).gather(1, best.indices[:, None])[:, 0]
+    found = labelling.assign(scores, names, bar, threshold)
+    return reader.neurons[["layer", "neuron"]].assign(
+        label=found.labels, score=found.score.numpy(), margin=found.margin.numpy()
+    )
+
+
+def needed(reader: AnalysisReader, foundation: FoundationModel | None) -> FoundationModel:
+    """Return the foundation model, or say how to give it."""
+    if foundation is None:
+        raise LensUnavailable(
+            "New words and images need the foundation model "
+            f"{reader.store.settings['foundation']!r}: open(path, foundation=OpenClip(...))."
+        )
+    return foundation
+
+
+class LensUnavailable(RuntimeError):  # noqa: N818 - it names a state, not a mistake
+    """The analysis was opened without something that this needs; the message says what to give."""
+
+
+def _one(evidence: Evidence, row: int) -> Evidence:
+    rows = slice(row, row + 1)
+    top_samples = evidence.top_samples
+    return replace(
+        evidence,
+        positives=evidence.positives[rows],
+        negatives=evidence.negatives[rows],
+        activations=evidence.activations[rows],
+        valid=evidence.valid[rows],
+        contrasted=evidence.contrasted[rows],
+        top_samples=None if top_samples is None else top_samples[rows],
+    )

@@ -1,0 +1,38 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+import semlens_widgets as slw
+from tests.colour_world import ColourFoundation, ColourNet, colour_images, to_tensor
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of real photographs and pretrained models."""
+    folder = os.environ.get("SEMLENS_REAL_DATA")
+    if not folder:
+        pytest.skip("SEMLENS_REAL_DATA is not set: no real photographs and models to test with")
+    return Path(folder)
+
+
+@pytest.fixture
+def colour_lens(tmp_path: Path):
+    """Make a lens on the colour world; arguments override its inputs."""
+
+    def make(**changes):
+        images = changes.pop("images", None) or slw.ImageDataset.from_list(
+            colour_images(), [i % 3 for i in range(60)], ["red", "green", "blue"]
+        )
+        target = changes.pop("target", None) or slw.TargetModel(
+            ColourNet(), ["seen", "mixed"], transform=to_tensor, name="ColourNet"
+        )
+        options = {"path": tmp_path / "analysis", "n_examples": 6} | changes
+        foundation = options.pop("foundation", None) or ColourFoundation()
+        return slw.SemanticLens(target, images, foundation, **options)
+
+    return make
