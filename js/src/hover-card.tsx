@@ -5,7 +5,7 @@ import { project } from "./camera";
 import { css } from "./colors";
 import { number } from "./format";
 import type { MapState } from "./map-state";
-import { isAbort, LruCache, RpcError, type Rpc } from "./rpc";
+import { LruCache, RpcError, type Rpc } from "./rpc";
 
 interface Facts {
   label: string;
@@ -35,13 +35,13 @@ interface Props {
 }
 
 function useDetails({ state, rpc, cache }: Props): Lookup {
-  const [lookup, setLookup] = useState<Lookup>("waiting");
+  const [found, setFound] = useState<{ row: number; lookup: Lookup }>();
   useSignalEffect(() => {
     const row = state.hover.value;
     state.values.value; // after new labels or measures the neuron is asked for again
     if (row < 0) return;
     const known = cache.get(row);
-    setLookup(known ?? "waiting");
+    setFound({ row, lookup: known ?? "waiting" });
     if (known) return;
     const abort = new AbortController();
     const timer = setTimeout(async () => {
@@ -54,9 +54,9 @@ function useDetails({ state, rpc, cache }: Props): Lookup {
         );
         const details = { ...result, urls };
         cache.set(row, details);
-        if (!abort.signal.aborted) setLookup(details);
+        if (!abort.signal.aborted) setFound({ row, lookup: details });
       } catch (error) {
-        if (!isAbort(error) && error instanceof RpcError) setLookup(error);
+        if (error instanceof RpcError) setFound({ row, lookup: error });
       }
     }, DWELL);
     return () => {
@@ -64,7 +64,8 @@ function useDetails({ state, rpc, cache }: Props): Lookup {
       abort.abort();
     };
   });
-  return lookup;
+  // Never the pictures of one neuron under the name of the next.
+  return found?.row === state.hover.value ? found.lookup : "waiting";
 }
 
 export function HoverCard(props: Props) {
