@@ -40,7 +40,8 @@ class JavaScriptBuildHook(BuildHookInterface):
     def _stale(self) -> bool:
         root = Path(self.root)
         entries = list(root.glob("js/src/entries/*.ts*"))
-        bundles = [root / f"semlens_widgets/static/{entry.stem}.js" for entry in entries]
+        static = root / "semlens_widgets" / "static"
+        bundles = [static / f"{entry.stem}{kind}" for entry in entries for kind in (".js", ".css")]
         if not all(bundle.is_file() for bundle in bundles):
             return True
         sources = [*root.glob("js/src/**/*.*"), *root.glob("js/*.*")]

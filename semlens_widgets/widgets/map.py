@@ -56,7 +56,7 @@ def layout_columns(table: pd.DataFrame) -> tuple[Floats, Floats]:
     if not {"x", "y"} <= set(table.columns):
         nothing = np.full(len(table), np.nan, dtype=np.float32)
         return nothing, nothing
-    places = table[["x", "y"]].to_numpy(dtype=np.float64)
+    places = table[["x", "y"]].to_numpy(dtype=np.float64, copy=True)
     placed = np.isfinite(places).all(axis=1)
     places[~placed] = np.nan
     if placed.any():
@@ -80,9 +80,10 @@ def color_column(
         Categories in their own order, all of which get a code; otherwise the most frequent do.
     """
     column = table[name]
+    values: Floats
     legend: dict[str, Any] = {"name": name, "title": _title(name)}
     if not _categorical(column):
-        values = column.to_numpy(dtype=np.float32, na_value=np.nan)
+        values = column.to_numpy(dtype=np.float32, na_value=np.nan, copy=True)
         values[~np.isfinite(values)] = np.nan
         known = values[~np.isnan(values)]
         low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
@@ -98,7 +99,7 @@ def color_column(
     if rest.any():
         names = [*names, "other"]
         codes[rest] = len(names) - 1
-    values: Floats = codes.to_numpy(dtype=np.float32, na_value=np.nan)
+    values = np.asarray(codes.to_numpy(dtype=np.float32, na_value=np.nan), dtype=np.float32)
     counts = [int((values == code).sum()) for code in range(len(names))]
     legend |= {"kind": "category", "names": names, "counts": counts}
     return values, legend | {"missing": int(np.isnan(values).sum())}

@@ -1,0 +1,87 @@
+"""The browser's half is built, small, self-contained, and inside wheel and sdist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ROOT / "js" / "src"
+STATIC = ROOT / "semlens_widgets" / "static"
+ENTRIES = sorted(path.stem for path in (SOURCES / "entries").glob("*.ts*"))
+BUNDLES = [f"{entry}{kind}" for entry in ENTRIES for kind in (".js", ".css")]
+
+#: anywidget saves a bundle with every widget in every notebook: its size is a budget, in bytes.
+BUDGET = {"map": 300_000}
+OTHERS = 80_000
+
+FOREIGN_CODE = re.compile(
+    r"""import\s*\(?\s*["'`](?:https?:)?//|importScripts\s*\(|"""
+    r"""jsdelivr|unpkg\.com|esm\.sh|skypack|cdnjs|@import\s+(?:url\()?["']?(?:https?:)?//""",
+    re.IGNORECASE,
+)
+MARKUP_FROM_TEXT = re.compile(
+    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|dangerouslySet|\beval\(|new Function"
+)
+
+
+def test_every_widget_has_an_entry():
+    assert "map" in ENTRIES
+
+
+@pytest.mark.parametrize("name", BUNDLES)
+def test_bundles_exist(name):
+    assert (STATIC / name).stat().st_size > 500, f"{name} is not built: pip install -e ."
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_bundles_are_small(entry):
+    size = (STATIC / f"{entry}.js").stat().st_size + (STATIC / f"{entry}.css").stat().st_size
+    assert size <= BUDGET.get(entry, OTHERS), f"{entry}: {size} bytes"
+
+
+@pytest.mark.parametrize("name", BUNDLES)
+def test_bundles_load_no_foreign_code(name):
+    assert not FOREIGN_CODE.search((STATIC / name).read_text("utf-8"))
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_bundles_are_modules_that_anywidget_can_load(entry):
+    assert re.search(r"export\s*\{[^}]*\bas default\b", (STATIC / f"{entry}.js").read_text("utf-8"))
+
+
+def test_text_never_becomes_markup():
+    paths = [path for path in SOURCES.rglob("*.ts*") if path.is_file()]
+    assert paths
+    guilty = [path.name for path in paths if MARKUP_FROM_TEXT.search(path.read_text("utf-8"))]
+    assert guilty == []
+
+
+def test_the_lock_file_names_no_registry():
+    lock = (ROOT / "js" / "package-lock.json").read_text("utf-8")
+    assert '"resolved"' not in lock
+    assert "registry" not in lock
+
+
+@pytest.mark.slow
+def test_wheel_and_sdist_contain_every_bundle(tmp_path):
+    # Without arguments build makes the sdist, and the wheel from what is in the sdist.
+    command = [sys.executable, "-m", "build", "--outdir", str(tmp_path), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    (wheel,) = tmp_path.glob("*.whl")
+    with tarfile.open(sdist) as archive:
+        packed = [name.split("/", 1)[1] for name in archive.getnames() if "/" in name]
+    with zipfile.ZipFile(wheel) as archive:
+        installed = archive.namelist()
+    wanted = {f"semlens_widgets/static/{name}" for name in BUNDLES}
+    assert wanted <= set(packed)
+    assert wanted <= set(installed)
+    assert not [name for name in packed if "node_modules" in name]
+    assert "js/package-lock.json" in packed
