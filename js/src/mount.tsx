@@ -14,6 +14,11 @@ export interface Mounted {
   onCleanup(cleanup: Cleanup): void;
 }
 
+/** JupyterLab would take arrows, Enter and letters on a control for shortcuts of the notebook. */
+function keepKeys(event: KeyboardEvent): void {
+  if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
+}
+
 /** Build the widget's content with `view`; anywidget calls the returned cleanup. */
 export function mount<T extends object>(
   { model, el }: RenderContext<T>,
@@ -23,6 +28,7 @@ export function mount<T extends object>(
   const root = document.createElement("div");
   root.className = `slw ${className}`;
   el.classList.add("slw-host");
+  root.addEventListener("keydown", keepKeys);
   el.append(root);
   const cleanups: Cleanup[] = [];
   const rpc = new Rpc(model);
