@@ -1,0 +1,3 @@
+import { render } from "../gallery";
+
+export default { render };

@@ -1,0 +1,109 @@
+// Relevance drawn in the browser: colours, overlay pixels, and the geometry of crops.
+
+/** Fractions of the image, from its top left corner. */
+export interface Box {
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
+}
+
+export interface Heatmap {
+  width: number;
+  height: number;
+  /** Positive relevance over its maximum, row by row. */
+  values: Uint8Array;
+  box: Box;
+  method: string;
+}
+
+/** What the kernel sends beside the values. */
+export interface HeatmapReply {
+  shape: [number, number];
+  box: [number, number, number, number];
+  method: string;
+}
+
+export function readHeatmap(reply: HeatmapReply, values: Uint8Array): Heatmap {
+  const [height, width] = reply.shape;
+  if (values.length !== width * height) {
+    throw new Error(`The heatmap has ${values.length} values, expected ${width} × ${height}.`);
+  }
+  const [left, top, right, bottom] = reply.box;
+  return { width, height, values, box: { left, top, right, bottom }, method: reply.method };
+}
+
+// Violet to pale yellow with rising lightness: reads on any picture and without colour vision.
+const STOPS = [
+  [72, 16, 130], [126, 26, 140], [178, 42, 110], [231, 84, 62], [252, 156, 32], [253, 246, 165],
+] as const;
+
+function buildTable(): Uint8ClampedArray {
+  const table = new Uint8ClampedArray(256 * 4);
+  for (let value = 0; value < 256; value++) {
+    const place = (value / 255) * (STOPS.length - 1);
+    const index = Math.min(Math.floor(place), STOPS.length - 2);
+    const [from, to] = [STOPS[index]!, STOPS[index + 1]!];
+    for (let channel = 0; channel < 3; channel++) {
+      const [a, b] = [from[channel]!, to[channel]!];
+      table[value * 4 + channel] = a + (b - a) * (place - index);
+    }
+    // The opacity follows the relevance, so that the picture stays visible where there is little.
+    table[value * 4 + 3] = 255 * (value / 255) ** 0.85;
+  }
+  return table;
+}
+
+let table: Uint8ClampedArray | undefined;
+
+/** One RGBA pixel per value: the colour by the ramp, the opacity by the relevance. */
+export function overlayPixels(values: Uint8Array): Uint8ClampedArray<ArrayBuffer> {
+  table ??= buildTable();
+  const pixels = new Uint8ClampedArray(values.length * 4);
+  values.forEach((value, index) => {
+    pixels.set(table!.subarray(value * 4, value * 4 + 4), index * 4);
+  });
+  return pixels;
+}
+
+/** The ramp as a CSS gradient, for legends. */
+export const rampGradient = `linear-gradient(to right, ${STOPS.map((c) => `rgb(${c.join(" ")})`).join(", ")})`;
+
+export function drawHeatmap(canvas: HTMLCanvasElement, heatmap: Heatmap): void {
+  canvas.width = heatmap.width;
+  canvas.height = heatmap.height;
+  const pixels = overlayPixels(heatmap.values);
+  canvas.getContext("2d")?.putImageData(new ImageData(pixels, heatmap.width, heatmap.height), 0, 0);
+}
+
+/** Where a picture of this aspect ratio lies in a unit square that contains it. */
+export function stage(aspect: number): { left: number; top: number; width: number; height: number } {
+  const width = aspect >= 1 ? 1 : aspect;
+  const height = aspect >= 1 ? 1 / aspect : 1;
+  return { left: (1 - width) / 2, top: (1 - height) / 2, width, height };
+}
+
+const MAX_ZOOM = 6;
+
+/** Along one axis: the shift that centres the box, without baring the tile beyond the picture. */
+function shift(start: number, extent: number, middle: number, scale: number): number {
+  const [low, high] = [1 - start - extent * scale, -start];
+  if (low > high) return (low + high) / 2;
+  return Math.min(high, Math.max(low, 0.5 - start - middle * extent * scale));
+}
+
+/**
+ * Scale, and shifts as fractions of the picture's own size, that zoom a unit tile into the box.
+ * Both axes scale alike, so that the picture keeps its shape.
+ */
+export function cropTransform(box: Box, aspect: number): { scale: number; x: number; y: number } {
+  const { left, top, width, height } = stage(aspect);
+  const extent = Math.max((box.right - box.left) * width, (box.bottom - box.top) * height);
+  if (!(extent > 0)) return { scale: 1, x: 0, y: 0 };
+  const scale = Math.min(Math.max(1 / extent, 1), MAX_ZOOM);
+  return {
+    scale,
+    x: shift(left, width, (box.left + box.right) / 2, scale) / width,
+    y: shift(top, height, (box.top + box.bottom) / 2, scale) / height,
+  };
+}

@@ -1,0 +1,47 @@
+// What the panels know about a neuron and its example images, and how they write it.
+import type { Neuron } from "./model";
+
+export interface Facts extends Neuron {
+  label: string;
+  score: number | null;
+  clarity: number | null;
+  polysemanticity: number | null;
+  redundancy: number | null;
+  mean: number | null;
+  max: number | null;
+  firing_rate: number | null;
+  dead: boolean;
+}
+
+/** One image as it appears for a neuron. */
+export interface Shown {
+  sample: number;
+  activation: number | null;
+  class_name: string;
+  uri: string;
+}
+
+export interface Example extends Shown {
+  rank: number;
+}
+
+export const sameNeuron = (a: Neuron | null, b: Neuron | null): boolean =>
+  a === b || (a !== null && b !== null && a.layer === b.layer && a.neuron === b.neuron);
+
+export const neuronName = ({ layer, neuron }: Neuron): string => `${layer} / ${neuron}`;
+
+/** A number in few characters: "–" where there is none, a true minus sign. */
+export function short(value: number | null | undefined, digits = 2): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+  const size = Math.abs(value);
+  let text: string;
+  if (size >= 1e5) text = value.toExponential(1);
+  else if (size >= 1000) text = value.toFixed(0);
+  else if (size >= 100) text = value.toFixed(Math.min(digits, 1));
+  else if (size > 0 && size < 0.5 * 10 ** -digits) text = value.toExponential(0);
+  else text = value.toFixed(digits);
+  return text.replace("-", "−");
+}
+
+/** The last part of a file name, for places too small for the whole. */
+export const baseName = (uri: string): string => uri.split(/[\\/]/).pop() || uri;

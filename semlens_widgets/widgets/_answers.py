@@ -1,0 +1,107 @@
+"""Answers that several panels give the browser: a neuron's facts, thumbnails, heatmaps."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from semlens_widgets.widgets._base import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+
+    import pandas as pd
+
+    from semlens_widgets.widgets._base import LensWidget, Reply
+
+logger = logging.getLogger(__name__)
+
+_MEASURES = ("score", "clarity", "polysemanticity", "redundancy", "mean", "max", "firing_rate")
+_MOST_THUMBNAILS = 64
+
+
+def number(value: Any) -> float | None:
+    """Return a finite float, or None, which is what JSON has for "no number"."""
+    if value is None or value is NotImplemented:
+        return None
+    value = float(value)
+    return value if math.isfinite(value) else None
+
+
+def text(value: Any) -> str:
+    """Return a text, empty for what pandas calls missing."""
+    return value if isinstance(value, str) else ""
+
+
+def neuron_of(params: Mapping[str, Any]) -> tuple[str, int]:
+    """Return the neuron that a request names."""
+    layer, neuron = params.get("layer"), params.get("neuron")
+    if not isinstance(layer, str) or not isinstance(neuron, int):
+        raise ValueError(f"layer must be a text and neuron an integer, got {layer!r}, {neuron!r}.")
+    return layer, neuron
+
+
+def facts(table: pd.DataFrame, layer: str, neuron: int) -> dict[str, Any]:
+    """Return one row of ``lens.neurons`` as JSON."""
+    rows = table[(table["layer"] == layer) & (table["neuron"] == neuron)]
+    if rows.empty:
+        raise KeyError(f"There is no neuron {neuron} in layer {layer!r}.")
+    row = rows.iloc[0]
+    return {
+        "layer": layer,
+        "neuron": neuron,
+        "label": text(row.get("label")),
+        "dead": bool(row.get("dead", False)),
+        **{name: number(row.get(name)) for name in _MEASURES},
+    }
+
+
+def shown(row: Mapping[Hashable, Any], prefix: str = "") -> dict[str, Any]:
+    """Return one image of a row of ``lens.examples``: the example, or its ``contrast_``."""
+    return {
+        "sample": int(row[f"{prefix}sample"]),
+        "activation": number(row[f"{prefix}activation"]),
+        "class_name": text(row.get(f"{prefix}class_name")),
+        "uri": text(row.get(f"{prefix}uri")),
+    }
+
+
+def thumbnails(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
+    """Answer ``{samples}``: an error or None for each, and a JPEG buffer for each None."""
+    samples: Sequence[Any] = params.get("samples") or []
+    if len(samples) > _MOST_THUMBNAILS:
+        raise ValueError(f"samples: at most {_MOST_THUMBNAILS} at once, got {len(samples)}.")
+    errors: list[str | None] = []
+    buffers: list[bytes] = []
+    for sample in samples:
+        try:
+            buffers.append(widget.lens.thumbnail(int(sample)))
+            errors.append(None)
+        except Exception as error:
+            # One unreadable image must not take its neighbours with it.
+            logger.debug("no thumbnail of sample %r", sample, exc_info=True)
+            errors.append(describe(error)["message"])
+    return {"errors": errors}, buffers
+
+
+def heatmap(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
+    """Answer ``{layer, neuron, sample}``: shape, box, method; the uint8 relevance as buffer."""
+    layer, neuron = neuron_of(params)
+    stored = widget.lens.heatmap(layer, neuron, int(params["sample"]))
+    values = np.ascontiguousarray(stored.values, dtype=np.uint8)
+    result = {
+        "shape": list(values.shape),
+        "box": [float(edge) for edge in stored.box],
+        "method": stored.method,
+    }
+    return result, [values.tobytes()]
+
+
+def with_active(options: dict[str, Any], layer: str | None, neuron: int | None) -> dict[str, Any]:
+    """Return the options of a panel with its ``layer`` and ``neuron`` as the trait ``active``."""
+    if (layer is None) != (neuron is None):
+        raise TypeError("Give layer and neuron together, or neither.")
+    return options if layer is None else {"active": (layer, neuron), **options}
