@@ -1,0 +1,3 @@
+import { render } from "../contrast";
+
+export default { render };
