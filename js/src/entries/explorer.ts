@@ -1,0 +1,3 @@
+import { render } from "../explorer";
+
+export default { render };

@@ -1,0 +1,115 @@
+// Searching neurons by words, or by a neuron, as the explorer does it.
+import { effect, signal, untracked, type ReadonlySignal, type Signal } from "@preact/signals";
+import type { Cleanup, Neuron } from "./model";
+import { neuronName } from "./neuron";
+import { asError } from "./resources";
+import { isAbort, type Rpc } from "./rpc";
+
+export interface Hit extends Neuron {
+  label: string;
+  score: number | null;
+}
+
+export interface Found {
+  /** What was asked for, in words. */
+  of: string;
+  hits: Hit[];
+}
+
+export interface Finder {
+  text: Signal<string>;
+  /** Only this layer; empty: all. */
+  layer: Signal<string>;
+  found: ReadonlySignal<Found | null>;
+  pending: ReadonlySignal<boolean>;
+  error: ReadonlySignal<Error | null>;
+  /** Search now, without waiting for the typing to pause. */
+  submit(): void;
+  /** Neurons that see what this one sees. */
+  like(neuron: Neuron): void;
+  clear(): void;
+  stop: Cleanup;
+}
+
+/** Typing rests this long, in milliseconds, before a search. */
+const PAUSE = 250;
+
+/** `highlight` receives one float32 per neuron, NaN where it is no hit; null clears. */
+export function createFinder(rpc: Rpc, highlight: (scores: DataView | null) => void): Finder {
+  const [text, layer] = [signal(""), signal("")];
+  const found = signal<Found | null>(null);
+  const pending = signal(false);
+  const error = signal<Error | null>(null);
+  let like: Neuron | null = null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let newest = 0;
+
+  async function run(): Promise<void> {
+    clearTimeout(timer);
+    const query = text.peek().trim();
+    if (query === "" && like === null) return reset();
+    const turn = ++newest;
+    const of = like ? `Like ${neuronName(like)}` : `“${query}”`;
+    const params = { query, like, layer: layer.peek() || null };
+    pending.value = true;
+    try {
+      const reply = await rpc.request<{ hits: Hit[] }>("search", params, { key: "search" });
+      if (turn !== newest) return;
+      found.value = { of, hits: reply.result.hits };
+      error.value = null;
+      highlight(reply.buffers[0] ?? null);
+    } catch (reason) {
+      if (turn !== newest || isAbort(reason)) return;
+      error.value = asError(reason);
+    }
+    pending.value = false;
+  }
+
+  function reset(): void {
+    newest += 1; // what is on its way comes too late
+    clearTimeout(timer);
+    like = null;
+    pending.value = false;
+    error.value = null;
+    if (found.value === null) return;
+    found.value = null;
+    highlight(null);
+  }
+
+  let started = false;
+  const stop = effect(() => {
+    const [words] = [text.value, layer.value];
+    untracked(() => {
+      if (!started) {
+        started = true;
+        return;
+      }
+      clearTimeout(timer);
+      if (words.trim() !== "") like = null;
+      if (words.trim() === "" && like === null) reset();
+      else timer = setTimeout(() => void run(), PAUSE);
+    });
+  });
+
+  return {
+    text,
+    layer,
+    found,
+    pending,
+    error,
+    submit: () => void run(),
+    like(neuron) {
+      text.value = "";
+      like = neuron;
+      void run();
+    },
+    clear() {
+      text.value = "";
+      reset();
+    },
+    stop: () => {
+      clearTimeout(timer);
+      stop();
+    },
+  };
+}

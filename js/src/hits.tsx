@@ -1,0 +1,67 @@
+// What a search found, best first, as one row to move along.
+import { useRef } from "preact/hooks";
+import type { Found, Hit } from "./finder";
+import { Icon } from "./icons";
+import type { Neuron } from "./model";
+import { neuronName, sameNeuron, short } from "./neuron";
+
+interface HitsProps {
+  found: Found;
+  busy: boolean;
+  active: Neuron | null;
+  choose: (neuron: Neuron) => void;
+  clear: () => void;
+}
+
+export function Hits({ found: { of, hits }, busy, active, choose, clear }: HitsProps) {
+  const list = useRef<HTMLOListElement>(null);
+  const onKeyDown = (event: KeyboardEvent) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const buttons = [...(list.current?.querySelectorAll("button") ?? [])];
+    const place = buttons.indexOf(document.activeElement as HTMLButtonElement);
+    buttons[Math.min(buttons.length - 1, Math.max(0, place + step))]?.focus();
+  };
+  const current = hits.findIndex((hit) => sameNeuron(hit, active));
+  const chip = (hit: Hit, index: number) => (
+    <li key={neuronName(hit)}>
+      <button
+        type="button"
+        class="slw-hit"
+        aria-pressed={index === current}
+        tabIndex={index === Math.max(current, 0) ? 0 : -1}
+        title={hit.label}
+        onClick={() => choose({ layer: hit.layer, neuron: hit.neuron })}
+      >
+        <span class={hit.label ? "slw-ellipsis" : "slw-ellipsis slw-muted"}>
+          {hit.label || "not labelled"}
+        </span>
+        <span class="slw-small slw-muted">
+          <span class="slw-ellipsis">{neuronName(hit)}</span>
+          <b class="slw-number">{short(hit.score)}</b>
+        </span>
+      </button>
+    </li>
+  );
+  return (
+    <div class="slw-hits" aria-busy={busy}>
+      <p class="slw-hits-of slw-small" role="status">
+        <strong class="slw-ellipsis">{of}</strong>
+        <span class="slw-muted">{hits.length === 0 ? "no neurons" : `top ${hits.length}`}</span>
+      </p>
+      <ol ref={list} onKeyDown={onKeyDown} aria-label={`Neurons found for ${of}`}>
+        {hits.map(chip)}
+      </ol>
+      <button
+        type="button"
+        class="slw-button slw-button-icon slw-button-plain"
+        title="Clear the search"
+        aria-label="Clear the search"
+        onClick={clear}
+      >
+        <Icon name="close" />
+      </button>
+    </div>
+  );
+}
