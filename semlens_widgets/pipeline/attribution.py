@@ -22,21 +22,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 from zennit.canonizers import NamedMergeBatchNorm
-from zennit.core import BasicHook, Composite, Hook, stabilize
-from zennit.rules import Epsilon, Flat, Norm, Pass, ZPlus
-from zennit.types import Activation, AvgPool, BatchNorm, Convolution, Linear
+from zennit.core import Composite
+from zennit.types import BatchNorm, Linear
 
+from semlens_widgets.pipeline.rules import EpsilonPlusFlat, FunctionRules
 from semlens_widgets.target import first_tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-_ADDITIONS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
-_PRODUCTS = {"mul", "mul_", "__mul__", "__rmul__", "__imul__", "multiply"}
-_ATTENTION = {"scaled_dot_product_attention", "multi_head_attention_forward", "softmax"}
-_AVERAGES = {"avg_pool2d", "adaptive_avg_pool2d", "mean"}
+    from collections.abc import Iterator
 
 
 class _ReachedError(BaseException):
@@ -76,7 +70,7 @@ class Rules:
 def rules_for(model: nn.Module, layer: str, image: Tensor) -> Rules:
     """Watch one image (1, 3, height, width) go through the model up to `layer`."""
     watch = _Watch(model)
-    with _frozen(model), watch, _FunctionRules() as functions:
+    with _frozen(model), watch, FunctionRules() as functions:
         output = _run_to(model, layer, image.detach().clone().requires_grad_())
     merges = watch.merges()
     if merges and not _merging_keeps(model, layer, image, merges, output):
@@ -85,7 +79,9 @@ def rules_for(model: nn.Module, layer: str, image: Tensor) -> Rules:
     if len(merges) < watch.norms:
         inexact.append(f"{watch.norms - len(merges)} of {watch.norms} batch norms not merged")
     if functions.products:
-        inexact.append("products of activations by gradient")
+        inexact.append("products by gradient")
+    if functions.norms:
+        inexact.append("layer or group norms by gradient")
     if any(count > 1 for count in watch.linear.values()):
         inexact.append("layers used several times count as their last use")
     return Rules(
@@ -166,7 +162,7 @@ def crp(model: nn.Module, layer: str, images: Tensor, neurons: Tensor, rules: Ru
     """
     with _frozen(model), _canonical(model, rules):
         data = images.detach().clone().requires_grad_()
-        with _FunctionRules():
+        with FunctionRules():
             output = _run_to(model, layer, data)
         if not output.requires_grad:
             raise ValueError(f"Layer {layer!r} has no gradient to the image: it is detached.")
@@ -175,92 +171,6 @@ def crp(model: nn.Module, layer: str, images: Tensor, neurons: Tensor, rules: Ru
         start[pick] = output.detach()[pick]
         (relevance,) = torch.autograd.grad(output, data, start)
     return relevance.detach().sum(1).float()
-
-
-class _ZPlus(ZPlus):  # type: ignore[misc]
-    """The z⁺ rule without the half that is zero when all inputs are positive, as after a ReLU."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._halves: list[Any] = self.input_modifiers
-        self.gradient_mapper = lambda grad, outputs: [grad / stabilize(sum(outputs))] * len(outputs)
-        self.reducer = lambda inputs, grads: sum(x * g for x, g in zip(inputs, grads, strict=True))
-
-    def backward(self, module: nn.Module, grad_input: Any, grad_output: Any) -> Any:
-        positive = bool((self.stored_tensors["input"][0] >= 0).all())
-        self.input_modifiers = self._halves[:1] if positive else self._halves
-        return super().backward(module, grad_input, grad_output)
-
-    def copy(self) -> _ZPlus:
-        return _ZPlus()
-
-
-class _Sum(torch.autograd.Function):
-    """A sum that shares relevance in proportion to its summands."""
-
-    @staticmethod
-    def forward(ctx: Any, a: Tensor, b: Tensor, in_place: bool) -> Tensor:
-        total = a + b
-        if in_place:
-            ctx.save_for_backward(a.clone(), b, total)
-            ctx.mark_dirty(a)
-            return a.copy_(total)
-        ctx.save_for_backward(a, b, total)
-        return total
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
-        a, b, total = ctx.saved_tensors
-        share = grads[0] / stabilize(total)
-        return a * share, b * share, None
-
-
-class _Average(torch.autograd.Function):
-    """An average over positions that shares relevance in proportion to what is averaged."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, average: Callable[[Tensor], Tensor]) -> Tensor:
-        ctx.save_for_backward(values)
-        ctx.average = average
-        return average(values)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        (values,) = ctx.saved_tensors
-        with torch.enable_grad():
-            leaf = values.detach().requires_grad_()
-            mean = ctx.average(leaf)
-            (share,) = torch.autograd.grad(mean, leaf, grads[0] / stabilize(mean.detach()))
-        return values * share, None
-
-
-class _FunctionRules(TorchFunctionMode):
-    """Gives functional sums and averages the rules of their modules; notes what has no rule."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.attention = False
-        self.products = False
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        name = getattr(func, "__name__", "")
-        kwargs = kwargs or {}
-        self.attention |= name in _ATTENTION
-        if name in _ADDITIONS and not kwargs and _are_activations(args, same=True):
-            return _Sum.apply(*args, name in {"add_", "__iadd__"})
-        if name in _AVERAGES and args and args[0].ndim == 4 and args[0].requires_grad:
-            return _Average.apply(args[0], lambda values: func(values, *args[1:], **kwargs))
-        self.products |= name in _PRODUCTS and _are_activations(args)
-        return func(*args, **kwargs)
-
-
-def _are_activations(args: tuple[Any, ...], *, same: bool = False) -> bool:
-    """Tell whether two tensors both depend on the image, and have the `same` shape."""
-    if len(args) != 2 or not all(isinstance(a, Tensor) and a.requires_grad for a in args):
-        return False
-    return not same or args[0].shape == args[1].shape
 
 
 def _run_to(model: nn.Module, layer: str, images: Tensor) -> Tensor:
@@ -301,6 +211,7 @@ def _frozen(model: nn.Module) -> Iterator[None]:
             torch.inference_mode(False),
             torch.enable_grad(),
             torch.autocast(device, enabled=False),
+            torch.autograd.graph.allow_mutation_on_saved_tensors(),  # ``relu(x)`` and then ``+=``
         ):
             yield
     finally:
@@ -312,7 +223,7 @@ def _frozen(model: nn.Module) -> Iterator[None]:
 def _canonical(model: nn.Module, rules: Rules) -> Iterator[None]:
     """Merge the batch norms and attach the rules; undo both whatever happens."""
     with _merged(model, rules.merges):
-        composite = Composite(module_map=_Assignment(rules.first))
+        composite = Composite(module_map=EpsilonPlusFlat(rules.first))
         try:
             composite.register(model)
             yield
@@ -327,24 +238,6 @@ def _merged(model: nn.Module, merges: tuple[tuple[str, str], ...]) -> Iterator[N
             for canonizer in NamedMergeBatchNorm([([source], norm)]).apply(model):
                 stack.callback(canonizer.remove)
         yield
-
-
-class _Assignment:
-    """Which module gets which rule: EpsilonPlusFlat, with the first layer as it is executed."""
-
-    def __init__(self, first: str) -> None:
-        self._first = first
-        self._rules: tuple[tuple[type, Hook], ...] = (
-            (Activation, Pass()),
-            (AvgPool, Norm()),
-            (Convolution, _ZPlus()),
-            (nn.Linear, Epsilon()),
-        )
-
-    def __call__(self, _context: dict[str, Any], name: str, module: nn.Module) -> BasicHook | None:
-        if name == self._first:
-            return Flat()
-        return next((rule for kind, rule in self._rules if isinstance(module, kind)), None)
 
 
 def _mergeable(norm: nn.Module) -> bool:

@@ -8,9 +8,11 @@ from crp.attribution import CondAttribution
 from torch import nn
 from torchvision.models import resnet50, vgg11_bn
 from torchvision.models.resnet import BasicBlock, ResNet
+from zennit.canonizers import SequentialMergeBatchNorm
 from zennit.composites import EpsilonPlusFlat
 from zennit.torchvision import ResNetCanonizer, VGGCanonizer
 
+from semlens_widgets import demo
 from semlens_widgets.pipeline.localise import localise, method_of
 from semlens_widgets.target import TargetModel
 
@@ -128,3 +130,35 @@ def test_functional_code_gets_the_heatmaps_of_its_modular_twin(images, layer):
     expected = crp_heatmaps(model, canonizer, layer, images, neurons)
     assert_same_maps(localise(target, images, layer, neurons), expected)
     assert method_of(target, layer) == "CRP EpsilonPlusFlat"
+
+
+def test_functional_activations_count_like_modules(images):
+    class Smooth(nn.Module):
+        def __init__(self, functional):
+            super().__init__()
+            self.first, self.second = nn.Conv2d(3, 8, 3, 2), nn.Conv2d(8, 8, 3, 2)
+            self.silu, self.gelu = nn.SiLU(inplace=True), nn.GELU()
+            self.last = nn.Conv2d(8, 8, 3)
+            self.functional = functional
+
+        def forward(self, x):
+            if self.functional:
+                x = nn.functional.silu(self.first(x), inplace=True)
+                return self.last(nn.functional.gelu(self.second(x)))
+            return self.last(self.gelu(self.second(self.silu(self.first(x)))))
+
+    modular, functional = Smooth(functional=False), Smooth(functional=True)
+    functional.load_state_dict(modular.state_dict())
+    target = TargetModel(functional, ["last"], transform=lambda _: images[0])
+    neurons = strong_neurons(target, "last", images)
+    expected = crp_heatmaps(modular, SequentialMergeBatchNorm(), "last", images, neurons)
+    assert_same_maps(localise(target, images, "last", neurons), expected)
+
+
+def test_the_demos_classifier():
+    model = demo.classifier()
+    pictures = torch.randn(20, 3, 64, 64, generator=torch.Generator().manual_seed(7))
+    target = TargetModel(model, ["layer4"], transform=demo.preprocess)
+    neurons = strong_neurons(target, "layer4", pictures)
+    expected = crp_heatmaps(model, ResNetCanonizer(), "layer4", pictures, neurons)
+    assert_same_maps(localise(target, pictures, "layer4", neurons), expected)
