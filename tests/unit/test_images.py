@@ -76,7 +76,7 @@ def test_folders_that_cannot_be_used(tmp_path, files, words):
 
 
 def test_missing_folder_is_named(tmp_path):
-    with pytest.raises(ValueError, match="'.*nowhere' does not exist"):
+    with pytest.raises(ValueError, match=r"'.*nowhere' does not exist"):
         ImageDataset.from_folder(tmp_path / "nowhere")
 
 
@@ -145,7 +145,7 @@ def test_broken_files_are_named_without_the_machines_path(tmp_path):
             images.load(i)
         assert str(tmp_path) not in str(caught.value)
     (tmp_path / "0.png").unlink()
-    with pytest.raises(UnreadableImage, match="'0.png': no such file"):
+    with pytest.raises(UnreadableImage, match=r"'0\.png': no such file"):
         images.load(0)
     with pytest.raises(IndexError, match="i=7"):
         images.load(7)

@@ -1,0 +1,354 @@
+"""Relevance maps and boxes: where planted neurons look, tokens, borders, clean-up."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+from torchvision.models.vision_transformer import VisionTransformer
+
+from semlens_widgets.pipeline.localise import (
+    heatmaps,
+    localise,
+    method_of,
+    quantise,
+    relevance_box,
+    relevance_boxes,
+)
+from semlens_widgets.target import TargetModel
+
+SIDE = 16
+
+
+def target(model, *layers, side=SIDE, **options):
+    options.setdefault("transform", lambda _: torch.rand(3, side, side))
+    return TargetModel(model, layers, **options)
+
+
+class ColourNet(nn.Module):
+    """Neuron 0 answers to red, neuron 1 to green, through a functional residual block."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 2, 1, bias=False)
+        self.norm = nn.BatchNorm2d(2)
+        self.conv = nn.Conv2d(2, 2, 3, padding=1, bias=False)
+        self.block = nn.Identity()
+        with torch.no_grad():
+            self.stem.weight.copy_(torch.tensor([[1.0, 0, 0], [0, 1.0, 0]])[:, :, None, None])
+            self.conv.weight.copy_(torch.eye(2)[:, :, None, None] * torch.ones(3, 3) / 9)
+            self.norm.bias.fill_(-0.1)
+
+    def forward(self, x):
+        x = functional.relu(self.norm(self.stem(x)))
+        out = functional.relu(self.conv(x))
+        out += x
+        return self.block(out).mean((2, 3))
+
+
+def squares():
+    """Two images, each with a red square and a green one somewhere else."""
+    images = torch.zeros(2, 3, SIDE, SIDE)
+    images[0, 0, 2:5, 3:6] = 1
+    images[0, 1, 10:13, 8:11] = 1
+    images[1, 0, 9:12, 9:12] = 1
+    images[1, 1, 1:4, 1:4] = 1
+    return images
+
+
+@pytest.mark.parametrize(
+    ("image", "neuron", "rows", "columns"),
+    [(0, 0, (2, 5), (3, 6)), (0, 1, (10, 13), (8, 11)), (1, 0, (9, 12), (9, 12))],
+)
+def test_a_neuron_is_found_where_its_colour_is(image, neuron, rows, columns):
+    relevance = localise(target(ColourNet(), "block"), squares()[[image]], "block", [neuron])[0]
+    inside = torch.zeros(SIDE, SIDE, dtype=torch.bool)
+    inside[slice(*rows), slice(*columns)] = True
+    assert relevance[inside].sum() > 0
+    assert relevance[~inside].abs().max() == 0
+    box = (columns[0], rows[0], columns[1], rows[1])
+    assert relevance_box(relevance, smoothing=0) == box
+
+
+def test_pairs_are_independent_of_their_company_and_of_the_batch():
+    t = target(ColourNet(), "block")
+    images = squares()[[0, 0, 1, 1, 0]]
+    neurons = [0, 1, 1, 0, 0]
+    together = localise(t, images, "block", neurons)
+    for i, neuron in enumerate(neurons):
+        alone = localise(t, images[[i]], "block", [neuron])
+        torch.testing.assert_close(together[[i]], alone)
+    torch.testing.assert_close(localise(t, images, "block", neurons, batch_size=2), together)
+    assert together.shape == (5, SIDE, SIDE)
+    assert localise(t, images[:0], "block", []).shape == (0, SIDE, SIDE)
+
+
+def test_a_silent_neuron_has_no_relevance():
+    image = squares()[[0]]
+    image[:, 1] = 0
+    (heatmap,) = heatmaps(target(ColourNet(), "block"), image, "block", [1])
+    assert not heatmap.relevance.any()
+    assert heatmap.box == (0, 0, SIDE, SIDE)
+
+
+def test_result_does_not_depend_on_the_callers_modes():
+    t = target(ColourNet(), "block")
+    images = squares()
+    expected = localise(t, images, "block", [0, 1])
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(localise(t, images, "block", [0, 1]), expected)
+    with torch.inference_mode():
+        assert torch.equal(localise(t, images.clone(), "block", [0, 1]), expected)
+    assert expected.dtype == torch.float32
+    assert not expected.requires_grad
+
+
+def state(model):
+    hooks = sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules())
+    values = {key: value.clone() for key, value in model.state_dict().items()}
+    return hooks, values, [p.requires_grad for p in model.parameters()]
+
+
+def assert_same_state(model, before):
+    hooks, values, wanted = state(model)
+    assert hooks == before[0] == 0
+    assert wanted == before[2]
+    assert values.keys() == before[1].keys()
+    assert all(torch.equal(value, before[1][key]) for key, value in values.items())
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_the_model_is_left_as_it_was():
+    model = ColourNet()
+    model.stem.weight.requires_grad_(False)
+    t = target(model, "block")
+    before = state(model)
+    localise(t, squares(), "block", [0, 1])
+    assert_same_state(model, before)
+
+
+def test_the_model_is_left_as_it_was_when_it_fails():
+    class Failing(ColourNet):
+        fails = False
+
+        def forward(self, x):
+            out = super().forward(x)
+            if self.fails and len(x) > 1:
+                raise ArithmeticError("too many")
+            return out
+
+    class Late(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = Failing()
+            self.last = nn.Identity()
+
+        def forward(self, x):
+            return self.last(self.inner(x))
+
+    model = Late()
+    t = target(model, "last")
+    t.n_units("last")
+    before = state(model)
+    model.inner.fails = True
+    with pytest.raises(ArithmeticError):
+        localise(t, squares(), "last", [0, 1])
+    assert_same_state(model, before)
+
+
+class Plain(nn.Module):
+    """A batch norm after a ReLU, declared right after the convolution: must not be merged."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.gate = nn.Linear(4, 4)
+        self.last = nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, x):
+        x = self.norm(functional.relu(self.conv(x)))
+        x = x * self.gate(x.mean((2, 3))).sigmoid()[:, :, None, None]
+        return self.last(x).flatten(1)
+
+
+def test_method_says_what_is_not_exact():
+    assert method_of(target(ColourNet(), "block"), "block") == "CRP EpsilonPlusFlat"
+    assert method_of(target(Plain(), "last"), "last") == (
+        "CRP EpsilonPlusFlat; 1 of 1 batch norms not merged; products by gradient"
+    )
+
+
+def vit(**options):
+    torch.manual_seed(0)
+    sizes = {"image_size": 16, "patch_size": 4, "num_layers": 1, "num_heads": 2}
+    return VisionTransformer(
+        **(sizes | {"hidden_dim": 8, "mlp_dim": 8, "num_classes": 3} | options)
+    )
+
+
+def test_tokens_become_a_map_without_the_class_token():
+    layer = "encoder.layers.encoder_layer_0"
+    t = target(vit(), layer, "heads")
+    images = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    tokens = t.output(images, layer)
+    maps = localise(t, images, layer, [5, 0, 7])
+    assert method_of(t, layer) == "token map"
+    for i, neuron in enumerate([5, 0, 7]):
+        grid = tokens[i, 1:, neuron].view(1, 1, 4, 4)
+        expected = functional.interpolate(grid, (16, 16), mode="bilinear", align_corners=False)[
+            0, 0
+        ]
+        torch.testing.assert_close(maps[i], expected)
+    assert (maps < 0).any()
+    with pytest.raises(ValueError, match="'heads' lies behind attention and has no positions"):
+        localise(t, images, "heads", [0, 0, 0])
+
+
+class Tokens(nn.Module):
+    """Patches of 4 × 4 pixels, with some tokens before them."""
+
+    def __init__(self, before, channels_last=False):
+        super().__init__()
+        self.embed = nn.Conv2d(3, 6, 4, 4)
+        self.block = nn.Identity()
+        self.before = before
+        self.channels_last = channels_last
+
+    def forward(self, x):
+        maps = self.embed(x)
+        if self.channels_last:
+            maps = maps.permute(0, 2, 3, 1)
+            return self.block(functional.softmax(maps, -1))
+        tokens = maps.flatten(2).transpose(1, 2)
+        return self.block(functional.pad(tokens, (0, 0, self.before, 0), value=100.0))
+
+
+@pytest.mark.parametrize("before", [0, 1, 5])
+@pytest.mark.parametrize("size", [(16, 16), (16, 24), (24, 8)])
+def test_class_and_register_tokens_are_left_out_of_any_grid(before, size):
+    t = target(Tokens(before), "block")
+    maps = localise(t, torch.rand(2, 3, *size), "block", [1, 2])
+    assert maps.shape == (2, *size)
+    assert maps.abs().max() < 50
+
+
+def test_maps_with_channels_last_behind_attention():
+    t = target(Tokens(0, channels_last=True), "block", pooling=lambda y: y.mean((1, 2)))
+    images = torch.rand(1, 3, 16, 16)
+    output = t.output(images, "block")
+    expected = functional.interpolate(output[..., 2][None], (16, 16), mode="bilinear")[0]
+    torch.testing.assert_close(localise(t, images, "block", [2]), expected)
+    assert method_of(t, "block") == "activation map"
+
+
+@pytest.mark.parametrize(
+    ("images", "layer", "neurons", "words"),
+    [
+        (torch.zeros(2, 3, 16, 16), "block", [0], "neurons has 1 entries for 2 images"),
+        (torch.zeros(1, 3, 16, 16), "block", [2], "holds 2, but layer 'block' has neurons 0 to 1"),
+        (torch.zeros(1, 3, 16, 16), "block", [-1], "holds -1"),
+        (torch.zeros(1, 3, 16, 16), "conv", [0], "layer='conv' is not one"),
+        (torch.zeros(3, 16, 16), "block", [0], r"images has shape \(3, 16, 16\)"),
+    ],
+)
+def test_mistakes_are_named(images, layer, neurons, words):
+    with pytest.raises(ValueError, match=words):
+        localise(target(ColourNet(), "block"), images, layer, neurons)
+
+
+def test_units_that_are_no_channels_cannot_be_localised():
+    t = target(ColourNet(), "block", pooling=lambda y: y.mean((2, 3)).repeat(1, 3))
+    with pytest.raises(ValueError, match="makes neurons that are not channels"):
+        localise(t, squares(), "block", [0, 1])
+
+
+def brute_force_box(relevance, threshold):
+    rows, columns = np.nonzero(relevance >= threshold * relevance.max())
+    side = max(rows.max() - rows.min(), columns.max() - columns.min()) + 1
+    return columns.min(), columns.max() + 1, rows.min(), rows.max() + 1, int(side)
+
+
+def test_boxes_are_square_inside_and_around_everything_relevant():
+    rng = np.random.default_rng(0)
+    maps = rng.random((200, 12, 17)).astype(np.float32) ** 40
+    boxes, found = relevance_boxes(torch.from_numpy(maps), threshold=0.1, smoothing=0)
+    assert found.all()
+    for relevance, (left, top, right, bottom) in zip(maps, boxes.tolist(), strict=True):
+        x0, x1, y0, y1, side = brute_force_box(relevance, 0.1)
+        assert right - left == bottom - top == min(side, 12)
+        assert 0 <= left < right <= 17
+        assert 0 <= top < bottom <= 12
+        if side <= 12:
+            assert left <= x0
+            assert top <= y0
+            assert right >= x1
+            assert bottom >= y1
+
+
+@pytest.mark.parametrize(
+    ("pixels", "box"),
+    [
+        ([(0, 0)], (0, 0, 1, 1)),
+        ([(9, 11)], (11, 9, 12, 10)),  # the last row and column are not lost
+        ([(9, 3), (9, 8)], (3, 4, 9, 10)),  # moved up from the border, not cut
+        ([(0, 11), (4, 11)], (7, 0, 12, 5)),
+        ([(5, 0), (5, 11)], (1, 0, 11, 10)),  # wider than the image is high
+    ],
+)
+def test_boxes_at_the_borders(pixels, box):
+    relevance = torch.zeros(10, 12)
+    for row, column in pixels:
+        relevance[row, column] = 3.0
+    assert relevance_box(relevance, smoothing=0) == box
+
+
+def test_negative_relevance_does_not_count():
+    relevance = torch.full((8, 8), -5.0)
+    relevance[2, 3] = 1.0
+    assert relevance_box(relevance, smoothing=0) == (3, 2, 4, 3)
+    assert quantise(relevance)[2, 3] == 255
+    assert quantise(relevance).sum() == 255
+
+
+def test_nothing_relevant_gives_the_whole_image_and_says_so():
+    boxes, found = relevance_boxes(torch.stack([torch.zeros(6, 9), -torch.ones(6, 9)]))
+    assert boxes.tolist() == [[0, 0, 9, 6]] * 2
+    assert not found.any()
+    assert not quantise(torch.zeros(6, 9)).any()
+
+
+def test_boxes_do_not_depend_on_the_scale_of_relevance():
+    relevance = torch.rand(1, 20, 20, generator=torch.Generator().manual_seed(0)) ** 30
+    expected, _ = relevance_boxes(relevance, threshold=0.2)
+    for scale in (1e-30, 1e-9, 1e9, 1e30):
+        assert torch.equal(relevance_boxes(relevance * scale, threshold=0.2)[0], expected)
+
+
+def test_smoothing_widens_evenly_and_forgives_single_pixels():
+    relevance = torch.zeros(101, 101)
+    relevance[50, 50] = 1.0
+    left, top, right, bottom = relevance_box(relevance, smoothing=0.02)
+    assert left == top
+    assert left + right == top + bottom == 101
+    assert 5 <= right - left <= 17
+    relevance[10:14, 10:14] = 1.0  # a patch outweighs the single pixel once smoothed
+    assert relevance_box(relevance, threshold=0.3, smoothing=0.02)[2] < 50
+
+
+def test_quantised_maps_keep_their_shares():
+    relevance = torch.tensor([[[0.0, 1.0], [2.0, -4.0]], [[4.0, 0.0], [0.0, 1.0]]])
+    expected = [[[0, 128], [255, 0]], [[255, 0], [0, 64]]]
+    assert quantise(relevance).tolist() == expected
+    assert quantise(relevance.numpy()).dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"threshold": 0.0}, "threshold=0.0"), ({"smoothing": -1.0}, "smoothing=-1.0")],
+)
+def test_box_arguments_are_checked(options, words):
+    with pytest.raises(ValueError, match=words):
+        relevance_boxes(torch.ones(1, 4, 4), **options)
+    with pytest.raises(ValueError, match=r"relevance has shape \(4, 4\)"):
+        relevance_boxes(torch.ones(4, 4))
