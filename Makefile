@@ -49,7 +49,7 @@ unit: install  ## unit and reference tests
 	python -m pytest tests/unit tests/reference
 
 notebooks: install  ## run the notebooks and compare their outputs
-	python -m pytest --nbval --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout=600 $(NOTEBOOKS)
+	python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout=600 $(NOTEBOOKS)
 
 browser: install  ## drive the widgets in a real browser
 	python -m pytest tests/browser

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from semlens_widgets.demo.analysis import scenes
     from semlens_widgets.demo.captions import (
         DISTRACTORS,
         SYNONYMS,
@@ -55,6 +56,7 @@ _HOMES = {
     "render": "drawing",
     "sample_scene": "world",
     "scene_images": "images",
+    "scenes": "analysis",
     "vocabulary": "captions",
 }
 
@@ -77,6 +79,7 @@ __all__ = [
     "render",
     "sample_scene",
     "scene_images",
+    "scenes",
     "vocabulary",
 ]
 

@@ -1,0 +1,55 @@
+"""The ready analysis of the embedded default."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import semlens_widgets as slw
+from semlens_widgets.demo.images import scene_images
+from semlens_widgets.demo.models import WEIGHTS, classifier, clip_dir, preprocess
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from semlens_widgets.lens import SemanticLens
+
+LAYERS = ("layer1", "layer2", "layer3", "layer4")
+
+
+def scenes(path: str | Path | None = None) -> SemanticLens:
+    """Return a finished analysis of the embedded classifier on 5,000 scenes.
+
+    The first call draws the pictures and computes everything, in about a minute; later ones open
+    what is there.
+
+    Parameters
+    ----------
+    path
+        Folder of the analysis; by default one in the user's cache, made anew for each release of
+        the weights.
+
+    Examples
+    --------
+    >>> import semlens_widgets as slw
+    >>> lens = slw.demo.scenes()  # doctest: +SKIP
+    >>> lens.search("watermark").head(3)  # doctest: +SKIP
+    """
+    if path is None:
+        from platformdirs import user_cache_path
+
+        path = user_cache_path("semlens-widgets") / f"scenes-{_release()}"
+    return slw.SemanticLens(
+        slw.TargetModel(classifier(), LAYERS, transform=preprocess, name="scenes classifier"),
+        slw.ImageDataset.from_dataset(scene_images()),
+        slw.OpenClip(clip_dir()),
+        path=path,
+    ).run()
+
+
+def _release() -> str:
+    """Return what changes with the weights and with the package."""
+    digest = hashlib.blake2b(slw.__version__.encode(), digest_size=4)
+    for file in sorted(WEIGHTS.rglob("*.safetensors")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
