@@ -38,7 +38,7 @@ function useDetails({ state, rpc, cache }: Props): Lookup {
   const [found, setFound] = useState<{ row: number; lookup: Lookup }>();
   useSignalEffect(() => {
     const row = state.hover.value;
-    state.values.value; // after new labels or measures the neuron is asked for again
+    state.revision.value; // after new labels or measures the neuron is asked for again
     if (row < 0) return;
     const known = cache.get(row);
     setFound({ row, lookup: known ?? "waiting" });
@@ -136,12 +136,14 @@ function Thumbnails({ lookup }: { lookup: Lookup }) {
 
 const named = (name: string | undefined) => (name ? `: ${name}` : "");
 
-/** Beside the point, on the side with more room; docked below where the map is narrow. */
+/** Beside the point, on the side with more room; across where the map is narrow. */
 function place(state: MapState, row: number): Record<string, string> {
   const { camera, size, x, y } = state;
   const { width, height } = size.value;
-  if (width < NARROW) return { left: "8px", right: "8px", bottom: "8px" };
   const [px, py] = project(camera.value, size.value, x.value[row]!, y.value[row]!);
+  if (width < NARROW) {
+    return { left: "8px", right: "8px", [py > height / 2 ? "top" : "bottom"]: "8px" };
+  }
   const style: Record<string, string> = { width: `${WIDTH}px` };
   if (px + 18 + WIDTH <= width || px < width / 2) style.left = `${Math.max(8, px + 18)}px`;
   else style.right = `${Math.max(8, width - px + 18)}px`;

@@ -11,14 +11,18 @@ export function Legend({ state }: { state: MapState }) {
       {legend.kind === "category"
         ? <Categories state={state} legend={legend} />
         : <Ramp state={state} legend={legend} />}
-      {legend.missing > 0 && (
-        <span class="slw-map-key slw-muted">
-          <Swatch color={css(state.palette.value.at(-1)!)} />
-          {legend.name === "label" ? "no label" : "no value"}
-          <span class="slw-map-count">{legend.missing.toLocaleString("en")}</span>
-        </span>
-      )}
     </div>
+  );
+}
+
+function Missing({ state, legend }: { state: MapState; legend: LegendData }) {
+  if (legend.missing === 0) return null;
+  return (
+    <span class="slw-map-key slw-muted">
+      <Swatch color={css(state.palette.value.at(-1)!)} />
+      {legend.name === "label" ? "no label" : "no value"}
+      <span class="slw-map-count">{legend.missing.toLocaleString("en")}</span>
+    </span>
   );
 }
 
@@ -42,6 +46,7 @@ function Categories({ state, legend }: { state: MapState; legend: LegendData }) 
           </button>
         </li>
       ))}
+      <li><Missing state={state} legend={legend} /></li>
     </ul>
   );
 }
@@ -50,10 +55,13 @@ function Ramp({ state, legend }: { state: MapState; legend: LegendData }) {
   const stops = state.palette.value.slice(0, -1).map((color) => css(color));
   const [low, high] = [number(legend.min ?? 0), number(legend.max ?? 1)];
   return (
-    <span class="slw-map-ramp" role="img" aria-label={`${legend.title} from ${low} to ${high}`}>
-      <span class="slw-map-count">{low}</span>
-      <span class="slw-map-gradient" style={{ background: `linear-gradient(90deg, ${stops})` }} />
-      <span class="slw-map-count">{high}</span>
-    </span>
+    <>
+      <span class="slw-map-ramp" role="img" aria-label={`${legend.title} from ${low} to ${high}`}>
+        <span class="slw-map-count">{low}</span>
+        <span class="slw-map-gradient" style={{ background: `linear-gradient(90deg, ${stops})` }} />
+        <span class="slw-map-count">{high}</span>
+      </span>
+      <Missing state={state} legend={legend} />
+    </>
   );
 }

@@ -259,7 +259,9 @@ export class Stage {
   }
 
   private key(event: KeyboardEvent): void {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target !== this.host) return;
+    // On many keyboards brackets need AltGr, which counts as Ctrl and Alt.
+    const modified = event.ctrlKey || event.metaKey || event.altKey;
+    if ((modified && !event.getModifierState("AltGraph")) || event.target !== this.host) return;
     const { state } = this;
     const shift = (dx: number, dy: number) => {
       state.look(pan(state.camera.value, state.size.value, dx, dy));

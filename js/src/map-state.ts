@@ -30,6 +30,8 @@ export interface MapTraits {
   _columns: Column[];
   _color: DataView;
   _legend: Partial<Legend>;
+  /** Counts the times the kernel has read the neurons. */
+  _revision: number;
 }
 
 export type Tool = "pan" | "lasso";
@@ -41,6 +43,7 @@ export class MapState {
   private readonly lateLabels = signal<string[] | null>(null);
 
   readonly height = this.trait("height");
+  readonly revision = this.trait("_revision");
   readonly columns = this.trait("_columns");
   readonly colorBy = this.trait("color_by");
   readonly layers = this.trait("_layers");
@@ -118,6 +121,7 @@ export class MapState {
   ) {
     this.cleanups.push(
       effect(() => {
+        this.revision.value;
         if (this.givenLabels.value === null && this.count.value > 0) void this.fetchLabels();
       }),
       effect(() => {
@@ -162,6 +166,8 @@ export class MapState {
   clearSelection = (): void => this.select(NONE);
   clearHighlight = (): void => setTrait(this.model, "highlight", noBytes());
   setColorBy = (name: string): void => setTrait(this.model, "color_by", name);
+  /** Give up waiting for colours: back to those that are shown. */
+  keepColors = (): void => this.setColorBy(this.legend.value?.name ?? this.colorBy.value);
 
   fit = (): void => {
     const { ranked, selection } = this;

@@ -1,5 +1,5 @@
 // The neuron map. Python side: semlens_widgets/widgets/map.py.
-import { useSignal } from "@preact/signals";
+import { effect, useSignal, useSignalEffect } from "@preact/signals";
 import type { ComponentChild } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import * as format from "./format";
@@ -18,7 +18,12 @@ export const render = (context: RenderContext<MapTraits>) =>
   mount(context, "slw-map", ({ rpc, theme, onCleanup }) => {
     const state = new MapState(context.model, rpc, theme);
     const cache = detailsCache();
+    const forget = effect(() => {
+      state.revision.value;
+      cache.clear();
+    });
     onCleanup(() => {
+      forget();
       state.dispose();
       cache.clear();
     });
@@ -31,6 +36,7 @@ interface Props {
   cache: ReturnType<typeof detailsCache>;
 }
 
+const PATIENCE = 4000;
 const HELP =
   "Arrow keys move, plus and minus zoom, 0 shows all, Enter picks the neuron nearest to the " +
   "pointer or the centre, brackets step through the neurons. Drag with Shift to select.";
@@ -90,9 +96,32 @@ function NeuronMap({ state, rpc, cache }: Props) {
         {hint.value && <p class="slw-map-hint">Click the map, or hold Ctrl, to zoom with the wheel</p>}
         {!empty && <HoverCard state={state} rpc={rpc} cache={cache} />}
       </div>
+      <Waiting state={state} />
       <Legend state={state} />
       <Status state={state} />
     </>
+  );
+}
+
+/** Said when new colours do not come. */
+function Waiting({ state }: { state: MapState }) {
+  const late = useSignal(false);
+  useSignalEffect(() => {
+    late.value = false;
+    if (!state.recoloring.value) return undefined;
+    const timer = setTimeout(() => {
+      late.value = true;
+    }, PATIENCE);
+    return () => clearTimeout(timer);
+  });
+  if (!late.value) return null;
+  return (
+    <p class="slw-notice slw-small" role="status">
+      The kernel has not sent these colours. It may be busy or stopped.
+      <button type="button" class="slw-button" onClick={state.keepColors}>
+        Back to {state.legend.value?.title ?? "before"}
+      </button>
+    </p>
   );
 }
 

@@ -32,6 +32,7 @@ function traits(change: Partial<MapTraits> = {}): MapTraits {
     _color: bytes(Float32Array.of(0, 0, 1, 1)),
     _legend: { name: "layer", title: "Layer", kind: "category", names: ["early", "late"],
       counts: [2, 2], missing: 0 },
+    _revision: 1,
     ...change,
   };
 }
@@ -105,6 +106,14 @@ describe.skipIf(!inBrowser)("the map", () => {
       await until(() => find(".slw-map-card img") && find(".slw-mono")!.textContent!.endsWith(`${c}`));
     }
     expect(model.sent.map((request) => request.params.row)).toEqual([0, 1]);
+  });
+
+  test("after new labels the kernel is asked again", async () => {
+    const { find, pointer, corner, model } = await show();
+    pointer("pointermove", corner(0));
+    await until(() => find(".slw-map-card img"));
+    model.set("_revision", 2);
+    await until(() => model.sent.length === 2);
   });
 
   test("passing over neurons asks for none of them", async () => {
@@ -216,6 +225,16 @@ describe.skipIf(!inBrowser)("the map", () => {
       missing: 1 });
     await until(() => find(".slw-map-ramp"));
     expect(find(".slw-map-legend")!.getAttribute("aria-busy")).toBe("false");
+  });
+
+  test("colours that do not come are told, and one can go back", async () => {
+    const { model, find } = await show();
+    model.set("color_by", "clarity");
+    const notice = await until(() => find(".slw-notice"), 8000);
+    expect(notice.textContent).toContain("The kernel has not sent these colours");
+    notice.querySelector("button")!.click();
+    expect(model.get("color_by")).toBe("layer");
+    await until(() => !find(".slw-notice"));
   });
 
   test("states say what to do: nothing, no layout", async () => {

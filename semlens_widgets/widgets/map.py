@@ -139,6 +139,7 @@ class NeuronMap(LensWidget):
     _columns = traitlets.List(traitlets.Dict()).tag(sync=True)
     _color = _buffer()
     _legend = traitlets.Dict().tag(sync=True)
+    _revision = traitlets.Int(0).tag(sync=True)
 
     def __init__(self, lens: SemanticLens, **options: Any) -> None:
         self._table = lens.neurons
@@ -171,6 +172,7 @@ class NeuronMap(LensWidget):
             at_once = labels is not None and len(table) <= LABELS_AT_ONCE
             self.set_trait("_labels", labels.tolist() if labels is not None and at_once else None)
         self._recolor()
+        self._revision += 1
 
     def _color_columns(self) -> list[str]:
         return [str(name) for name in self._table.columns if name not in _NOT_COLORS]

@@ -209,6 +209,7 @@ def test_refresh_reads_new_labels(widget):
     widget.refresh()
     assert widget._legend["names"] == ["wolf"]
     assert set(widget._labels) == {"wolf"}
+    assert widget._revision == 2
 
 
 def test_large_traits_are_not_echoed(widget):
