@@ -5,16 +5,21 @@ import copy
 import pytest
 import torch
 from crp.attribution import CondAttribution
+from safetensors.torch import load_file
 from torch import nn
 from torchvision.models import resnet50, vgg11_bn
 from torchvision.models.resnet import BasicBlock, ResNet
+from torchvision.transforms import v2
 from zennit.canonizers import SequentialMergeBatchNorm
 from zennit.composites import EpsilonPlusFlat
 from zennit.torchvision import ResNetCanonizer, VGGCanonizer
 
 from semlens_widgets import demo
+from semlens_widgets.images import ImageDataset
+from semlens_widgets.pipeline.loading import batches
 from semlens_widgets.pipeline.localise import localise, method_of
 from semlens_widgets.target import TargetModel
+from tests.reference.resnet20 import ResNet20
 
 SIDE = 32
 
@@ -162,3 +167,27 @@ def test_the_demos_classifier():
     neurons = strong_neurons(target, "layer4", pictures)
     expected = crp_heatmaps(model, ResNetCanonizer(), "layer4", pictures, neurons)
     assert_same_maps(localise(target, pictures, "layer4", neurons), expected)
+
+
+def test_relevant_pixels_of_photographs_drive_the_neuron(real_data):
+    """Blank a quarter of the pixels of each neuron's best image: the most or least relevant."""
+    model = ResNet20()
+    model.load_state_dict(load_file(real_data / "resnet20.safetensors"))
+    transform = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
+    target = TargetModel(model, ["layer3"], transform=transform)
+    photos = ImageDataset.from_folder(real_data / "photos")
+    some = ImageDataset.from_list([photos.load(i) for i in range(0, len(photos), 6)])
+    pictures = torch.cat([batch.images[0] for batch in batches(some, [transform])])
+    units = target.units(pictures)["layer3"]
+    best = pictures[units.argmax(0)]  # one image per neuron
+    neurons = range(units.shape[1])
+    order = localise(target, best, "layer3", neurons).flatten(1).argsort(1)
+    assert method_of(target, "layer3") == "CRP EpsilonPlusFlat"
+
+    def kept(pixels):
+        blank = best.clone().flatten(2)
+        blank.scatter_(2, pixels[:, None].expand(-1, 3, -1), 0.5)
+        return (target.units(blank.view_as(best))["layer3"].diagonal() / units.amax(0)).mean()
+
+    quarter = order.shape[1] // 4
+    assert kept(order[:, -quarter:]) < 0.75 * kept(order[:, :quarter])
