@@ -87,7 +87,7 @@ const MAX_ZOOM = 6;
 
 /** Along one axis: the shift that centres the box, without baring the tile beyond the picture. */
 function shift(start: number, extent: number, middle: number, scale: number): number {
-  const [low, high] = [1 - start - extent * scale, -start];
+  const [low, high] = [1 - start - extent * scale, 0 - start];
   if (low > high) return (low + high) / 2;
   return Math.min(high, Math.max(low, 0.5 - start - middle * extent * scale));
 }

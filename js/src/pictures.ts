@@ -35,13 +35,16 @@ export function createPictures(rpc: Rpc): Pictures {
     { batch: 12, capacity: 300, free: (url) => URL.revokeObjectURL(url) },
   );
   const heatmaps = new Resources<string, Heatmap>(
-    async ([key], signal) => {
-      const [layer, neuron, sample] = JSON.parse(key!) as [string, number, number];
-      const params = { layer, neuron, sample };
-      const reply = await rpc.request<HeatmapReply>("heatmap", params, { signal });
-      return [readHeatmap(reply.result, uint8(reply.buffers[0]))];
+    async (keys, signal) => {
+      const wanted = keys.map((key) => JSON.parse(key) as [string, number, number]);
+      const [layer, neuron] = wanted[0]!;
+      const samples = wanted.map(([, , sample]) => sample);
+      const params = { layer, neuron, samples };
+      const reply = await rpc.request<HeatmapReply[]>("heatmaps", params, { signal });
+      return reply.result.map((one, index) => readHeatmap(one, uint8(reply.buffers[index])));
     },
-    { batch: 1, capacity: 300 },
+    // Computed together where they are not stored; few, so that the first ones show early.
+    { batch: 6, capacity: 300, group: (key) => key.slice(0, key.lastIndexOf(",")) },
   );
   return {
     thumbnails,

@@ -26,9 +26,11 @@ interface Batch<V> {
   entries: Entry<V>[];
 }
 
-interface Options<V> {
+interface Options<K, V> {
   /** How many keys one request may carry. */
   batch: number;
+  /** Only keys of the same group share a request. */
+  group?: (key: K) => unknown;
   /** How many values to keep, beyond those held. */
   capacity: number;
   free?: (value: V) => void;
@@ -43,7 +45,7 @@ export class Resources<K, V> {
   /** `fetch` resolves to a value, or an Error, for each key. */
   constructor(
     private readonly fetch: (keys: K[], signal: AbortSignal) => Promise<(V | Error)[]>,
-    private readonly options: Options<V>,
+    private readonly options: Options<K, V>,
   ) {}
 
   /** The newest error among what is held, until a retry. */
@@ -113,10 +115,13 @@ export class Resources<K, V> {
 
   private flush(): void {
     this.timer = undefined;
-    const keys = [...this.waiting];
+    const { batch, group = () => null } = this.options;
+    const groups = Map.groupBy(this.waiting, group);
     this.waiting.clear();
-    for (let start = 0; start < keys.length; start += this.options.batch) {
-      void this.load(keys.slice(start, start + this.options.batch));
+    for (const keys of groups.values()) {
+      for (let start = 0; start < keys.length; start += batch) {
+        void this.load(keys.slice(start, start + batch));
+      }
     }
   }
 

@@ -11,7 +11,7 @@ import numpy as np
 from semlens_widgets.widgets._base import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Mapping
 
     import pandas as pd
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _MEASURES = ("score", "clarity", "polysemanticity", "redundancy", "mean", "max", "firing_rate")
-_MOST_THUMBNAILS = 64
+_MOST_SAMPLES = 64
 
 
 def number(value: Any) -> float | None:
@@ -42,6 +42,14 @@ def neuron_of(params: Mapping[str, Any]) -> tuple[str, int]:
     if not isinstance(layer, str) or not isinstance(neuron, int):
         raise ValueError(f"layer must be a text and neuron an integer, got {layer!r}, {neuron!r}.")
     return layer, neuron
+
+
+def samples_of(params: Mapping[str, Any]) -> list[int]:
+    """Return the images that a request names."""
+    samples = [int(sample) for sample in params.get("samples") or ()]
+    if not 0 < len(samples) <= _MOST_SAMPLES:
+        raise ValueError(f"samples: 1 to {_MOST_SAMPLES} images at once, got {len(samples)}.")
+    return samples
 
 
 def facts(table: pd.DataFrame, layer: str, neuron: int) -> dict[str, Any]:
@@ -71,14 +79,11 @@ def shown(row: Mapping[Hashable, Any], prefix: str = "") -> dict[str, Any]:
 
 def thumbnails(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
     """Answer ``{samples}``: an error or None for each, and a JPEG buffer for each None."""
-    samples: Sequence[Any] = params.get("samples") or []
-    if len(samples) > _MOST_THUMBNAILS:
-        raise ValueError(f"samples: at most {_MOST_THUMBNAILS} at once, got {len(samples)}.")
     errors: list[str | None] = []
     buffers: list[bytes] = []
-    for sample in samples:
+    for sample in samples_of(params):
         try:
-            buffers.append(widget.lens.thumbnail(int(sample)))
+            buffers.append(widget.lens.thumbnail(sample))
             errors.append(None)
         except Exception as error:
             # One unreadable image must not take its neighbours with it.
@@ -87,17 +92,18 @@ def thumbnails(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
     return {"errors": errors}, buffers
 
 
-def heatmap(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
-    """Answer ``{layer, neuron, sample}``: shape, box, method; the uint8 relevance as buffer."""
+def heatmaps(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
+    """Answer ``{layer, neuron, samples}``: shape, box, method and a buffer of uint8 for each."""
     layer, neuron = neuron_of(params)
-    stored = widget.lens.heatmap(layer, neuron, int(params["sample"]))
-    values = np.ascontiguousarray(stored.values, dtype=np.uint8)
-    result = {
-        "shape": list(values.shape),
-        "box": [float(edge) for edge in stored.box],
-        "method": stored.method,
-    }
-    return result, [values.tobytes()]
+    found = widget.lens.heatmaps(layer, neuron, samples_of(params))
+    results = []
+    buffers = []
+    for stored in found:
+        values = np.ascontiguousarray(stored.values, dtype=np.uint8)
+        box = [float(edge) for edge in stored.box]
+        results.append({"shape": list(values.shape), "box": box, "method": stored.method})
+        buffers.append(values.tobytes())
+    return results, buffers
 
 
 def with_active(options: dict[str, Any], layer: str | None, neuron: int | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
+from semlens_widgets.analysis.labels import METHODS
 from semlens_widgets.widgets import _answers
 from semlens_widgets.widgets._base import Handler, LensWidget, Reply, asset, close_matches
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from semlens_widgets.lens import SemanticLens
 
-METHODS = ("csp", "semanticlens", "difference", "clip-dissect")
 _SUGGESTIONS = 8
 
 
@@ -65,7 +65,7 @@ class ContrastPanel(LensWidget):
         The neuron to show; also the trait ``active``, which may be set at any time.
     **options
         ``candidates`` (labels to score; empty: the neuron's own label and the best of
-        ``lens.vocabulary``), ``method`` (one of `METHODS`), ``gamma`` (0 to 1, for CSP),
+        ``lens.vocabulary``), ``method`` (one of ``METHODS``), ``gamma`` (0 to 1, for CSP),
         ``centred`` (subtract each text's mean similarity over all images).
 
     Attributes

@@ -44,7 +44,7 @@ class ConceptGallery(LensWidget):
     _requests: ClassVar[Mapping[str, Handler]] = {
         "neuron": _neuron,
         "thumbnails": _answers.thumbnails,
-        "heatmap": _answers.heatmap,
+        "heatmaps": _answers.heatmaps,
     }
 
     overlay = traitlets.Bool(False, help="Colour the pixels that made the neuron fire.").tag(
