@@ -93,21 +93,20 @@ export function HoverCard(props: Props) {
         )}
       </div>
       <Thumbnails lookup={lookup} />
-      <dl class="slw-map-measures">
+      <div class="slw-map-measures">
         {legend?.kind === "number" && !shown && legend.name !== "score" && (
           <Measure title={legend.title} value={value ?? Number.NaN} />
         )}
         {details?.measures.map((measure) => <Measure key={measure.title} {...measure} />)}
-      </dl>
+      </div>
     </div>
   );
 }
 
 const Measure = ({ title, value }: { title: string; value: number }) => (
-  <div>
-    <dt>{title}</dt>
-    <dd>{number(value)}</dd>
-  </div>
+  <span>
+    <span class="slw-muted">{title}</span> {number(value)}
+  </span>
 );
 
 function Thumbnails({ lookup }: { lookup: Lookup }) {

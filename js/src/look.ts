@@ -12,8 +12,25 @@ const HIT_LEVELS = LEVELS.size.length - 2;
 export interface Emphasis {
   /** Emphasis level of every row. */
   level: Uint8Array;
-  /** Rows in drawing order: what stands out comes last. Null: as they are. */
-  order: Uint32Array | null;
+  /** Rows in drawing order: what stands out comes last. */
+  order: Uint32Array;
+  /** Whether some rows are dimmed. */
+  dims: boolean;
+}
+
+/**
+ * The rows in an order that is mixed and always the same: drawn layer by layer, the last layer
+ * would cover the others.
+ */
+export function mixedOrder(count: number): Uint32Array {
+  const order = Uint32Array.from({ length: count }, (_, row) => row);
+  let state = 1;
+  for (let i = count - 1; i > 0; i--) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    const j = Math.floor((state / 2 ** 32) * (i + 1));
+    [order[i], order[j]] = [order[j]!, order[i]!];
+  }
+  return order;
 }
 
 /** Rows with a score, best first; ties by row. */
@@ -26,15 +43,19 @@ export function rankRows(scores: Float32Array): Uint32Array {
   return Uint32Array.from(rows);
 }
 
+/** `order` is that of rows alike; the result groups it by emphasis. */
 export function emphasise(
-  count: number,
+  order: Uint32Array,
   ranked: ArrayLike<number>,
   scores: Float32Array,
   selection: ArrayLike<number>,
   isolated: ((row: number) => boolean) | null,
 ): Emphasis {
+  const count = order.length;
   const level = new Uint8Array(count).fill(PLAIN);
-  if (ranked.length === 0 && selection.length === 0 && !isolated) return { level, order: null };
+  if (ranked.length === 0 && selection.length === 0 && !isolated) {
+    return { level, order, dims: false };
+  }
   if (ranked.length > 0) {
     level.fill(DIM);
     const best = scores[ranked[0]!]!;
@@ -53,16 +74,14 @@ export function emphasise(
     }
   }
   if (isolated) for (let row = 0; row < count; row++) if (!isolated(row)) level[row] = DIM;
-  return { level, order: byLevel(level) };
+  return { level, order: byLevel(level, order), dims: true };
 }
 
-function byLevel(level: Uint8Array): Uint32Array {
+function byLevel(level: Uint8Array, mixed: Uint32Array): Uint32Array {
   const starts = new Uint32Array(LEVELS.size.length + 1);
   for (const value of level) starts[value + 1]!++;
   for (let i = 1; i < starts.length; i++) starts[i]! += starts[i - 1]!;
   const order = new Uint32Array(level.length);
-  level.forEach((value, row) => {
-    order[starts[value]!++] = row;
-  });
+  for (const row of mixed) order[starts[level[row]!]!++] = row;
   return order;
 }

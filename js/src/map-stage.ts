@@ -131,7 +131,8 @@ export class Stage {
       x: state.x.value,
       y: state.y.value,
       color: state.color.value,
-      ...state.emphasis.value,
+      level: state.emphasis.value.level,
+      order: state.emphasis.value.order,
       palette: state.palette.value,
       sizes: sizes.value,
       opacities: opacities.value,
@@ -146,9 +147,9 @@ export class Stage {
     const [camera, size] = [state.camera.value, state.size.value];
     const [x, y] = unproject(camera, size, px, py);
     const radius = reach / unit(camera, size);
-    const { level, order } = state.emphasis.value;
+    const { level, dims } = state.emphasis.value;
     // Dimmed points yield to those that stand out.
-    const bright = order ? state.grid.value.nearest(x, y, radius, (row) => level[row]! > 0) : -1;
+    const bright = dims ? state.grid.value.nearest(x, y, radius, (row) => level[row]! > 0) : -1;
     return bright >= 0 ? bright : state.grid.value.nearest(x, y, radius);
   }
 

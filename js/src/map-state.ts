@@ -2,7 +2,7 @@
 import { batch, computed, effect, signal, type ReadonlySignal } from "@preact/signals";
 import { fitRows, reveal, type Camera, type Size } from "./camera";
 import { encode, palette, type Legend } from "./colors";
-import { emphasise, rankRows } from "./look";
+import { emphasise, mixedOrder, rankRows } from "./look";
 import { float32, setTrait, traitSignal, uint32, type Cleanup, type Model, type Neuron } from "./model";
 import { isAbort, type Rpc } from "./rpc";
 import { GridIndex } from "./spatial";
@@ -105,12 +105,13 @@ export class MapState {
     const count = this.count.value;
     return legend ? encode(this.values.value, legend, count) : new Uint8Array(count);
   });
+  private readonly mixed = computed(() => mixedOrder(this.count.value));
   readonly emphasis = computed(() => {
     const isolated = this.isolated.value;
     const values = this.values.value;
     const alone = isolated === null ? null : (row: number) => values[row] === isolated;
     return emphasise(
-      this.count.value, this.ranked.value, this.scores.value, this.selection.value, alone,
+      this.mixed.value, this.ranked.value, this.scores.value, this.selection.value, alone,
     );
   });
 

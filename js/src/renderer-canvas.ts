@@ -19,7 +19,7 @@ export class CanvasPainter implements Painter {
     context.clearRect(0, 0, size.width, size.height);
     let style = -1;
     for (let i = 0; i < x.length; i++) {
-      const row = order ? order[i]! : i;
+      const row = order[i]!;
       const [px, py] = project(camera, size, x[row]!, y[row]!);
       const radius = sizes[level[row]!]! / 2;
       if (!(px > -radius && px < size.width + radius && py > -radius && py < size.height + radius)) {

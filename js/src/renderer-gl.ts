@@ -190,13 +190,15 @@ export class GlPainter implements Painter {
     );
     if (same) return;
     const n = frame.x.length;
-    // Later points lie on top: hand them over in drawing order.
-    const at = (i: number) => (frame.order ? frame.order[i]! : i);
-    const column = (values: ArrayLike<number>) =>
-      Float32Array.from({ length: n }, (_, i) => {
-        const value = values[at(i)]!;
-        return Number.isFinite(value) ? value : 1e4;
-      });
+    // Later points lie on top: hand them over in drawing order. What has no place is far outside.
+    const column = (values: ArrayLike<number>) => {
+      const ordered = new Float32Array(n);
+      for (let i = 0; i < n; i++) {
+        const value = values[frame.order[i]!]!;
+        ordered[i] = Number.isFinite(value) ? value : 1e4;
+      }
+      return ordered;
+    };
     await this.plot.draw(
       {
         x: column(frame.x),

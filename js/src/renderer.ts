@@ -11,7 +11,8 @@ export interface Frame {
   /** Per point: index into the palette, and into sizes and opacities. */
   readonly color: Uint8Array;
   readonly level: Uint8Array;
-  readonly order: Uint32Array | null;
+  /** Rows in drawing order: later ones lie on top. */
+  readonly order: Uint32Array;
   readonly palette: readonly Rgb[];
   /** Diameters in CSS pixels. */
   readonly sizes: readonly number[];

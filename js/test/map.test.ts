@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { fitRows, HOME, pan, project, unproject, zoomAt } from "../src/camera";
 import { encode, palette, type Legend } from "../src/colors";
 import { placeRegions, regions } from "../src/labels";
-import { emphasise, rankRows } from "../src/look";
+import { emphasise, mixedOrder, rankRows } from "../src/look";
 import { render } from "../src/map";
 import type { MapTraits } from "../src/map-state";
 import { GridIndex, rowsInPolygon } from "../src/spatial";
@@ -315,6 +315,7 @@ describe("finding points", () => {
 });
 
 describe("colours and emphasis", () => {
+  const rows = Uint32Array.of(0, 1, 2);
   const number: Legend = { name: "c", title: "C", kind: "number", min: 2, max: 4, missing: 1 };
   test("numbers run along the ramp and missing ones take the last colour", () => {
     const codes = encode(Float32Array.of(2, 3, 4, Number.NaN), number, 4);
@@ -333,14 +334,22 @@ describe("colours and emphasis", () => {
   });
   test("hits grow with their score, others are dimmed and drawn first", () => {
     const scores = Float32Array.of(0.2, Number.NaN, 0.9);
-    const { level, order } = emphasise(3, rankRows(scores), scores, [], null);
+    const { level, order } = emphasise(rows, rankRows(scores), scores, [], null);
     expect([...level]).toEqual([2, 0, 5]);
-    expect([...order!]).toEqual([1, 0, 2]);
+    expect([...order]).toEqual([1, 0, 2]);
   });
   test("a selection dims the others; nothing chosen dims nothing", () => {
     const none = new Float32Array(0);
-    expect([...emphasise(3, [], none, [1], null).level]).toEqual([0, 1, 0]);
-    expect(emphasise(3, [], none, [], null)).toEqual({ level: Uint8Array.of(1, 1, 1), order: null });
+    expect([...emphasise(rows, [], none, [1], null).level]).toEqual([0, 1, 0]);
+    const { level, order, dims } = emphasise(rows, [], none, [], null);
+    expect([[...level], order, dims]).toEqual([[1, 1, 1], rows, false]);
+  });
+  test("the order of drawing is mixed, complete and always the same", () => {
+    const order = mixedOrder(1000);
+    expect([...order].sort((a, b) => a - b)).toEqual(Array.from({ length: 1000 }, (_, i) => i));
+    expect(order).toEqual(mixedOrder(1000));
+    const early = [...order.slice(0, 500)].filter((row) => row < 500).length;
+    expect(Math.abs(early - 250)).toBeLessThan(60);
   });
 });
 

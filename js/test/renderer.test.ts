@@ -10,7 +10,7 @@ const frame = (change: Partial<Frame> = {}): Frame => ({
   y: Float32Array.of(0, 0, 0),
   color: Uint8Array.of(0, 1, 0),
   level: Uint8Array.of(0, 1, 0),
-  order: null,
+  order: Uint32Array.of(0, 1, 2),
   palette: [[1, 0, 0], [0, 0, 1]],
   sizes: [30, 30],
   opacities: [1, 1],
