@@ -116,7 +116,12 @@ export class Resources<K, V> {
   private flush(): void {
     this.timer = undefined;
     const { batch, group = () => null } = this.options;
-    const groups = Map.groupBy(this.waiting, group);
+    const groups = new Map<unknown, K[]>();
+    for (const key of this.waiting) {
+      const keys = groups.get(group(key));
+      if (keys) keys.push(key);
+      else groups.set(group(key), [key]);
+    }
     this.waiting.clear();
     for (const keys of groups.values()) {
       for (let start = 0; start < keys.length; start += batch) {

@@ -2,7 +2,7 @@ import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { barScale } from "../src/bars";
 import { render, type ContrastTraits } from "../src/contrast";
 import { addCandidates, splitCandidates } from "../src/scoring";
-import { FakeModel, until, type Request } from "./fake-model";
+import { FakeModel, inBrowser, until, type Request } from "./fake-model";
 import { endViews, enter, EVIL, facts, jpeg, show, thumbnails } from "./panel-world";
 
 const PAIRS = [0, 1].map((rank) => ({
@@ -42,7 +42,7 @@ function panel(change: Partial<ContrastTraits> = {}, replies = answer as any) {
   return { model, ...view, names, busy };
 }
 
-describe("the contrast panel", () => {
+describe.runIf(inBrowser)("the contrast panel", () => {
   test("shows each example above its contrast, or that there is none", async () => {
     const { all, texts, find } = panel();
     await until(() => all(".slw-pair img").length === 3);

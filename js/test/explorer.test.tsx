@@ -5,7 +5,7 @@ import { createFinder } from "../src/finder";
 import { Rpc } from "../src/rpc";
 import { createTrail } from "../src/trail";
 import type { Neuron } from "../src/model";
-import { FakeModel, until, type Request } from "./fake-model";
+import { FakeModel, inBrowser, until, type Request } from "./fake-model";
 import { endViews, enter, EVIL, show } from "./panel-world";
 
 afterEach(endViews);
@@ -104,7 +104,7 @@ describe("the finder", () => {
   });
 });
 
-describe("the explorer", () => {
+describe.runIf(inBrowser)("the explorer", () => {
   const NONE = () => new DataView(new ArrayBuffer(0));
 
   function explorer(replies: (request: Request) => any = () => undefined, hosted = true) {

@@ -40,7 +40,7 @@ function gallery(change: Partial<GalleryTraits> = {}, replies = answer as any) {
 const samples = (requests: Request[]) =>
   requests.map(({ params }) => [...(params.samples as number[])].sort());
 
-describe("the gallery", () => {
+describe.runIf(inBrowser)("the gallery", () => {
   test("asks for nothing and says so without a neuron", async () => {
     const { model, find } = gallery({ active: null });
     expect(find(".slw-state")!.textContent).toContain("Choose a neuron");

@@ -10,6 +10,7 @@ import traitlets
 from semlens_widgets.analysis.labels import METHODS
 from semlens_widgets.widgets import _answers
 from semlens_widgets.widgets._base import Handler, LensWidget, Reply, asset, close_matches
+from semlens_widgets.widgets._sheet import COLUMNS, sheet_png
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -178,3 +179,10 @@ class ContrastPanel(LensWidget):
         "scores": _score,
         "accept": _accept,
     }
+
+    def _preview(self) -> bytes | None:
+        if self.active is None:
+            return None
+        pairs = self.lens.examples(*self.active).head(COLUMNS)
+        rows = [[int(sample) for sample in pairs[name]] for name in ("sample", "contrast_sample")]
+        return sheet_png(self.lens, rows)

@@ -8,6 +8,7 @@ import traitlets
 
 from semlens_widgets.widgets import _answers
 from semlens_widgets.widgets._base import Handler, LensWidget, Reply, asset
+from semlens_widgets.widgets._sheet import COLUMNS, sheet_png
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,3 +67,10 @@ class ConceptGallery(LensWidget):
     def refresh(self) -> None:
         """Ask the browser to fetch the neuron's label and measures again."""
         self._revision += 1
+
+    def _preview(self) -> bytes | None:
+        if self.active is None:
+            return None
+        samples = [int(sample) for sample in self.lens.examples(*self.active)["sample"]]
+        rows = [samples[:COLUMNS], samples[COLUMNS : 2 * COLUMNS]]
+        return sheet_png(self.lens, [row for row in rows if row])

@@ -1,0 +1,101 @@
+"""A lens of three neurons and four images, as the panels see one; and a way to ask widgets."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from semlens_widgets.scoring import LensUnavailable
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+class Lens:
+    layers = ("layer3", "layer4")
+    vocabulary = ("dotted", "Striped", "plain")
+
+    def __init__(self) -> None:
+        self.neurons = pd.DataFrame(
+            {
+                "layer": ["layer3", "layer3", "layer4"],
+                "neuron": [0, 1, 0],
+                "label": ["striped", "", EVIL],
+                "score": [0.5, np.nan, 0.2],
+                "clarity": [0.1, 0.2, np.nan],
+                "polysemanticity": [0.3, 0.2, 0.1],
+                "redundancy": [0.1, 0.1, 0.1],
+                "mean": [0.5, 0.5, 0.5],
+                "max": [3.0, 2.0, 1.0],
+                "firing_rate": [0.5, 0.5, 0.5],
+                "dead": [False, True, False],
+                "x": [0.0, 1.0, 2.0],
+                "y": [0.0, 1.0, 0.5],
+            }
+        )
+        self.asked: list[tuple[Any, ...]] = []
+
+    def examples(self, layer: str, neuron: int) -> pd.DataFrame:
+        return pd.DataFrame(
+            {
+                "rank": [0, 1],
+                "sample": np.array([7, 2]),
+                "activation": np.array([3.0, np.nan], dtype=np.float32),
+                "class_name": ["zebra", None],
+                "uri": ["zoo/7.jpg", f"zoo/{EVIL}.jpg"],
+                "contrast_sample": np.array([5, -1]),
+                "contrast_activation": [0.1, np.nan],
+                "similarity": [0.8, np.nan],
+                "contrast_class_name": ["horse", None],
+                "contrast_uri": ["zoo/5.jpg", None],
+            }
+        )
+
+    def thumbnail(self, sample: int) -> bytes:
+        if sample == 2:
+            raise OSError("cannot read '/data/secret/zoo/2.jpg'")
+        return b"jpeg %d" % sample
+
+    def heatmaps(self, layer: str, neuron: int, samples: list[int]) -> list[Any]:
+        if layer == "layer4":
+            raise LensUnavailable("Heatmaps need the model: give target= to compute them.")
+        values = np.arange(6, dtype=np.uint8).reshape(2, 3)
+        box = (0.0, np.float32(0.25), 0.5, 1.0)
+        return [SimpleNamespace(values=values, box=box, method="CRP") for _ in samples]
+
+    def scores(
+        self, layer: str, neuron: int, candidates: list[str], **settings: Any
+    ) -> pd.DataFrame:
+        self.asked.append((layer, neuron, list(candidates), settings))
+        scores = np.arange(len(candidates), dtype=np.float32) / 10
+        return pd.DataFrame({"candidate": candidates, "score": scores})
+
+    def set_label(self, layer: str, neuron: int, label: str, score: float | None = None) -> None:
+        row = (self.neurons["layer"] == layer) & (self.neurons["neuron"] == neuron)
+        self.neurons.loc[row, ["label", "score"]] = [label, score]
+
+    def search(
+        self, query: Any, *, layer: str | None = None, top: int | None = None
+    ) -> pd.DataFrame:
+        self.asked.append((query, layer, top))
+        if query == "none":
+            raise LensUnavailable("There is no foundation model.")
+        found = self.neurons[["layer", "neuron", "label"]].iloc[::-1].assign(score=[0.9, 0.5, 0.1])
+        return found.head(top)
+
+
+class Asker:
+    """Sends requests to a widget as the browser does, and reads the replies."""
+
+    def __init__(self, widget: Any, monkeypatch: Any) -> None:
+        self.widget = widget
+        self.replies: list[tuple[dict[str, Any], list[bytes]]] = []
+        monkeypatch.setattr(widget, "send", lambda *message: self.replies.append(message))
+
+    def __call__(self, request: str, **params: Any) -> tuple[Any, list[bytes]]:
+        message = {"kind": "request", "id": 1, "method": request, "params": params}
+        self.widget._answer(self.widget, message, [])
+        reply, buffers = self.replies[-1]
+        return reply.get("result", reply.get("error")), buffers

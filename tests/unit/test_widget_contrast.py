@@ -1,0 +1,99 @@
+"""The kernel's side of the contrast panel."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import traitlets
+
+from semlens_widgets.widgets.contrast import ContrastPanel
+from tests.unit.panel_world import EVIL, Asker, Lens
+
+
+@pytest.fixture
+def ask(monkeypatch):
+    return Asker(ContrastPanel(Lens(), "layer3", 0), monkeypatch)
+
+
+def test_settings_are_checked_with_clear_messages():
+    panel = ContrastPanel(Lens(), "layer3", 0, gamma=0.5, method="difference")
+    with pytest.raises(traitlets.TraitError, match=r"gamma must lie between 0 and 1, got 1\.5"):
+        panel.gamma = 1.5
+    with pytest.raises(traitlets.TraitError, match="gamma"):
+        ContrastPanel(Lens(), gamma=-0.1)
+    with pytest.raises(traitlets.TraitError, match=r"no scorer 'cps'.*'csp'"):
+        panel.method = "cps"
+    assert (panel.gamma, panel.method) == (0.5, "difference")
+
+
+def test_blank_candidates_are_refused_and_repeated_ones_kept_once():
+    panel = ContrastPanel(Lens())
+    with pytest.raises(traitlets.TraitError, match="entry 1 is blank"):
+        panel.candidates = ["a", "  "]
+    with pytest.raises(traitlets.TraitError):
+        panel.candidates = ["a", 3]
+    with pytest.warns(UserWarning, match="kept once: 'STRIPED'"):
+        panel.candidates = [" striped  cat", "striped", "STRIPED"]
+    assert panel.candidates == ["striped cat", "striped"]
+
+
+def test_scores_and_accepted_are_read_only():
+    panel = ContrastPanel(Lens())
+    for name in ("scores", "accepted"):
+        with pytest.raises(traitlets.TraitError, match="read-only"):
+            setattr(panel, name, None)
+
+
+def test_pairs_hold_an_example_and_its_contrast(ask):
+    detail, _ = ask("pairs", layer="layer3", neuron=0)
+    first, second = detail["pairs"]
+    assert first["sample"] == 7
+    assert first["contrast"]["sample"] == 5
+    assert first["similarity"] == 0.8
+    assert second["contrast"] is None
+    assert second["similarity"] is None
+    assert detail["facts"]["label"] == "striped"
+    json.dumps(detail, allow_nan=False)
+
+
+def test_scores_are_one_call_of_the_lens(ask):
+    settings = {"method": "semanticlens", "gamma": 0.5, "centred": True}
+    result, _ = ask("scores", layer="layer3", neuron=0, candidates=["b", EVIL], **settings)
+    assert result["scores"] == [["b", 0.0], [EVIL, pytest.approx(0.1)]]
+    assert ask.widget.lens.asked == [("layer3", 0, ["b", EVIL], settings)]
+    assert ask.widget.scores == result["scores"]
+
+
+def test_without_candidates_the_best_known_labels_are_suggested(ask):
+    ask.widget.lens.vocabulary = ("Striped", *(f"word {i}" for i in range(20)))
+    result, _ = ask("scores", layer="layer3", neuron=0, candidates=[])
+    (asked,) = ask.widget.lens.asked
+    assert asked[2] == ["striped", *(f"word {i}" for i in range(20))]
+    assert [name for name, _ in result["scores"]] == [f"word {i}" for i in range(19, 11, -1)]
+
+
+def test_a_lens_that_knows_no_labels_suggests_none(ask):
+    ask.widget.lens.vocabulary = ()
+    result, _ = ask("scores", layer="layer3", neuron=1, candidates=[])
+    assert result == {"scores": []}
+    assert ask.widget.lens.asked == []
+
+
+def test_a_blank_candidate_from_the_browser_is_refused(ask):
+    error, _ = ask("scores", layer="layer3", neuron=0, candidates=[""])
+    assert error == {
+        "type": "ValueError",
+        "message": "candidates: entry 0 is blank. Give a text like 'striped'.",
+    }
+
+
+def test_an_accepted_label_reaches_lens_and_listeners(ask):
+    events = []
+    ask.widget.observe(lambda change: events.append(change["new"]), names="accepted")
+    ask("accept", layer="layer3", neuron=1, label="  polka  dots ", score=0.4)
+    expected = {"layer": "layer3", "neuron": 1, "label": "polka dots", "score": 0.4}
+    assert events == [expected]
+    assert ask.widget.lens.neurons.loc[1, "label"] == "polka dots"
+    error, _ = ask("accept", layer="layer3", neuron=1, label=" ")
+    assert "label is blank" in error["message"]

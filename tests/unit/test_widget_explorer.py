@@ -1,0 +1,81 @@
+"""The kernel's side of the explorer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from semlens_widgets.widgets.explorer import Explorer
+from tests.unit.panel_world import Asker, Lens
+
+
+@pytest.fixture
+def explorer():
+    return Explorer(Lens())
+
+
+@pytest.fixture
+def ask(explorer, monkeypatch):
+    return Asker(explorer, monkeypatch)
+
+
+def test_the_widgets_inside_are_sent_as_references(explorer):
+    state = explorer.get_state()
+    assert state["_map"] == f"anywidget:{explorer.map.model_id}"
+    assert state["_gallery"] == f"anywidget:{explorer.gallery.model_id}"
+    assert state["_contrast"] == f"anywidget:{explorer.contrast.model_id}"
+    assert state["_layers"] == ["layer3", "layer4"]
+    assert repr(explorer) == "Explorer(3 neurons, no neuron)"
+
+
+def test_a_neuron_set_in_python_reaches_all():
+    explorer = Explorer(Lens(), active=("layer3", 1))
+    children = (explorer.map, explorer.gallery, explorer.contrast)
+    assert [child.active for child in children] == [("layer3", 1)] * 3
+    explorer.active = ("layer4", 0)
+    assert [child.active for child in children] == [("layer4", 0)] * 3
+
+
+def test_a_neuron_chosen_in_the_browser_is_not_sent_on_from_here(explorer):
+    # The browser links the widgets itself; passing it on could undo a later choice.
+    explorer.set_state({"active": {"layer": "layer3", "neuron": 1}})
+    assert explorer.active == ("layer3", 1)
+    assert explorer.map.active is None
+
+
+def test_a_search_lists_the_best_and_scores_the_rows(ask):
+    result, (scores,) = ask("search", query="  stripes ", layer="layer3")
+    assert ask.widget.lens.asked == [("stripes", "layer3", 25)]
+    assert [(hit["layer"], hit["neuron"]) for hit in result["hits"]] == [
+        ("layer4", 0),
+        ("layer3", 1),
+        ("layer3", 0),
+    ]
+    np.testing.assert_allclose(np.frombuffer(scores, np.float32), [0.1, 0.5, 0.9])
+
+
+def test_neurons_like_another_leave_it_out(ask):
+    result, (scores,) = ask("search", query="", like={"layer": "layer3", "neuron": 1})
+    assert ask.widget.lens.asked == [(("layer3", 1), None, 25)]
+    assert [hit["neuron"] for hit in result["hits"]] == [0, 0]
+    assert np.isnan(np.frombuffer(scores, np.float32)).tolist() == [False, True, False]
+
+
+def test_a_search_says_what_is_missing(ask):
+    error, _ = ask("search", query=" ")
+    assert "query is blank" in error["message"]
+    error, _ = ask("search", query="none")
+    assert error == {"type": "LensUnavailable", "message": "There is no foundation model."}
+
+
+def test_an_accepted_label_shows_everywhere(explorer, monkeypatch):
+    ask = Asker(explorer.contrast, monkeypatch)
+    ask("accept", layer="layer3", neuron=1, label="dotted", score=0.4)
+    assert explorer.gallery.get_state()["_revision"] == 1
+    assert explorer.map.get_state()["_labels"][1] == "dotted"
+
+
+def test_the_selection_is_the_lasso_of_the_map(explorer):
+    explorer.map.selection = np.array([2, 0], dtype=np.uint32).tobytes()
+    assert explorer.selection["neuron"].tolist() == [0, 0]
+    assert explorer.selection["layer"].tolist() == ["layer4", "layer3"]

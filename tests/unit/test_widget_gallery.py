@@ -1,0 +1,114 @@
+"""The kernel's side of the concept gallery."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+import traitlets
+from PIL import Image
+
+from semlens_widgets.widgets.gallery import ConceptGallery
+from tests.unit.panel_world import EVIL, Asker, Lens
+
+
+@pytest.fixture
+def ask(monkeypatch):
+    return Asker(ConceptGallery(Lens(), "layer3", 0), monkeypatch)
+
+
+def test_a_neuron_is_given_whole_or_not_at_all():
+    assert ConceptGallery(Lens()).active is None
+    assert ConceptGallery(Lens(), "layer3", 1).active == ("layer3", 1)
+    with pytest.raises(TypeError, match="layer and neuron together"):
+        ConceptGallery(Lens(), "layer3")
+    with pytest.raises(traitlets.TraitError, match="no neuron 5"):
+        ConceptGallery(Lens(), "layer3", 5)
+
+
+def test_options_are_checked():
+    assert ConceptGallery(Lens(), overlay=True, opacity=0.5).overlay
+    with pytest.raises(TypeError, match=r"no option 'overlai'.*'overlay'"):
+        ConceptGallery(Lens(), overlai=True)
+    with pytest.raises(traitlets.TraitError):
+        ConceptGallery(Lens(), opacity=1.5)
+
+
+def test_repr_names_the_neuron():
+    assert repr(ConceptGallery(Lens(), "layer3", 1)) == "ConceptGallery(layer3 / 1)"
+
+
+def test_a_neuron_comes_with_facts_and_examples_as_json(ask):
+    detail, buffers = ask("neuron", layer="layer3", neuron=1)
+    assert buffers == []
+    assert detail["facts"]["label"] == ""
+    assert detail["facts"]["score"] is None
+    assert detail["facts"]["dead"] is True
+    first, second = detail["examples"]
+    assert first == {
+        "rank": 0,
+        "sample": 7,
+        "activation": 3.0,
+        "class_name": "zebra",
+        "uri": "zoo/7.jpg",
+    }
+    assert (second["activation"], second["class_name"]) == (None, "")
+    assert EVIL in second["uri"]
+    json.dumps(detail, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"layer": "layer3", "neuron": 9}, "no neuron 9 in layer 'layer3'"),
+        ({"layer": "layer3"}, "layer must be a text and neuron an integer"),
+    ],
+)
+def test_unknown_neurons_are_named(ask, params, message):
+    error, _ = ask("neuron", **params)
+    assert message in error["message"]
+
+
+def test_thumbnails_come_together_and_one_failure_stays_alone(ask):
+    result, buffers = ask("thumbnails", samples=[7, 2, 5])
+    assert result["errors"] == [None, "cannot read '2.jpg'", None]
+    assert buffers == [b"jpeg 7", b"jpeg 5"]
+
+
+@pytest.mark.parametrize("samples", [[], [1] * 65])
+def test_requests_for_pictures_are_bounded(ask, samples):
+    error, _ = ask("thumbnails", samples=samples)
+    assert error["message"] == f"samples: 1 to 64 images at once, got {len(samples)}."
+
+
+def test_heatmaps_come_as_bytes_with_their_boxes(ask):
+    result, buffers = ask("heatmaps", layer="layer3", neuron=0, samples=[7, 5])
+    assert result == [{"shape": [2, 3], "box": [0.0, 0.25, 0.5, 1.0], "method": "CRP"}] * 2
+    assert buffers == [bytes(range(6))] * 2
+
+
+def test_a_lens_without_its_model_says_what_to_do(ask):
+    error, _ = ask("heatmaps", layer="layer4", neuron=0, samples=[7])
+    assert error["type"] == "LensUnavailable"
+    assert "give target=" in error["message"]
+
+
+def test_refresh_counts_up():
+    gallery = ConceptGallery(Lens())
+    gallery.refresh()
+    assert gallery.get_state()["_revision"] == 1
+
+
+def test_where_no_javascript_runs_a_picture_of_the_examples_stands():
+    lens = Lens()
+    assert ConceptGallery(lens)._preview() is None
+    red = io.BytesIO()
+    Image.new("RGB", (40, 20), "red").save(red, "JPEG")
+    lens.thumbnail = {7: red.getvalue()}.__getitem__  # sample 2 is missing
+    picture = Image.open(io.BytesIO(ConceptGallery(lens, "layer3", 0)._preview())).convert("RGB")
+    assert picture.size == (150, 72)
+    left, right = picture.getpixel((36, 36)), picture.getpixel((114, 36))
+    assert left[0] > 240
+    assert left[1] < 20
+    assert right == (255, 255, 255)
