@@ -1,4 +1,4 @@
-// Concept examples above the images that look alike and do not activate the neuron.
+// Concept examples above look-alikes that activate the neuron less than average.
 import { useState } from "preact/hooks";
 import { baseName, short, type Example, type Shown } from "./neuron";
 import { Picture } from "./picture";
@@ -53,8 +53,8 @@ export function Pairs({ pairs, pictures, busy }: PairsProps) {
   return (
     <section class="slw-pairs" aria-label="Examples and their contrasts" aria-busy={busy}>
       <p class="slw-small slw-muted">
-        Above, what activates the neuron; below, its closest look-alike that does not; between
-        them, their similarity.
+        Above, what activates the neuron; below, its closest look-alike under the neuron's mean
+        activation; between them, their similarity.
       </p>
       <ol>
         {shown.map((pair) => (
@@ -79,7 +79,7 @@ export function Pairs({ pairs, pictures, busy }: PairsProps) {
               />
             ) : (
               <div class="slw-picture slw-pair-none">
-                <span class="slw-picture-missing">No quiet image</span>
+                <span class="slw-picture-missing">No image under the mean</span>
               </div>
             )}
           </li>

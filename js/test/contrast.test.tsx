@@ -49,7 +49,7 @@ describe.runIf(inBrowser)("the contrast panel", () => {
     const alts = (all(".slw-pair img") as HTMLImageElement[]).map(({ alt }) => alt);
     expect(alts).toEqual(["Example 1: zebra", "Contrast: horse", "Example 2: zebra"]);
     expect(texts(".slw-pair-link")[0]).toContain("0.80");
-    expect(find(".slw-pair-none")!.textContent).toBe("No quiet image");
+    expect(find(".slw-pair-none")!.textContent).toBe("No image under the mean");
   });
 
   test("suggests candidates, best first, with its lead", async () => {
