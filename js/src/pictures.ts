@@ -2,11 +2,15 @@
 import { readHeatmap, type Heatmap, type HeatmapReply } from "./heatmap";
 import { uint8, type Neuron } from "./model";
 import { Resources } from "./resources";
-import type { Rpc } from "./rpc";
+import { RpcError, type Rpc } from "./rpc";
 
 interface ThumbnailsReply {
   /** Per sample asked for: null, and one buffer in order; or why there is none. */
   errors: (string | null)[];
+}
+
+interface Refusal {
+  error: { type: string; message: string };
 }
 
 export interface Pictures {
@@ -40,8 +44,13 @@ export function createPictures(rpc: Rpc): Pictures {
       const [layer, neuron] = wanted[0]!;
       const samples = wanted.map(([, , sample]) => sample);
       const params = { layer, neuron, samples };
-      const reply = await rpc.request<HeatmapReply[]>("heatmaps", params, { signal });
-      return reply.result.map((one, index) => readHeatmap(one, uint8(reply.buffers[index])));
+      const reply = await rpc.request<(HeatmapReply | Refusal)[]>("heatmaps", params, { signal });
+      let next = 0;
+      return reply.result.map((one) =>
+        "error" in one
+          ? new RpcError(one.error.message, one.error.type, true)
+          : readHeatmap(one, uint8(reply.buffers[next++])),
+      );
     },
     // Computed together where they are not stored; few, so that the first ones show early.
     { batch: 6, capacity: 300, group: (key) => key.slice(0, key.lastIndexOf(",")) },

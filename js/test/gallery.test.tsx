@@ -102,6 +102,17 @@ describe.runIf(inBrowser)("the gallery", () => {
     expect(asked("heatmaps")).toHaveLength(2);
   });
 
+  test("heatmaps that are stored show beside those that are not", async () => {
+    const { all, find } = gallery({ overlay: true }, (request: Request) => {
+      if (request.method !== "heatmaps") return answer(request);
+      const error = { type: "LensUnavailable", message: "Opened without its model." };
+      const whole = answer(request) as { result: object[]; buffers: DataView[] };
+      return { result: [{ error }, ...whole.result.slice(1)], buffers: whole.buffers.slice(1) };
+    });
+    await until(() => all(".slw-heat").length === 2);
+    expect(find(".slw-notice")!.textContent).toContain("Not available in this analysis");
+  });
+
   test("an unreadable picture leaves the others whole", async () => {
     const { all, find } = gallery({}, (request: Request) =>
       request.method === "thumbnails"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from semlens_widgets.scoring import LensUnavailable
 from semlens_widgets.widgets._base import describe
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from semlens_widgets.lens import SemanticLens
+    from semlens_widgets.store import StoredHeatmap
     from semlens_widgets.widgets._base import LensWidget, Reply
 
 logger = logging.getLogger(__name__)
@@ -93,17 +96,38 @@ def thumbnails(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
 
 
 def heatmaps(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
-    """Answer ``{layer, neuron, samples}``: shape, box, method and a buffer of uint8 for each."""
+    """Answer ``{layer, neuron, samples}`` in order.
+
+    For each sample ``{shape, box, method}`` and a buffer of uint8, or ``{error}`` without one.
+    """
     layer, neuron = neuron_of(params)
-    found = widget.lens.heatmaps(layer, neuron, samples_of(params))
-    results = []
-    buffers = []
-    for stored in found:
+    results: list[dict[str, Any]] = []
+    buffers: list[bytes] = []
+    for stored in _stored_heatmaps(widget.lens, layer, neuron, samples_of(params)):
+        if isinstance(stored, LensUnavailable):
+            results.append({"error": describe(stored)})
+            continue
         values = np.ascontiguousarray(stored.values, dtype=np.uint8)
         box = [float(edge) for edge in stored.box]
         results.append({"shape": list(values.shape), "box": box, "method": stored.method})
         buffers.append(values.tobytes())
     return results, buffers
+
+
+def _stored_heatmaps(
+    lens: SemanticLens, layer: str, neuron: int, samples: list[int]
+) -> list[StoredHeatmap | LensUnavailable]:
+    """Return all heatmaps; without the model those that are stored, and why not the others."""
+    try:
+        return list(lens.heatmaps(layer, neuron, samples))
+    except LensUnavailable:
+        found: list[StoredHeatmap | LensUnavailable] = []
+        for sample in samples:
+            try:
+                found.append(lens.heatmap(layer, neuron, sample))
+            except LensUnavailable as error:
+                found.append(error)
+        return found
 
 
 def with_active(options: dict[str, Any], layer: str | None, neuron: int | None) -> dict[str, Any]:

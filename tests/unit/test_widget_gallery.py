@@ -88,10 +88,12 @@ def test_heatmaps_come_as_bytes_with_their_boxes(ask):
     assert buffers == [bytes(range(6))] * 2
 
 
-def test_a_lens_without_its_model_says_what_to_do(ask):
-    error, _ = ask("heatmaps", layer="layer4", neuron=0, samples=[7])
-    assert error["type"] == "LensUnavailable"
-    assert "give target=" in error["message"]
+def test_a_lens_without_its_model_gives_what_is_stored_and_says_what_to_do(ask):
+    (missing, stored), buffers = ask("heatmaps", layer="layer4", neuron=0, samples=[7, 5])
+    assert missing["error"]["type"] == "LensUnavailable"
+    assert "give target=" in missing["error"]["message"]
+    assert stored["method"] == "CRP"
+    assert len(buffers) == 1
 
 
 def test_refresh_counts_up():
