@@ -36,6 +36,8 @@ class ImageDataset:
         Class of every image, -1 where unknown; None if there are no classes.
     classes : tuple of str
         Names of the classes; empty if there are none.
+    labels_at_hand : bool
+        Whether the labels are known without reading every item.
     uris : list of str
         A name for every image: its path relative to the folder, never an absolute one.
     """
@@ -46,8 +48,11 @@ class ImageDataset:
         uris: Sequence[str],
         labels: Callable[[], list[int] | None],
         classes: Sequence[str],
+        *,
+        labels_at_hand: bool = True,
     ) -> None:
         self._items = items
+        self.labels_at_hand = labels_at_hand
         self._labels = labels
         self._given_classes = tuple(classes)
         self.uris = list(uris)
@@ -174,7 +179,13 @@ class ImageDataset:
         if labels is not None or first is None or _label_of(first) is None:
             checked, names = _checked_labels(labels, names or None, len(dataset))
             return cls(dataset, _dataset_uris(dataset), lambda: checked, names)
-        return cls(dataset, _dataset_uris(dataset), lambda: _read_labels(dataset), names)
+        return cls(
+            dataset,
+            _dataset_uris(dataset),
+            lambda: _read_labels(dataset),
+            names,
+            labels_at_hand=False,
+        )
 
     def __len__(self) -> int:
         return len(self.uris)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import torch
@@ -51,11 +51,16 @@ class SemanticLens:
         which needs a heatmap for every example.
     batch_size
         Images per forward pass of either model.
+    on_change
+        What to do if the folder holds results that were made with other inputs: ``"refuse"`` says
+        what has changed and what depends on it; ``"recompute"`` gives that up, keeps the rest, and
+        :meth:`run` computes it anew.
 
     Raises
     ------
     StoreError
-        If the folder holds an analysis made with other inputs. Nothing is changed then.
+        If the folder holds results made with other inputs, unless `on_change` allows it. Nothing
+        is changed then.
     ValueError
         If an argument makes no sense.
 
@@ -75,6 +80,7 @@ class SemanticLens:
         n_examples: int = 30,
         embedding: Embedding = "image",
         batch_size: int = 64,
+        on_change: Literal["refuse", "recompute"] = "refuse",
     ) -> None:
         if n_examples < 2:
             raise ValueError(f"n_examples={n_examples} must be at least 2 to compare anything.")
@@ -82,6 +88,8 @@ class SemanticLens:
             raise ValueError(f'embedding={embedding!r} must be "image" or "crop".')
         if batch_size < 1:
             raise ValueError(f"batch_size={batch_size} must be at least 1.")
+        if on_change not in {"refuse", "recompute"}:
+            raise ValueError(f'on_change={on_change!r} must be "refuse" or "recompute".')
         self.target: TargetModel | None = target
         self.images: ImageDataset | None = images
         self.foundation: FoundationModel | None = foundation
@@ -89,7 +97,7 @@ class SemanticLens:
         self._plan: stages.Plan | None = stages.Plan(
             target, images, foundation, n_examples, embedding, batch_size
         )
-        self.store.configure(self._plan.settings())
+        self.store.configure(self._plan.settings(), recompute=on_change == "recompute")
 
     @classmethod
     def open(cls, path: str | Path, *, foundation: FoundationModel | None = None) -> Self:

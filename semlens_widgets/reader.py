@@ -43,7 +43,7 @@ class AnalysisReader:
         self.store = store
         self.embedding: Embedding = store.settings["embedding"]
         self.ranks: int = store.stages["examples"]["ranks"]
-        self.classes: tuple[str, ...] = tuple(store.stages["collect"]["classes"])
+        self.classes: tuple[str, ...] = tuple(store.stages["classes"]["names"])
         self.spans = layer_spans(store)
         self.layers = tuple(self.spans)
 

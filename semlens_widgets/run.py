@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from semlens_widgets import fingerprint
 from semlens_widgets.analysis.layout import umap_layout
 from semlens_widgets.analysis.measures import clarity, polysemanticity, redundancy
-from semlens_widgets.pipeline.collect import collect
+from semlens_widgets.pipeline.collect import collect, write_classes
 from semlens_widgets.pipeline.embed import embed, embed_crops
 from semlens_widgets.pipeline.evidence import (
     example_embeddings,
@@ -50,41 +50,34 @@ class Plan:
     batch_size: int
 
     def settings(self) -> dict[str, Any]:
-        """Return what must be the same for stored results to stay valid (JSON)."""
-        pooling = self.target.pooling
+        """Return what stored results depend on (JSON), as :mod:`semlens_widgets.stages` names it.
+
+        Only the model's name is for people alone. The foundation model's name stands for its
+        weights, by its protocol.
+        """
         return {
             "model": self.target.name,
-            "weights": _weights_digest(self.target.model),
+            "weights": fingerprint.of_weights(self.target.model),
+            "architecture": fingerprint.of_architecture(self.target.model),
             "layers": list(self.target.layers),
-            "pooling": getattr(pooling, "__qualname__", "") if callable(pooling) else pooling,
+            "pooling": fingerprint.of_pooling(self.target.pooling),
+            "transform": fingerprint.of_transform(self.target.transform),
             "images": len(self.images),
-            "uris": _digest(uri.encode() for uri in self.images.uris),
+            "uris": fingerprint.of_uris(self.images),
+            "pictures": fingerprint.of_pictures(self.images),
+            "classes": fingerprint.of_labels(self.images),
             "foundation": self.foundation.name,
             "foundation_dim": self.foundation.dim,
+            "foundation_transform": fingerprint.of_transform(self.foundation.transform),
             "n_examples": self.n_examples,
             "embedding": self.embedding,
         }
 
 
-def _digest(parts: Any) -> str:
-    digest = hashlib.blake2b(digest_size=8)
-    for part in parts:
-        digest.update(part)
-        digest.update(b"\0")
-    return digest.hexdigest()
-
-
-def _weights_digest(model: torch.nn.Module) -> str:
-    tensors = sorted(model.state_dict().items())
-    return _digest(
-        value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
-        for _, value in tensors
-    )
-
-
 def run(store: AnalysisStore, plan: Plan) -> None:
     """Compute every stage that is not finished, in order."""
     collect(store, plan.target, plan.images, batch_size=plan.batch_size)
+    write_classes(store, plan.images)
     embed(store, plan.foundation, plan.images, batch_size=plan.batch_size)
     select_examples(store, plan.n_examples)
     if plan.embedding == "crop":

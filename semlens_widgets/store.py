@@ -10,28 +10,47 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import threading
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
+from semlens_widgets.manifest import SCHEMA_VERSION, Manifest, StoreError, write_atomically
+from semlens_widgets.stages import stale_after
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from types import FrameType
 
     import pandas as pd
     from lancedb.table import Table
     from numpy.typing import NDArray
 
-SCHEMA_VERSION = 1
+    from semlens_widgets.stages import Stage
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "AnalysisStore",
+    "StoreError",
+    "StoredHeatmap",
+    "heatmap_table",
+    "read_heatmaps",
+    "remove_analysis",
+    "vector_batches",
+    "vector_column",
+    "write_atomically",
+]
+
 _CHUNK_BYTES = 64 << 20
-
-
-class StoreError(RuntimeError):
-    """The analysis folder cannot serve what was asked of it; the message says what to do."""
+_MOST_FILES = 128  # of a table before its commits are joined: each opening reads their list
+_GRACE = timedelta(minutes=1)  # a reader that has opened an old version finishes with it
 
 
 @dataclass(frozen=True)
@@ -72,21 +91,14 @@ class AnalysisStore:
     def __init__(self, path: str | Path, *, read_only: bool = False) -> None:
         self.path = Path(path)
         self.read_only = read_only
-        if read_only and not self._manifest_path.exists():
+        if read_only and not (self.path / "analysis.json").exists():
             raise StoreError(
-                f"No analysis in {str(path)!r}: there is no {self._manifest_path.name}. "
+                f"No analysis in {str(path)!r}: there is no analysis.json. "
                 "Give the folder that SemanticLens(path=...) wrote."
             )
         if not read_only:
             self.path.mkdir(parents=True, exist_ok=True)
-        self._manifest = self._read_manifest()
-        version = self._manifest["schema_version"]
-        if version != SCHEMA_VERSION:
-            raise StoreError(
-                f"The analysis in {str(path)!r} has schema version {version}; this release "
-                f"reads version {SCHEMA_VERSION}. Open it with the release that wrote it, or use a "
-                "new folder."
-            )
+        self._manifest = Manifest(self.path)
 
     def __repr__(self) -> str:
         return f"AnalysisStore({self.path.name!r}, stages={list(self.stages)})"
@@ -94,64 +106,80 @@ class AnalysisStore:
     # -- manifest ------------------------------------------------------------------------------
 
     @property
-    def _manifest_path(self) -> Path:
-        return self.path / "analysis.json"
-
-    def _read_manifest(self) -> dict[str, Any]:
-        if not self._manifest_path.exists():
-            return {"schema_version": SCHEMA_VERSION, "settings": {}, "stages": {}}
-        manifest: dict[str, Any] = json.loads(self._manifest_path.read_text("utf-8"))
-        return manifest
-
-    def _write_manifest(self) -> None:
-        self._check_writable()
-        write_atomically(self._manifest_path, json.dumps(self._manifest, indent=1).encode())
-
-    @property
     def settings(self) -> dict[str, Any]:
-        """What the analysis was made with, as recorded by :meth:`configure`."""
-        return dict(self._manifest["settings"])
+        """What the analysis is made with, as recorded by :meth:`configure`."""
+        return dict(self._manifest.settings)
 
     @property
     def stages(self) -> dict[str, Any]:
         """Finished stages, each with the facts that it recorded."""
-        return dict(self._manifest["stages"])
+        return dict(self._manifest.stages)
 
-    def configure(self, settings: dict[str, Any]) -> None:
+    def configure(self, settings: dict[str, Any], *, recompute: bool = False) -> None:
         """Record what the analysis is made with, or check it against what is recorded.
+
+        Parameters
+        ----------
+        settings
+            JSON; :data:`semlens_widgets.stages.STAGES` says what depends on each.
+        recompute
+            If settings have changed, give up the results that depend on them, and no others.
 
         Raises
         ------
         StoreError
-            If the folder holds finished stages that were made with other settings. Nothing is
+            If results are there that were made with other settings, unless `recompute`. Nothing is
             changed then.
         """
         settings = json.loads(json.dumps(settings))
-        recorded = self._manifest["settings"]
-        if recorded == settings:
+        if self._manifest.settings == settings:
             return
-        if self._manifest["stages"] or self.scratch_exists():
-            changed = [
-                f"{key}: recorded {recorded.get(key)!r}, given {settings.get(key)!r}"
-                for key in sorted(recorded.keys() | settings.keys())
-                if recorded.get(key) != settings.get(key)
+        with self.writing(check=False):
+            recorded = self._manifest.settings
+            # What an older release did not record cannot be compared, and counts as the same.
+            changed = [key for key in settings if recorded.get(key, settings[key]) != settings[key]]
+            stale = stale_after(changed)
+            lost = [stage for stage in stale.stages if self._has_begun(stage)]
+            if lost and not recompute:
+                raise StoreError(self._refusal(settings, changed, lost))
+            for stage in stale.stages:
+                self._manifest.stages.pop(stage.name, None)
+            scratch = [f"scratch/{stage.name}-" for stage in stale.stages]
+            self._manifest.doomed += [*stale.tables, *scratch]
+            self._manifest.settings = settings
+            self._manifest.save()
+            self._bury()
+
+    def _has_begun(self, stage: Stage) -> bool:
+        return (
+            self.is_finished(stage.name)
+            or any(self.has(table) for table in stage.tables)
+            or any(self._scratch_path.glob(f"{stage.name}-*"))
+        )
+
+    def _refusal(self, settings: dict[str, Any], changed: list[str], lost: list[Stage]) -> str:
+        recorded = self._manifest.settings
+        lines = [f"  {key}: recorded {recorded[key]!r}, given {settings[key]!r}" for key in changed]
+        return "\n".join(
+            [
+                f"The analysis in {str(self.path)!r} was made with other inputs:",
+                *lines,
+                f"What depends on them: {', '.join(stage.result for stage in lost)}.",
+                "Nothing was changed. Use the recorded inputs or another path, or have these",
+                'results replaced by new ones: SemanticLens(..., on_change="recompute").',
             ]
-            raise StoreError(
-                f"The analysis in {str(self.path)!r} was made with other inputs:\n  "
-                + "\n  ".join(changed)
-                + "\nNothing was changed. Use the recorded inputs, or another path."
-            )
-        self._manifest["settings"] = settings
-        self._write_manifest()
+        )
 
     def is_finished(self, stage: str) -> bool:
         """Whether a stage has written all of its tables."""
-        return stage in self._manifest["stages"]
+        return stage in self._manifest.stages
 
     def finish(self, stage: str, **facts: Any) -> None:
-        """Record a stage as finished, with facts worth keeping (JSON)."""
-        self._manifest["stages"][stage] = facts
-        self._write_manifest()
+        """Record a stage as finished, with facts worth keeping (JSON), and clear its scratch."""
+        self._check_writable()
+        self._manifest.stages[stage] = facts
+        self._manifest.save()
+        self._clear_scratch(f"{stage}-")
 
     # -- writing -------------------------------------------------------------------------------
 
@@ -160,28 +188,81 @@ class AnalysisStore:
             raise StoreError("This analysis is open for reading only.")
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self, *, check: bool = True) -> Iterator[None]:
         """Hold the folder's lock, so that two processes never write one analysis.
+
+        What others have finished meanwhile is taken over, and what a killed process left behind is
+        cleaned up.
+
+        Parameters
+        ----------
+        check
+            Refuse if the settings on disk are no longer those of this object.
 
         Raises
         ------
         StoreError
-            If another process is writing, or the analysis is open for reading only.
+            If another process is writing or has changed the settings, or the analysis is open for
+            reading only.
         """
         from filelock import FileLock, Timeout
 
         self._check_writable()
+        lock = FileLock(self.path / ".lock", timeout=5, is_singleton=True)
         try:
-            with FileLock(self.path / ".lock", timeout=5, is_singleton=True):
-                yield
+            lock.acquire()
         except Timeout:
             raise StoreError(
                 f"Another process is writing the analysis in {str(self.path)!r}. "
                 "Wait for it, or open the folder with semlens_widgets.open() to read."
             ) from None
+        try:
+            if lock.lock_counter > 1:  # within another writing() of this thread
+                yield
+                return
+            self._take_over(check)
+            mark = self.path / ".writing"
+            if mark.exists():
+                self._clean_up()
+            mark.touch()
+            yield
+            mark.unlink()
+        finally:
+            lock.release()
+
+    def _take_over(self, check: bool) -> None:
+        found = Manifest(self.path)
+        if check and found.settings != self._manifest.settings and found.settings:
+            raise StoreError(
+                f"Another process has changed what the analysis in {str(self.path)!r} is made "
+                "with. Make the lens anew."
+            )
+        self._manifest = found
+
+    def _clean_up(self) -> None:
+        """Remove what a killed process has left: half-written files, and scratch of no more use."""
+        self._bury()
+        for stage in self._manifest.stages:
+            self._clear_scratch(f"{stage}-")
+        for folder in self.path.glob("*.lance"):
+            if self.has(folder.stem):
+                self.compact(folder.stem)
+            else:
+                shutil.rmtree(folder)
+
+    def _bury(self) -> None:
+        """Delete what the manifest says no longer holds."""
+        for name in self._manifest.doomed:
+            if name.startswith("scratch/"):
+                self._clear_scratch(name.removeprefix("scratch/"))
+            elif (self.path / f"{name}.lance").exists():
+                shutil.rmtree(self.path / f"{name}.lance")
+        if self._manifest.doomed:
+            self._manifest.doomed = []
+            self._manifest.save()
 
     def scratch(self) -> Path:
-        """Folder for half-finished stages; removed by :meth:`clear_scratch`."""
+        """Folder for half-finished stages, ``<stage>-*``; cleared by :meth:`finish`."""
         self._check_writable()
         folder = self._scratch_path
         folder.mkdir(exist_ok=True)
@@ -191,27 +272,38 @@ class AnalysisStore:
     def _scratch_path(self) -> Path:
         return self.path / "scratch"
 
-    def scratch_exists(self) -> bool:
-        """Whether an unfinished stage left work behind."""
-        return self._scratch_path.exists() and any(self._scratch_path.iterdir())
-
-    def clear_scratch(self, prefix: str) -> None:
-        """Remove the scratch files of one stage."""
+    def _clear_scratch(self, prefix: str) -> None:
         for file in self._scratch_path.glob(f"{prefix}*"):
             file.unlink()
 
     def write(self, table: str, data: pa.Table | pa.RecordBatchReader) -> None:
         """Replace a table in one commit; readers see the old or the new one, never a mixture."""
         self._check_writable()
-        self._db().create_table(table, data, mode="overwrite")
+        with _interrupts_wait():
+            self._db().create_table(table, data, mode="overwrite")
+        self._join_commits(table)
 
     def append(self, table: str, data: pa.Table) -> None:
-        """Add rows to a table, which is created if need be."""
+        """Add rows to a table, which is created if need be, in one commit."""
+        self._check_writable()
+        with _interrupts_wait():
+            if self.has(table):
+                self._table(table).add(data)
+            else:
+                self._db().create_table(table, data)
+        self._join_commits(table)
+
+    def _join_commits(self, table: str) -> None:
+        if len(list((self.path / f"{table}.lance" / "data").glob("*"))) > _MOST_FILES:
+            self.compact(table)
+
+    def compact(self, table: str) -> None:
+        """Join the commits of a table, and remove old versions and files of killed writes."""
         self._check_writable()
         if self.has(table):
-            self._table(table).add(data)
-        else:
-            self._db().create_table(table, data)
+            with _interrupts_wait():
+                # The lock makes it safe to delete files that no version knows.
+                self._table(table).optimize(cleanup_older_than=_GRACE, delete_unverified=True)
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -231,7 +323,8 @@ class AnalysisStore:
 
     def has(self, table: str) -> bool:
         """Whether a table exists."""
-        return (self.path / f"{table}.lance" / "_versions").exists()
+        versions = self.path / f"{table}.lance" / "_versions"
+        return table not in self._manifest.doomed and any(versions.glob("*.manifest"))
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Read whole columns of a table."""
@@ -296,16 +389,6 @@ def vector_batches(
     )
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a small file so that it is there whole or not at all."""
-    temporary = path.with_suffix(path.suffix + ".tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
 def remove_analysis(path: str | Path) -> None:
     """Delete an analysis folder, after checking that it is one.
 
@@ -322,6 +405,27 @@ def remove_analysis(path: str | Path) -> None:
             f"{str(path)!r} is not an analysis (no analysis.json); it was not deleted."
         )
     shutil.rmtree(folder)
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Let a keyboard interrupt wait for a commit, which else would go on behind our back.
+
+    Python handles signals in the main thread alone; elsewhere there is nothing to wait for.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[tuple[int, FrameType | None]] = []
+    before: Callable[[int, FrameType | None], Any] | int | None = signal.signal(
+        signal.SIGINT, lambda number, frame: caught.append((number, frame))
+    )
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if caught and callable(before):
+            before(*caught[0])
 
 
 # -- heatmaps --------------------------------------------------------------------------------

@@ -34,8 +34,9 @@ def collect(
     One forward pass per image serves all layers. Values stay float32, because which image ranks
     where, and which lies below the mean, is decided on them. The ``activations`` table holds one
     row per neuron (layers in the target's order) with one value per image, 0 where the image is
-    unreadable; the ``samples`` table says which images are. An interrupted pass goes on at the
-    first image that is not yet written.
+    unreadable; the ``samples`` table says which images are
+    (:func:`write_classes` adds their labels). An interrupted pass goes on at the first batch that
+    is not yet written.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ def collect(
     """
     if store.is_finished(STAGE):
         return
-    log = RowLog(store.scratch(), STAGE, np.float32)
+    log = RowLog(store.scratch(), STAGE, np.float32, step=batch_size, total=len(images))
     unread = 0  # leading images that could not be read, before the layers' widths are known
     with tqdm(total=len(images), initial=log.rows, desc="activations", unit="image") as bar:
         for batch in batches(images, [target.transform], batch_size=batch_size, start=log.rows):
@@ -84,14 +85,22 @@ def collect(
         pa.table(
             {
                 "uri": pa.array(images.uris, pa.string()),
-                "label": pa.array(images.labels or [-1] * len(images), pa.int32()),
                 "readable": pa.array(log.read(_READABLE)[:, 0].astype(bool)),
             }
         ),
     )
     layers = {layer: log.widths[layer] for layer in target.layers}
-    store.finish(STAGE, layers=layers, classes=list(images.classes))
-    store.clear_scratch(STAGE)
+    store.finish(STAGE, layers=layers)
+
+
+def write_classes(store: AnalysisStore, images: ImageDataset) -> None:
+    """Write each image's class label into the ``samples`` table."""
+    if store.is_finished("classes"):
+        return
+    samples = store.read("samples", ["uri", "readable"])
+    labels = pa.array(images.labels or [-1] * len(images), pa.int32())
+    store.write("samples", samples.append_column("label", labels))
+    store.finish("classes", names=list(images.classes))
 
 
 def _finite(layer: str, units: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -48,7 +48,7 @@ def embed(
     """
     if store.is_finished(STAGE):
         return
-    log = RowLog(store.scratch(), STAGE, np.float16)
+    log = RowLog(store.scratch(), STAGE, np.float16, step=batch_size, total=len(images))
     with tqdm(total=len(images), initial=log.rows, desc="embeddings", unit="image") as bar:
         for batch in batches(images, [foundation.transform], batch_size=batch_size, start=log.rows):
             rows = np.zeros((len(batch.indices), foundation.dim), np.float16)
@@ -63,7 +63,6 @@ def embed(
         vector_batches("embedding", _blocks(embeddings), foundation.dim, pa.float16()),
     )
     store.finish(STAGE, foundation=foundation.name, dim=foundation.dim)
-    store.clear_scratch(STAGE)
 
 
 def _blocks(rows: NDArray[np.generic], step: int = 1 << 14) -> Iterator[NDArray[np.generic]]:
@@ -90,7 +89,7 @@ def embed_crops(
     shown = store.frame("examples" if table == "crops" else "contrasts", ["sample"])["sample"]
     places = list(zip(examples["row"], examples["sample"], strict=True))  # keys of the heatmaps
     boxes = {(row, sample): box for row, sample, box in _boxes(store)}
-    log = RowLog(store.scratch(), table, np.float16)
+    log = RowLog(store.scratch(), table, np.float16, step=batch_size, total=len(examples))
     with tqdm(total=len(examples), initial=log.rows, desc="crops", unit="crop") as bar:
         for start in range(log.rows, len(examples), batch_size):
             block = range(start, min(start + batch_size, len(examples)))
@@ -110,7 +109,6 @@ def embed_crops(
         table, vector_batches("embedding", _blocks(embeddings), foundation.dim, pa.float16())
     )
     store.finish(table)
-    store.clear_scratch(f"{table}-")
 
 
 def _boxes(store: AnalysisStore) -> Iterator[tuple[int, int, tuple[float, ...]]]:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from semlens_widgets.target import TargetModel
 
 SIDE = 112  # finer than any layer's map, and a quarter of the bytes of a 224-pixel input
-_ROWS_PER_COMMIT = 2048
 
 Key = tuple[int, int]  # row of the neuron, sample
 
@@ -35,19 +34,20 @@ def write_heatmaps(
 ) -> None:
     """Add the heatmaps of (neuron row, sample) pairs to the ``heatmaps`` table.
 
-    Pairs that are stored already are left alone, and results are committed in blocks, so that an
-    interrupted run loses little. A heatmap lies on a grid over the whole image, also where the
-    model's transform crops it.
+    Pairs that are stored already are left alone, and each batch is committed, so that an
+    interrupted run loses no more than one. A heatmap lies on a grid over the whole image, also
+    where the model's transform crops it.
     """
     wanted = sorted(set(keys) - _stored_keys(store))
-    with tqdm(total=len(wanted), desc="heatmaps", unit="map", disable=len(wanted) < 100) as bar:
-        for start in range(0, len(wanted), _ROWS_PER_COMMIT):
-            block = wanted[start : start + _ROWS_PER_COMMIT]
-            done: list[StoredHeatmap] = []
-            for layer, pairs in _by_layer(store, block, batch_size):
-                done += _compute(target, images, layer, pairs)
-                bar.update(len(pairs))
-            store.append("heatmaps", heatmap_table(block, done))
+    many = len(wanted) >= 100
+    with tqdm(total=len(wanted), desc="heatmaps", unit="map", disable=not many) as bar:
+        for layer, block in _by_layer(store, wanted, batch_size):
+            first, _ = layer_spans(store)[layer]
+            pairs = [(row - first, sample) for row, sample in block]
+            store.append("heatmaps", heatmap_table(block, _compute(target, images, layer, pairs)))
+            bar.update(len(block))
+    if many:
+        store.compact("heatmaps")
 
 
 def _stored_keys(store: AnalysisStore) -> set[Key]:
@@ -60,11 +60,11 @@ def _stored_keys(store: AnalysisStore) -> set[Key]:
 def _by_layer(
     store: AnalysisStore, keys: Sequence[Key], batch_size: int
 ) -> Iterator[tuple[str, list[Key]]]:
-    """Split sorted keys into batches of one layer; a pair is (neuron in the layer, sample)."""
+    """Split sorted keys into batches of one layer."""
     for layer, (first, stop) in layer_spans(store).items():
-        pairs = [(row - first, sample) for row, sample in keys if first <= row < stop]
-        for start in range(0, len(pairs), batch_size):
-            yield layer, pairs[start : start + batch_size]
+        inside = [key for key in keys if first <= key[0] < stop]
+        for start in range(0, len(inside), batch_size):
+            yield layer, inside[start : start + batch_size]
 
 
 def _compute(

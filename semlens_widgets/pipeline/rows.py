@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from semlens_widgets.store import write_atomically
+from semlens_widgets.manifest import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,8 @@ class RowLog:
     """Append-only rows of several named columns, each column a plain file of fixed-width rows.
 
     How far a pass came is what the files hold: after a crash, rows that did not reach every column
-    whole are cut off. There is no progress file that could disagree with the data.
+    whole are cut off. There is no progress file that could disagree with the data. A pass goes on
+    where a batch began, because a model's last bits may depend on what else is in the batch.
 
     Parameters
     ----------
@@ -28,9 +29,15 @@ class RowLog:
         The files are ``folder/name-*``.
     dtype
         Type of all values.
+    step
+        Rows per batch: unless all rows are there, those of a batch begun are cut off as well.
+    total
+        How many rows there will be.
     """
 
-    def __init__(self, folder: Path, name: str, dtype: DTypeLike) -> None:
+    def __init__(
+        self, folder: Path, name: str, dtype: DTypeLike, *, step: int = 1, total: int = -1
+    ) -> None:
         self._folder = folder
         self._name = name
         self._dtype = np.dtype(dtype)
@@ -39,6 +46,8 @@ class RowLog:
             json.loads(self._widths_path.read_text("utf-8")) if self._widths_path.exists() else {}
         )
         self.rows = min((self._whole_rows(column) for column in self.widths), default=0)
+        if self.rows != total:
+            self.rows -= self.rows % step
         for column in self.widths:
             self._cut(column)
 

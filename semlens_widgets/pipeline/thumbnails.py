@@ -53,4 +53,5 @@ def write_thumbnails(store: AnalysisStore, images: ImageDataset) -> None:
                 "thumbnails",
                 pa.table({"sample": pa.array(block, pa.int32()), "jpeg": pa.array(pictures)}),
             )
+    store.compact("thumbnails")
     store.finish("thumbnails")
