@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, TypeVar
 
-from semlens_widgets.demo.world import ATTRIBUTES, CONCEPTS, BoolArray, Scene, concept_vector
+from semlens_widgets.demo.world import (
+    ATTRIBUTES,
+    CLASSES,
+    CONCEPTS,
+    BoolArray,
+    Scene,
+    concept_vector,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,8 +173,9 @@ def describe(scene: Scene) -> str:
 
 
 def vocabulary() -> list[str]:
-    """Return candidate labels: each concept, its synonyms, and words for what is not there."""
-    return [*(word for concept in CONCEPTS for word in SYNONYMS[concept]), *DISTRACTORS]
+    """Return candidate labels: concepts with synonyms, kinds, and words for what is not there."""
+    words = [word for concept in CONCEPTS for word in SYNONYMS[concept]]
+    return [*words, *CLASSES, *DISTRACTORS]
 
 
 def off_world_captions(rng: np.random.Generator, count: int) -> list[str]:

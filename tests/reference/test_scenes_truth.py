@@ -19,18 +19,25 @@ def lens(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def truth(lens):
-    """AUROC of each neuron of the last stage for each concept, ``(neurons, concepts)``."""
+    """AUROC of each neuron of the last stage for each of `NAMES`, ``(neurons, names)``."""
+    pictures = demo.scene_images()
+    kinds = np.eye(len(demo.CLASSES), dtype=bool)[pictures.targets]
     neurons = (lens.neurons["layer"] == LAST).sum()
     activations = np.stack([lens.activations(LAST, neuron) for neuron in range(neurons)], axis=1)
-    return auroc(activations, demo.scene_images().concepts)
+    return auroc(activations, np.concatenate([pictures.concepts, kinds], axis=1))
+
+
+NAMES = (*demo.CONCEPTS, *demo.CLASSES)  # what a picture can truly be said to show
+MEANING = {word: name for name in demo.CONCEPTS for word in demo.SYNONYMS[name]} | {
+    kind: kind for kind in demo.CLASSES
+}
 
 
 def label_auroc(labels: pd.Series, truth: np.ndarray) -> np.ndarray:
-    """AUROC of each neuron for the concept that its label names; 0.5 if it names none."""
-    concept_of = {word: c for c, name in enumerate(demo.CONCEPTS) for word in demo.SYNONYMS[name]}
+    """AUROC of each neuron for what its label names; 0.5 if it names nothing of this world."""
     return np.array(
         [
-            truth[neuron, concept_of[label]] if label in concept_of else 0.5
+            truth[neuron, NAMES.index(MEANING[label])] if label in MEANING else 0.5
             for neuron, label in enumerate(labels)
         ]
     )
@@ -38,7 +45,7 @@ def label_auroc(labels: pd.Series, truth: np.ndarray) -> np.ndarray:
 
 def test_a_search_finds_the_watermark_neurons(lens, truth):
     hits = lens.search("watermark", layer=LAST, top=5)
-    found = truth[hits["neuron"], demo.CONCEPTS.index("watermark")]
+    found = truth[hits["neuron"], NAMES.index("watermark")]
     print(f"watermark: AUROC of the five best neurons {found.round(3)}, mean {found.mean():.3f}")
     assert found.mean() >= 0.75
 
@@ -55,21 +62,31 @@ SCORERS = {
 }
 
 
+VOCABULARIES = {
+    "single concepts": [word for name in demo.CONCEPTS for word in demo.SYNONYMS[name]],
+    "and kinds": list(MEANING),
+    "and distractors": [*MEANING, *demo.DISTRACTORS],
+}
+
+
 def test_csp_labels_are_faithful(lens, truth):
-    """The labels of every scorer against the truth, with and without words for nothing."""
-    vocabularies = {
-        "concepts": [word for name in demo.CONCEPTS for word in demo.SYNONYMS[name]],
-        "with distractors": demo.vocabulary(),
-    }
-    table = pd.DataFrame(index=list(SCORERS), columns=list(vocabularies), dtype=float)
+    """The labels of every scorer against the truth.
+
+    The last stage of a classifier of 40 kinds tells kinds apart, so the names of the kinds must be
+    among the candidates: without them the best possible labels are far from perfect.
+    """
+    table = pd.DataFrame(index=list(SCORERS), columns=list(VOCABULARIES), dtype=float)
     for scorer, options in SCORERS.items():
-        for name, words in vocabularies.items():
+        for name, words in VOCABULARIES.items():
             labels = lens.label(words, threshold=-np.inf, **options)
             last = labels.loc[labels["layer"] == LAST, "label"]
             table.loc[scorer, name] = label_auroc(last, truth).mean()
-    print("\nmean AUROC of the last stage's neurons for the concept their label names")
+    singles = len(demo.CONCEPTS)
+    best = truth[:, :singles].max(axis=1).mean(), *2 * [truth.max(axis=1).mean()]
+    table.loc["best possible"] = best
+    print("\nmean AUROC of the last stage's neurons for what their label names, by candidates")
     print(table.round(3).to_string())
-    print(f"best possible: {np.nanmax(truth, axis=1).mean():.3f}")
-    for name in vocabularies:
+    for name in ("and kinds", "and distractors"):
         assert table.loc["CSP γ = 1", name] >= 0.85
         assert table.loc["CSP γ = 1", name] >= table.loc["SemanticLens", name] + 0.10
+    assert table.loc["CSP γ = 1", "single concepts"] > table.loc["SemanticLens", "single concepts"]
