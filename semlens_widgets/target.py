@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from semlens_widgets import layers as _layers
+from semlens_widgets.channels import FollowChannels
+from semlens_widgets.units import checked_encoders, encode
+
 if TYPE_CHECKING:
-    from torch.utils.hooks import RemovableHandle
+    from zennit.core import Composite
+
+    from semlens_widgets.units import Encoder
 
 Pooling = Literal["mean", "max", "cls"] | Callable[[Tensor], Tensor]
+
+ChannelPlace = Literal["first", "last"]
 
 _POOLINGS = ("mean", "max", "cls")
 _PROBE_SIZE = 256  # pixels of the blank image that tells the shapes; the transform resizes it
@@ -34,17 +40,29 @@ class TargetModel:
         Any module that takes a batch of images. It is moved to `device` and put into evaluation
         mode, and stays so; nothing else about it changes.
     layers
-        Names as in ``model.named_modules()``. A layer's output may be a convolution map
-        ``(batch, channels, height, width)``, tokens ``(batch, tokens, channels)`` or flat
-        ``(batch, channels)``; of tuples, lists and dictionaries the first tensor counts. One
-        neuron is one channel. Each layer must be called exactly once in a forward pass.
+        Names as in ``model.named_modules()``; `suggest_layers` proposes some. A layer's output may
+        be a map ``(batch, channels, height, width)`` or ``(batch, height, width, channels)``,
+        tokens ``(batch, tokens, channels)`` or flat ``(batch, channels)``; of tuples, lists and
+        dictionaries the first tensor counts. One neuron is one channel. Each layer must be called
+        exactly once in a forward pass.
     transform
         From an RGB ``PIL.Image`` to the model's input ``(3, height, width)``.
     pooling
         How a channel becomes one number per image: ``"mean"`` or ``"max"`` over positions,
-        ``"cls"`` (the first token), or a function from the layer's output to ``(batch, neurons)``
-        (a sparse autoencoder, or ``lambda y: y.mean((1, 2))`` for channels-last maps). Flat
-        outputs are taken as they are by the three names.
+        ``"cls"`` (the first token), or a function from the layer's output to ``(batch, neurons)``.
+        Flat outputs are taken as they are by the three names.
+    channels
+        Where a layer's output of three or four axes has its channels: ``"first"`` behind the batch
+        or ``"last"``, for all layers or by layer. By default they are followed through the model's
+        operations (`semlens_widgets.channels`); where that fails, an error asks for this.
+    units
+        By layer, what turns its channels into other units at each position, before pooling: a
+        sparse autoencoder's encoder, or a matrix (units, channels) of directions. A module or
+        function from (batch, positions, channels) to (batch, positions, units), see
+        `semlens_widgets.units`.
+    composite
+        A composite of zennit, with its canonizers, for heatmaps by it and nothing else; by default
+        rules and canonizers follow from the model's forward pass.
     device
         Where the model runs; by default where it lies.
     name
@@ -65,6 +83,9 @@ class TargetModel:
         *,
         transform: Callable[[Image.Image], Tensor],
         pooling: Pooling = "mean",
+        channels: ChannelPlace | Mapping[str, ChannelPlace] | None = None,
+        units: Mapping[str, Encoder | Tensor] | None = None,
+        composite: Composite | None = None,
         device: str | torch.device | None = None,
         name: str | None = None,
     ) -> None:
@@ -80,17 +101,23 @@ class TargetModel:
                 f"pooling={pooling!r} is unknown: use {', '.join(map(repr, _POOLINGS))} or a "
                 "function from the layer's output to (batch, neurons)."
             )
-        self.layers = _checked_layers(model, layers)
+        self.layers = _layers.checked_layers(model, layers)
+        self._channels = _checked_channels(channels, self.layers)
         first = next(model.parameters(), None)
         if device is None:
             device = first.device if first is not None else "cpu"
         self.device = torch.device(device)
         self.model = model.to(self.device).eval()
+        self.encoders = checked_encoders(units, self.layers, self.device)
+        self.composite = composite
         self.transform = transform
         self.pooling: Pooling = pooling
         self.name = name or type(model).__name__
         self._order: tuple[str, ...] = ()  # as executed; learnt in the first forward pass
+        self._axes: dict[str, int | None] = {}
         self._n_units: dict[str, int] = {}
+
+    suggest_layers = staticmethod(_layers.suggest_layers)
 
     def __repr__(self) -> str:
         return f"TargetModel({self.name}, layers={list(self.layers)})"
@@ -137,9 +164,27 @@ class TargetModel:
         return taken
 
     def output(self, images: Tensor, layer: str) -> Tensor:
-        """Return the unpooled output of one layer, float32, channels as the layer has them."""
+        """Return the output of one layer, float32: channels as it has them, before any units."""
         layer = self._known(layer)
         return self._forward(images, (layer,), lambda _, y: y.to(torch.float32, copy=True))[layer]
+
+    def channel_axis(self, layer: str) -> int:
+        """Return which axis of a layer's output holds its channels, counted from the front.
+
+        Raises
+        ------
+        ValueError
+            If neither the model's operations nor `channels` tell.
+        """
+        if self._known(layer) not in self._axes:
+            self._learn(self.probe())
+        axis = self._axes[layer]
+        if axis is None:
+            raise ValueError(
+                f"Layer {layer!r}: it is not clear which axis of its output holds the channels. "
+                f'Say so: TargetModel(..., channels={{{layer!r}: "first"}}) or "last".'
+            )
+        return axis
 
     def _known(self, layer: str) -> str:
         if layer not in self.layers:
@@ -147,10 +192,42 @@ class TargetModel:
         return layer
 
     def _pooled(self, layer: str, output: Tensor) -> Tensor:
+        encoder = self.encoders.get(layer)
+        follow = encoder is not None or not callable(self.pooling)
+        axis = self.channel_axis(layer) if follow and output.ndim in {3, 4} else 1
         try:
-            return pool(output, self.pooling)
+            if encoder is not None:
+                output = encode(encoder, output, axis)
+            return pool(output, self.pooling, axis)
         except ValueError as error:
             raise ValueError(f"Layer {layer!r}: {error}") from error
+
+    def _learn(self, images: Tensor) -> None:
+        """See in a whole forward pass when each layer is called and where its channels are."""
+        calls: Counter[str] = Counter()
+        axes: dict[str, int | None] = {}
+        images = self.as_input(images[:1])
+
+        def see(layer: str, output: object) -> None:
+            calls[layer] += 1
+            tensor = _layers.checked_output(layer, output, len(images))
+            axes[layer] = follow.axis(tensor)
+            if layer in self._channels and tensor.ndim > 2:
+                axes[layer] = 1 if self._channels[layer] == "first" else tensor.ndim - 1
+
+        with (
+            _layers.observed(self.model, self.layers, see),
+            torch.no_grad(),
+            FollowChannels() as follow,
+        ):
+            self.model(images)
+        self._order = _layers.checked_calls(calls, self.layers)
+        self._axes = axes
+
+    def as_input(self, images: Tensor) -> Tensor:
+        """Return images on the model's device and in its precision."""
+        parameter = next((p for p in self.model.parameters() if p.is_floating_point()), None)
+        return images.to(self.device, parameter.dtype if parameter is not None else None)
 
     def _forward(
         self, images: Tensor, layers: Sequence[str], take: Callable[[str, Tensor], Tensor]
@@ -159,35 +236,31 @@ class TargetModel:
             raise ValueError(
                 f"images has shape {tuple(images.shape)}; expected (batch, 3, height, width)."
             )
+        if not self._order:
+            self._learn(images)
         taken: dict[str, Tensor] = {}
         calls: Counter[str] = Counter()
-        learning = not self._order
-        last = None if learning else max(layers, key=self._order.index)
+        last = max(layers, key=self._order.index)
         done = _AllSeenError()
 
         def see(layer: str, output: object) -> None:
             calls[layer] += 1
-            if layer in layers:
-                taken[layer] = take(layer, _checked_output(layer, output, len(images)))
+            taken[layer] = take(layer, _layers.checked_output(layer, output, len(images)))
             if layer == last:
                 raise done
 
-        parameter = next((p for p in self.model.parameters() if p.is_floating_point()), None)
-        images = images.to(self.device, parameter.dtype if parameter is not None else None)
-        seen = self.layers if learning else layers
-        with _observed(self.model, seen, see), torch.no_grad():
+        images = self.as_input(images)
+        with _layers.observed(self.model, layers, see), torch.no_grad():
             try:
                 self.model(images)
             except _AllSeenError as signal:
                 if signal is not done:
                     raise
-        order = _checked_calls(calls, seen)
-        if learning:
-            self._order = order
+        _layers.checked_calls(calls, layers)
         return {layer: taken[layer] for layer in layers}
 
 
-def pool(output: Tensor, pooling: Pooling) -> Tensor:
+def pool(output: Tensor, pooling: Pooling, axis: int | None = None) -> Tensor:
     """Turn a layer's output into one number per image and neuron.
 
     Parameters
@@ -196,6 +269,8 @@ def pool(output: Tensor, pooling: Pooling) -> Tensor:
         (batch, channels, height, width), (batch, tokens, channels) or (batch, channels).
     pooling
         See `TargetModel`.
+    axis
+        Of the channels, where it differs from these shapes.
 
     Returns
     -------
@@ -232,94 +307,20 @@ def pool(output: Tensor, pooling: Pooling) -> Tensor:
                 f'pooling="cls" needs tokens (batch, tokens, channels), not a map {shape}; '
                 'use "mean" or "max".'
             )
-        return output[:, 0].clone()
-    positions = (2, 3) if output.ndim == 4 else (1,)
+        return output.movedim(axis or 2, 2)[:, 0].clone()
+    axis = axis or (1 if output.ndim == 4 else 2)
+    positions = tuple(i for i in range(1, output.ndim) if i != axis)
     return output.amax(positions) if pooling == "max" else output.mean(positions)
 
 
-@contextmanager
-def _observed(
-    model: nn.Module, layers: Sequence[str], see: Callable[[str, object], None]
-) -> Iterator[None]:
-    handles: list[RemovableHandle] = []
-    try:
-        for layer in layers:
-            handles.append(  # noqa: PERF401 - a failing registration must not lose the others
-                model.get_submodule(layer).register_forward_hook(
-                    lambda _module, _inputs, output, layer=layer: see(layer, output)
-                )
-            )
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def first_tensor(output: object) -> Tensor | None:
-    """Return the first tensor in nested tuples, lists and dictionaries, or None."""
-    if isinstance(output, Tensor):
-        return output
-    if isinstance(output, Mapping):
-        output = tuple(output.values())
-    if isinstance(output, (tuple, list)):
-        return next((t for t in map(first_tensor, output) if t is not None), None)
-    return None
-
-
-def _checked_output(layer: str, output: object, batch: int) -> Tensor:
-    tensor = first_tensor(output)
-    if tensor is None:
-        raise ValueError(
-            f"Layer {layer!r} returns {type(output).__name__} without a tensor in it; choose a "
-            "layer whose output holds activations."
-        )
-    if not tensor.ndim or len(tensor) != batch:
-        raise ValueError(
-            f"Layer {layer!r} returns shape {tuple(tensor.shape)} for {batch} images; the batch "
-            "must come first. Choose a layer around it whose output starts with the batch."
-        )
-    return tensor
-
-
-def _checked_calls(calls: Counter[str], layers: Sequence[str]) -> tuple[str, ...]:
-    for layer in layers:
-        if calls[layer] == 0:
-            raise ValueError(
-                f"Layer {layer!r} is never called in the model's forward pass, so it has no "
-                "activations; choose a layer that is."
-            )
-        if calls[layer] > 1:
-            raise ValueError(
-                f"Layer {layer!r} is called {calls[layer]} times in one forward pass (a shared "
-                "module), so its neurons are ambiguous; choose the block around it, or a layer "
-                "next to it that is called once."
-            )
-    return tuple(calls)  # a Counter keeps the order of first calls
-
-
-def _checked_layers(model: nn.Module, layers: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(layers, str):
-        raise TypeError(f"layers must be a list of names: layers=[{layers!r}].")
-    available = [name for name, _ in model.named_modules() if name]
-    names = tuple(layers)
-    if not names:
-        raise ValueError(f"layers is empty; name at least one of {_some(available)}.")
-    for name in names:
-        if name not in available:
-            close = difflib.get_close_matches(name, available, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
-            raise ValueError(
-                f"layers names {name!r}, which this {type(model).__name__} does not have: {hint}"
-                f"Available are {_some(available)}."
-            )
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise ValueError(f"layers names {twice[0]!r} more than once; name each layer once.")
-    return names
-
-
-def _some(names: Sequence[str], most: int = 8) -> str:
-    """Name a few, the outermost modules first."""
-    shown = sorted(names, key=lambda name: name.count("."))[:most]
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(map(repr, shown)) + more
+def _checked_channels(
+    channels: ChannelPlace | Mapping[str, ChannelPlace] | None, layers: Sequence[str]
+) -> dict[str, Any]:
+    given = channels if isinstance(channels, Mapping) else dict.fromkeys(layers, channels)
+    unknown = [layer for layer in given if layer not in layers]
+    if unknown:
+        raise ValueError(f"channels names {unknown[0]!r}, which is not one of layers {layers}.")
+    for place in given.values():
+        if place not in {"first", "last", None}:
+            raise ValueError(f'channels={place!r} is unknown: use "first" or "last".')
+    return {layer: place for layer, place in given.items() if place is not None}

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, interpolate
 
 from semlens_widgets.pipeline.attribution import Rules, crp, rules_for
+from semlens_widgets.units import encode, unit_relevance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
+    from zennit.core import Composite
 
     from semlens_widgets.target import TargetModel
+    from semlens_widgets.units import Encoder
 
 Box = tuple[int, int, int, int]
 
@@ -92,33 +97,48 @@ def localise(
     target.module(layer)  # refuses an unknown layer
     if not len(images):
         return torch.zeros(0, *images.shape[2:], device=target.device)
-    images = _as_input(target, images)
-    rules = rules_for(target.model, layer, images[:1])
-    picked = torch.as_tensor(list(map(int, neurons)))
-    count = _channels(target, layer, rules)
-    if int(picked.min()) < 0 or int(picked.max()) >= count:
-        wrong = next(n for n in picked.tolist() if not 0 <= n < count)
-        raise ValueError(
-            f"neurons holds {wrong}, but layer {layer!r} has neurons 0 to {count - 1}."
-        )
+    images = target.as_input(images)
+    rules = _rules(target, layer, images[:1])
+    picked = torch.as_tensor(list(map(int, neurons)), device=target.device)
+    _check_neurons(target, layer, picked, rules)
+    axis = target.channel_axis(layer)
+    encoder = target.encoders.get(layer)
     parts = []
     for some, which in zip(
         torch.split(images, batch_size), torch.split(picked, batch_size), strict=True
     ):
         if _has_own_map(rules):
-            parts.append(_own_map(target.output(some, layer), which, count, some.shape[2:]))
+            output = target.output(some, layer)
+            parts.append(_own_map(output, which, axis, encoder, some.shape[2:]))
         else:
-            parts.append(crp(target.model, layer, some, which, rules))
+            start = partial(_own_relevance, neurons=which, axis=axis, encoder=encoder)
+            parts.append(crp(target.model, layer, some, start, rules))
     return torch.cat(parts)
 
 
 def method_of(target: TargetModel, layer: str) -> str:
     """Return how `localise` works for a layer, with what is not exact in it."""
     target.module(layer)
-    rules = rules_for(target.model, layer, _as_input(target, target.probe()))
+    rules = _rules(target, layer, None)
+    if not isinstance(rules, Rules):
+        return f"CRP {type(rules).__name__}, as given"
     if not _has_own_map(rules):
         return rules.method
     return "token map" if len(rules.shape) == 2 else "activation map"
+
+
+_KNOWN: WeakKeyDictionary[TargetModel, dict[str, Rules]] = WeakKeyDictionary()
+
+
+def _rules(target: TargetModel, layer: str, image: Tensor | None) -> Rules | Composite:
+    """Return the rules for a layer, found once; by default with the help of a blank image."""
+    if target.composite is not None:
+        return target.composite
+    known = _KNOWN.setdefault(target, {})
+    if layer not in known:
+        image = target.as_input(target.probe()) if image is None else image
+        known[layer] = rules_for(target.model, layer, image)
+    return known[layer]
 
 
 def heatmaps(
@@ -211,47 +231,60 @@ def _box(box: Tensor) -> Box:
     return left, top, right, bottom
 
 
-def _as_input(target: TargetModel, images: Tensor) -> Tensor:
-    parameter = next((p for p in target.model.parameters() if p.is_floating_point()), None)
-    return images.to(target.device, parameter.dtype if parameter is not None else None)
+def _has_own_map(rules: Rules | Composite) -> bool:
+    return isinstance(rules, Rules) and (rules.attention or len(rules.shape) == 2)
 
 
-def _has_own_map(rules: Rules) -> bool:
-    return rules.attention or len(rules.shape) == 2
-
-
-def _channels(target: TargetModel, layer: str, rules: Rules) -> int:
-    """Return the number of neurons, if they are the channels of the layer."""
+def _check_neurons(
+    target: TargetModel, layer: str, neurons: Tensor, rules: Rules | Composite
+) -> None:
+    """Refuse neurons that do not exist or that cannot be traced to the layer's channels."""
     count = target.n_units(layer)
-    own = _has_own_map(rules)
-    if own and len(rules.shape) == 1:
+    if isinstance(rules, Rules):
+        if _has_own_map(rules) and len(rules.shape) == 1:
+            raise ValueError(
+                f"Layer {layer!r} lies behind attention and has no positions, so there is no map "
+                "to show; choose a layer whose output still has tokens."
+            )
+        channels = rules.shape[target.channel_axis(layer) - 1]
+        if callable(target.pooling) and count != channels and layer not in target.encoders:
+            raise ValueError(
+                f"Layer {layer!r} has {count} neurons but its output has shape {rules.shape}: the "
+                "pooling function makes neurons that are not channels, which cannot be localised. "
+                "Units computed from channels can: TargetModel(..., units={layer: encoder})."
+            )
+    if int(neurons.min()) < 0 or int(neurons.max()) >= count:
+        wrong = next(n for n in neurons.tolist() if not 0 <= n < count)
         raise ValueError(
-            f"Layer {layer!r} lies behind attention and has no positions, so there is no map to "
-            "show; choose a layer whose output still has tokens."
+            f"neurons holds {wrong}, but layer {layer!r} has neurons 0 to {count - 1}."
         )
-    axes = (0, -1) if own and len(rules.shape) == 3 else (-1,) if own else (0,)
-    if count not in {rules.shape[axis] for axis in axes}:
-        raise ValueError(
-            f"Layer {layer!r} has {count} neurons but its output has shape {rules.shape}: the "
-            "pooling function makes neurons that are not channels, which cannot be localised."
-        )
-    return count
 
 
-def _own_map(output: Tensor, neurons: Tensor, count: int, size: torch.Size) -> Tensor:
-    """Enlarge each neuron's own activations, (batch, channels, h, w) or (batch, tokens, channels).
+def _own_relevance(
+    output: Tensor, *, neurons: Tensor, axis: int, encoder: Encoder | None
+) -> Tensor:
+    """Return the relevance of a layer's output that is each neuron's own value."""
+    if encoder is not None:
+        return unit_relevance(encoder, output, neurons, axis)
+    pick = torch.arange(len(output), device=output.device), neurons
+    relevance = torch.zeros_like(output)
+    relevance.movedim(axis, 1)[pick] = output.movedim(axis, 1)[pick]
+    return relevance
 
-    Class and register tokens, which come first, are left out; maps with channels last are known by
-    the number of neurons.
-    """
-    pick = torch.arange(len(output), device=output.device), neurons.to(output.device)
-    if output.ndim == 3:
-        rows, columns, first = _grid(output.shape[1], size[0], size[1])
-        maps = output[:, first:].transpose(1, 2)[pick].reshape(len(output), 1, rows, columns)
-    else:
-        channels_first = output.shape[1] == count
-        maps = (output if channels_first else output.permute(0, 3, 1, 2))[pick][:, None]
-    return interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)[:, 0]
+
+def _own_map(
+    output: Tensor, neurons: Tensor, axis: int, encoder: Encoder | None, size: torch.Size
+) -> Tensor:
+    """Enlarge each neuron's own values, leaving out class and register tokens, which come first."""
+    if encoder is not None:
+        with torch.no_grad():
+            output = encode(encoder, output, axis)
+    pick = torch.arange(len(output), device=output.device), neurons
+    maps = output.movedim(axis, 1)[pick]  # (batch, height, width) or (batch, tokens)
+    if maps.ndim == 2:
+        rows, columns, first = _grid(maps.shape[1], size[0], size[1])
+        maps = maps[:, first:].reshape(len(maps), rows, columns)
+    return interpolate(maps[:, None], size=tuple(size), mode="bilinear", align_corners=False)[:, 0]
 
 
 def _grid(tokens: int, height: int, width: int) -> tuple[int, int, int]:

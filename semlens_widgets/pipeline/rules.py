@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _ADDITIONS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
-_PRODUCTS = {"mul", "mul_", "__mul__", "__rmul__", "__imul__", "multiply"}
+_PRODUCTS = {"mul", "__mul__", "__rmul__", "multiply"}
+_QUOTIENTS = {"div", "__truediv__", "divide", "true_divide"}
+_IN_PLACE = {"mul_", "__imul__", "multiply_", "div_", "__itruediv__", "divide_"}
 _ATTENTION = {"scaled_dot_product_attention", "multi_head_attention_forward", "softmax"}
 _ACTIVATIONS = {
     "celu",
@@ -28,7 +30,7 @@ _ACTIVATIONS = {
     "silu",
     "softplus",
 }
-_NORMS = {"group_norm", "instance_norm", "layer_norm"}
+_NORMS = {"batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"}
 _AVERAGES = {"avg_pool2d", "adaptive_avg_pool2d", "mean"}
 
 
@@ -109,25 +111,43 @@ class _Average(torch.autograd.Function):
 
 
 class _Unchanged(torch.autograd.Function):
-    """An activation function that hands relevance on as it is."""
+    """An operation on each value that hands relevance on as it is."""
 
     @staticmethod
-    def forward(_ctx: Any, values: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor:
-        return activation(values.clone())  # it may work in place
+    def forward(_ctx: Any, values: Tensor, operation: Callable[[Tensor], Tensor]) -> Tensor:
+        return operation(values.clone())  # it may work in place
 
     @staticmethod
     def backward(_ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         return grads[0], None
 
 
+class _Product(torch.autograd.Function):
+    """A product of two activations of one shape, which share relevance evenly.
+
+    The uniform rule of AttnLRP (arXiv 2402.05602, equation 7).
+    """
+
+    @staticmethod
+    def forward(_ctx: Any, a: Tensor, b: Tensor) -> Tensor:
+        return a * b
+
+    @staticmethod
+    def backward(_ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+        return grads[0] / 2, grads[0] / 2
+
+
 class FunctionRules(TorchFunctionMode):
-    """Gives functional code the rules of its modules; notes what has no rule."""
+    """Gives functional code the rules of its modules; notes what the papers on CRP do not cover.
+
+    A gate that weights the channels of a map is taken as constant: the map gets all relevance, as
+    with the gates of an LSTM (Arras et al., Explaining and Interpreting LSTMs, 2019).
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.attention = False
-        self.products = False
-        self.norms = False
+        self.notes: dict[str, None] = {}  # an ordered set
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -137,20 +157,62 @@ class FunctionRules(TorchFunctionMode):
         self.attention |= name in _ATTENTION
         if name in _ADDITIONS and not kwargs and _are_activations(args):
             return _Sum.apply(*args, name in {"add_", "__iadd__"})
-        if args and isinstance(args[0], Tensor) and args[0].requires_grad:
+        if name in _PRODUCTS and not kwargs and any(map(_is_activation, args)):
+            return self._product(func, args)
+        if args and _is_activation(args[0]):
             if name in _AVERAGES and args[0].ndim == 4:
                 return _Average.apply(args[0], lambda values: func(values, *args[1:], **kwargs))
-            if name in _ACTIVATIONS:
+            if name in _ACTIVATIONS or name in _NORMS:
+                if name in _NORMS - {"batch_norm"}:
+                    self._note("norms over one image pass relevance on")
                 return _Unchanged.apply(args[0], lambda values: func(values, *args[1:], **kwargs))
-        self.norms |= name in _NORMS
-        self.products |= name in _PRODUCTS and all(isinstance(arg, Tensor) for arg in args)
+            if name in _QUOTIENTS and not kwargs and not _is_activation(args[1]):
+                return self._scaled(func, args, 0)
+            if name in _IN_PLACE | _QUOTIENTS:
+                self._note("some products by gradient")
         return func(*args, **kwargs)
+
+    def _note(self, words: str) -> None:
+        self.notes[words] = None
+
+    def _product(self, func: Any, args: tuple[Any, ...]) -> Any:
+        varying = [_is_activation(arg) for arg in args]
+        if not all(varying):
+            return self._scaled(func, args, varying.index(True))
+        a, b = args
+        shape = _common_shape(a, b)
+        if a.shape == b.shape:
+            self._note("factors share relevance evenly")
+            return _Product.apply(a, b)
+        if shape in {a.shape, b.shape}:
+            self._note("gates take no relevance")
+            parts = (a, b.detach()) if shape == a.shape else (a.detach(), b)
+            return self._scaled(func, parts, 0 if shape == a.shape else 1)
+        self._note("some products by gradient")
+        return func(a, b)
+
+    @staticmethod
+    def _scaled(func: Any, args: tuple[Any, ...], which: int) -> Any:
+        """Multiply or divide by what takes no relevance."""
+        values, other = args[which], args[1 - which]
+        if isinstance(other, Tensor) and other.ndim:
+            shape = _common_shape(values, other)
+            if shape != values.shape:  # repeated along new axes
+                values = values.expand(shape)
+        order = (lambda v: func(v, other)) if which == 0 else (lambda v: func(other, v))
+        return _Unchanged.apply(values, order)
+
+
+def _common_shape(a: Tensor, b: Tensor) -> torch.Size:
+    shape: torch.Size = torch.broadcast_shapes(a.shape, b.shape)  # type: ignore[no-untyped-call]
+    return shape
+
+
+def _is_activation(value: Any) -> bool:
+    """Tell whether this is a tensor that depends on the image."""
+    return isinstance(value, Tensor) and value.requires_grad
 
 
 def _are_activations(args: tuple[Any, ...]) -> bool:
     """Tell whether these are two tensors of one shape that both depend on the image."""
-    return (
-        len(args) == 2
-        and all(isinstance(arg, Tensor) and arg.requires_grad for arg in args)
-        and args[0].shape == args[1].shape
-    )
+    return len(args) == 2 and all(map(_is_activation, args)) and args[0].shape == args[1].shape

@@ -175,7 +175,7 @@ class Plain(nn.Module):
 def test_method_says_what_is_not_exact():
     assert method_of(target(ColourNet(), "block"), "block") == "CRP EpsilonPlusFlat"
     assert method_of(target(Plain(), "last"), "last") == (
-        "CRP EpsilonPlusFlat; 1 of 1 batch norms not merged; products by gradient"
+        "CRP EpsilonPlusFlat; 1 of 1 batch norms not merged; gates take no relevance"
     )
 
 

@@ -1,0 +1,150 @@
+"""Which axis of a layer's output holds the channels, found by following them from layer to layer.
+
+A map of shape ``(batch, 7, 7, 7)`` does not tell where its channels are. The operations that made
+it do: convolutions, pooling and batch norms work on axis 1, dense layers and layer norms on the
+last axis, permutations move the axis, and what computes element by element leaves it where it was.
+What does not fit any of these (windows cut out by ``reshape``, products of matrices) is not guessed
+but unknown, until the next operation that is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SECOND = {
+    *(f"{kind}{n}d" for kind in ("conv", "conv_transpose", "max_pool", "avg_pool") for n in "123"),
+    *(f"adaptive_{kind}_pool{n}d" for kind in ("max", "avg") for n in "123"),
+    "batch_norm",
+    "boolean_dispatch",  # max pooling in torch.nn.functional
+    "group_norm",
+    "instance_norm",
+    "interpolate",
+    "pixel_shuffle",
+}
+_LAST = {
+    "_native_multi_head_attention",
+    "_transformer_encoder_layer_fwd",
+    "layer_norm",
+    "linear",
+    "multi_head_attention_forward",
+    "rms_norm",
+}
+_MIXING = {"bmm", "einsum", "matmul", "__matmul__", "__rmatmul__", "baddbmm", "tensordot"}
+_MIXING |= {"scaled_dot_product_attention"}
+_REGROUPING = {"reshape", "view", "view_as", "unflatten", "flatten"}
+_JOINING = {"cat", "concat", "concatenate"}
+_CUTTING = {"__getitem__", "chunk", "split"}
+_MOVING = {"permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "mT"}
+
+
+class FollowChannels(TorchFunctionMode):
+    """Follows the channel axis of every tensor that is computed while it is active.
+
+    Ask with `axis`. Tensors are kept alive meanwhile, so one forward pass is what it is for.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._axes: dict[int, tuple[Tensor, int]] = {}  # by id, which the tensor kept here reserves
+
+    def axis(self, tensor: Tensor) -> int | None:
+        """Return the axis of the channels, counted from the front, or None where it is unknown."""
+        if tensor.ndim == 2:
+            return 1
+        known = self._axes.get(id(tensor))
+        return None if known is None else known[1]
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        name = getattr(func, "__name__", "")
+        if name == "__get__":  # attributes such as ``x.mT``
+            name = getattr(getattr(func, "__self__", None), "__name__", "")
+        outputs = result if isinstance(result, (tuple, list)) else (result,)
+        for output in outputs:
+            if isinstance(output, Tensor) and output.ndim > 2:
+                axis = self._after(name, args, kwargs or {}, output)
+                if axis is None:
+                    self._axes.pop(id(output), None)
+                else:
+                    self._axes[id(output)] = output, axis
+        return result
+
+    def _after(
+        self, name: str, args: Sequence[Any], kwargs: dict[str, Any], output: Tensor
+    ) -> int | None:
+        if name in _SECOND or name in _LAST:
+            return 1 if name in _SECOND else output.ndim - 1
+        inputs = [t for value in (*args, *kwargs.values()) for t in _tensors(value)]
+        source = next((t for t in inputs if t.ndim > 2 and id(t) in self._axes), None)
+        if source is None or name in _MIXING:
+            return None
+        axis = self._axes[id(source)][1]
+        if name in _MOVING:
+            return _moved(name, args, kwargs, source.ndim, axis)
+        if name in _REGROUPING:
+            return _regrouped(source.shape, output.shape, axis)
+        return axis if name in _JOINING or self._kept(name, inputs, source, output) else None
+
+    def _kept(self, name: str, inputs: list[Tensor], source: Tensor, output: Tensor) -> bool:
+        """Tell whether an operation that is not listed leaves the channels on their axis."""
+        axis = self._axes[id(source)][1]
+        alike = [t for t in inputs if t.shape == output.shape and id(t) in self._axes]
+        if source.ndim != output.ndim or any(self._axes[id(t)][1] != axis for t in alike):
+            return False
+        return source.shape[axis] == output.shape[axis] or name in _CUTTING
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value]
+    return [t for t in value if isinstance(t, Tensor)] if isinstance(value, (tuple, list)) else []
+
+
+def _moved(
+    name: str, args: Sequence[Any], kwargs: dict[str, Any], ndim: int, axis: int
+) -> int | None:
+    """Follow an axis through a permutation by doing the same to a list of axes."""
+    rest = [*args[1:], *(kwargs[key] for key in kwargs if key != "input")]
+    order = list(range(ndim))
+    if name == "permute":
+        dims = rest[0] if rest and not isinstance(rest[0], int) else rest
+        order = [int(dim) % ndim for dim in dims]
+    elif name in {"movedim", "moveaxis"}:
+        if len(rest) != 2 or not all(isinstance(dim, int) for dim in rest):
+            return None
+        order.insert(rest[1] % ndim, order.pop(rest[0] % ndim))
+    else:
+        first, second = rest if name != "mT" else (-2, -1)
+        order[first], order[second] = order[second], order[first]
+    return order.index(axis)
+
+
+def _regrouped(before: Sequence[int], after: Sequence[int], axis: int) -> int | None:
+    """Follow an axis through a new shape: whole if the sizes before and behind it multiply alike.
+
+    Only if one axis of the new shape fits, which axes of length 1 around it can prevent.
+    """
+    front, behind = _product(before[:axis]), _product(before[axis + 1 :])
+    fits = [
+        i
+        for i, size in enumerate(after)
+        if size == before[axis]
+        and _product(after[:i]) == front
+        and _product(after[i + 1 :]) == behind
+    ]
+    return fits[0] if len(fits) == 1 and fits[0] > 0 else None
+
+
+def _product(sizes: Sequence[int]) -> int:
+    result = 1
+    for size in sizes:
+        result *= int(size)
+    return result

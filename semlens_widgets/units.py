@@ -1,0 +1,208 @@
+"""Units that are not channels: sparse autoencoders and directions in the space of a layer.
+
+A layer's output at one position is a vector of channels. An encoder turns it into other units, at
+each position (or token) by itself, before they are pooled. Anything that does so will serve as an
+encoder; here are the usual ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Encoder = Callable[[Tensor], Tensor]
+
+
+class Directions(nn.Module):
+    """Units that are directions: concept vectors, probes, principal components.
+
+    Parameters
+    ----------
+    matrix
+        (units, channels).
+    bias
+        (units,), added after the projection.
+
+    Notes
+    -----
+    Rows are used as they are; normalise them if their lengths mean nothing.
+    """
+
+    def __init__(self, matrix: Tensor, bias: Tensor | None = None) -> None:
+        super().__init__()
+        if matrix.ndim != 2:
+            raise ValueError(f"matrix has shape {tuple(matrix.shape)}; expected (units, channels).")
+        if bias is not None and bias.shape != matrix.shape[:1]:
+            raise ValueError(f"bias has shape {tuple(bias.shape)}; expected ({len(matrix)},).")
+        self.matrix: Tensor
+        self.register_buffer("matrix", matrix.detach().clone())
+        self.bias: Tensor | None
+        self.register_buffer("bias", None if bias is None else bias.detach().clone())
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Project (..., channels) on the directions, (..., units)."""
+        return nn.functional.linear(values, self.matrix, self.bias)
+
+
+class SparseEncoder(nn.Module):
+    """The encoder of a sparse autoencoder, ``relu((x - centre) @ weight.T + bias)``, or TopK.
+
+    Parameters
+    ----------
+    weight
+        (units, channels).
+    bias
+        (units,); zero by default.
+    centre
+        (channels,), subtracted from the input (``b_pre`` or ``b_dec``); zero by default.
+    top
+        Keep only so many units per position, the largest; all positive ones by default.
+
+    Notes
+    -----
+    Vanilla: Bricken et al., Towards Monosemanticity, 2023. TopK: Gao et al., Scaling and evaluating
+    sparse autoencoders, arXiv 2406.04093, equation 3 (with a ReLU after the selection, as in its
+    appendix).
+    """
+
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        *,
+        centre: Tensor | None = None,
+        top: int | None = None,
+    ) -> None:
+        super().__init__()
+        if weight.ndim != 2:
+            raise ValueError(f"weight has shape {tuple(weight.shape)}; expected (units, channels).")
+        units, channels = weight.shape
+        for name, value, size in (("bias", bias, units), ("centre", centre, channels)):
+            if value is not None and tuple(value.shape) != (size,):
+                raise ValueError(f"{name} has shape {tuple(value.shape)}; expected ({size},).")
+        if top is not None and not 1 <= top <= units:
+            raise ValueError(f"top={top} must be between 1 and the number of units, {units}.")
+        self.top = top
+        self.weight = nn.Parameter(weight.detach().clone())
+        self.bias = nn.Parameter(torch.zeros(units) if bias is None else bias.detach().clone())
+        self.centre = nn.Parameter(
+            torch.zeros(channels) if centre is None else centre.detach().clone()
+        )
+
+    def extra_repr(self) -> str:
+        """State sizes and sparsity."""
+        units, channels = self.weight.shape
+        return f"{channels} channels, {units} units, top={self.top}"
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Encode (..., channels) as (..., units), none negative."""
+        encoded = nn.functional.linear(values - self.centre, self.weight, self.bias)
+        if self.top is not None:
+            best = encoded.topk(self.top, dim=-1)
+            encoded = torch.zeros_like(encoded).scatter(-1, best.indices, best.values)
+        return encoded.relu()
+
+
+def checked_encoders(
+    units: Mapping[str, Encoder | Tensor] | None, layers: Sequence[str], device: torch.device
+) -> dict[str, Encoder]:
+    """Return the encoder of each layer that has one; a matrix becomes `Directions`."""
+    encoders: dict[str, Encoder] = {}
+    for layer, encoder in (units or {}).items():
+        if layer not in layers:
+            raise ValueError(f"units names {layer!r}, which is not one of layers {layers}.")
+        made = Directions(encoder) if isinstance(encoder, Tensor) else encoder
+        if isinstance(made, nn.Module):
+            made = made.to(device).eval()
+        elif not callable(made):
+            raise TypeError(
+                f"units[{layer!r}] must be a module, a function or a matrix (units, channels), not "
+                f"{type(made).__name__}."
+            )
+        encoders[layer] = made
+    return encoders
+
+
+def encode(encoder: Encoder, output: Tensor, axis: int) -> Tensor:
+    """Replace the channels of a layer's output by units, at each position by itself.
+
+    Parameters
+    ----------
+    encoder
+        From (batch, positions, channels) to (batch, positions, units).
+    output
+        (batch, ...), with channels on `axis`.
+    axis
+        Of the channels.
+
+    Returns
+    -------
+    Tensor
+        As `output`, float32, with units on `axis`.
+
+    Raises
+    ------
+    ValueError
+        If the encoder changes any axis but the last.
+    """
+    vectors = output.float().movedim(axis, -1)
+    flat = vectors.reshape(len(vectors), -1, vectors.shape[-1])
+    try:
+        encoded: object = encoder(flat)
+    except RuntimeError as error:
+        raise ValueError(
+            f"its units cannot be computed from {flat.shape[-1]} channels: {error}"
+        ) from error
+    if not isinstance(encoded, Tensor) or encoded.shape[:-1] != flat.shape[:-1]:
+        got = tuple(encoded.shape) if isinstance(encoded, Tensor) else type(encoded).__name__
+        raise ValueError(
+            f"its units must keep (batch, positions) = {tuple(flat.shape[:2])} and replace the "
+            f"channels, (batch, positions, channels) to (batch, positions, units); they are {got}."
+        )
+    return encoded.float().reshape(*vectors.shape[:-1], encoded.shape[-1]).movedim(-1, axis)
+
+
+def unit_relevance(encoder: Encoder, output: Tensor, neurons: Tensor, axis: int) -> Tensor:
+    r"""Propagate one unit's values per image to the channels of the layer.
+
+    Relevance starts as the unit's own value at every position. What channel :math:`c` gets is
+    :math:`h_c\,\partial u / \partial h_c`. For units that are piecewise linear (directions, ReLU,
+    TopK) this is LRP-0: the unit's value times the channel's share of it, biases left out.
+
+    Parameters
+    ----------
+    encoder, output, axis
+        See `encode`.
+    neurons
+        (batch,), the unit for each image.
+
+    Returns
+    -------
+    Tensor
+        Relevance of `output`, of its shape.
+    """
+    with torch.enable_grad():
+        leaf = output.detach().requires_grad_()
+        encoded = encode(encoder, leaf, axis).movedim(axis, 1)
+        chosen = encoded[torch.arange(len(output), device=output.device), neurons]
+        (gradient,) = torch.autograd.grad(chosen.sum(), leaf)
+    return gradient * leaf.detach()
+
+
+def fingerprint(encoders: Mapping[str, Encoder]) -> dict[str, str]:
+    """Return what tells encoders apart, by layer: kind, settings and weights, or a name."""
+    return {layer: _identity(encoder) for layer, encoder in encoders.items()}
+
+
+def _identity(encoder: Any) -> str:
+    if not isinstance(encoder, nn.Module):
+        return str(getattr(encoder, "__qualname__", type(encoder).__qualname__))
+    digest = hashlib.blake2b(repr(encoder).encode(), digest_size=8)
+    for name, value in sorted(encoder.state_dict().items()):
+        digest.update(name.encode() + b"\0")
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return f"{type(encoder).__qualname__} {digest.hexdigest()}"
