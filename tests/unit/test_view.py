@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torchvision import transforms as T
+from torchvision import transforms
 
 from semlens_widgets.pipeline.view import WHOLE, to_image_box, to_image_grid, visible_box
 
-NORMALISE = T.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+NORMALISE = transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @pytest.mark.parametrize(
@@ -22,25 +22,31 @@ NORMALISE = T.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     ],
 )
 def test_resize_and_centre_crop(resize, crop, size, expected):
-    transform = T.Compose([T.Resize(resize), T.CenterCrop(crop), T.ToTensor(), NORMALISE])
+    transform = transforms.Compose(
+        [transforms.Resize(resize), transforms.CenterCrop(crop), transforms.ToTensor(), NORMALISE]
+    )
     assert visible_box(transform, size) == pytest.approx(expected, abs=0.01)
 
 
 def test_squashing_shows_the_whole_image():
-    transform = T.Compose([T.Resize((64, 64)), T.ToTensor(), NORMALISE])
+    transform = transforms.Compose([transforms.Resize((64, 64)), transforms.ToTensor(), NORMALISE])
     assert visible_box(transform, (300, 100)) == pytest.approx(WHOLE, abs=0.01)
 
 
-@pytest.mark.parametrize("warp", [T.RandomHorizontalFlip(1.0), T.RandomRotation((90, 90))])
+@pytest.mark.parametrize(
+    "warp", [transforms.RandomHorizontalFlip(1.0), transforms.RandomRotation((90, 90))]
+)
 def test_a_warping_transform_falls_back_to_the_whole_image(warp):
-    assert visible_box(T.Compose([warp, T.ToTensor()]), (64, 64)) == WHOLE
+    assert visible_box(transforms.Compose([warp, transforms.ToTensor()]), (64, 64)) == WHOLE
 
 
 def test_a_bright_patch_comes_back_where_it_was():
     """A map made from the transformed image lands on the patch in the untouched one."""
     image = np.zeros((100, 200, 3), np.uint8)
     image[40:60, 120:140] = 255
-    transform = T.Compose([T.Resize(64), T.CenterCrop(56), T.ToTensor()])
+    transform = transforms.Compose(
+        [transforms.Resize(64), transforms.CenterCrop(56), transforms.ToTensor()]
+    )
     seen = transform(Image.fromarray(image))
     values = (seen[0] * 255).to(torch.uint8).numpy()
     view = visible_box(transform, (200, 100))
