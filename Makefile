@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export PYTHONWARNDEFAULTENCODING := 1
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
 .PHONY: help lab test install lint types js unit notebooks browser bench shots clean
