@@ -1,0 +1,72 @@
+"""Each widget in a cell of its own: narrow and wide, light and dark."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.pixels import colours, picture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Locator
+
+    from tests.browser.notebook import Notebook
+
+CELLS = {
+    "map": "lens.map()",
+    "gallery": "lens.gallery('layer4', 17)",
+    "contrast": "lens.contrast('layer4', 17)",
+    "explorer": "lens.explore(active=('layer4', 17))",
+}
+DRAWN = {
+    "map": ".slw-map-stage[data-renderer=webgl]",
+    "gallery": ".slw-tile img",
+    "contrast": ".slw-pair img",
+    "explorer": ".slw-tile img",
+}
+WIDTHS = (320, 1400)
+
+
+@pytest.fixture(scope="module")
+def widgets(scene_notebook) -> Iterator[Notebook]:
+    """A notebook that shows every widget in a cell of its own."""
+    with scene_notebook("widgets", *CELLS.values()) as notebook:
+        yield notebook
+
+
+def overflowing(widget: Locator) -> list[str]:
+    """Name the elements that stick out of the widget to the right, unless they scroll there."""
+    return widget.evaluate(
+        """root => {
+            const edge = root.getBoundingClientRect().right + 1;
+            const scrolls = element => element !== root
+                && (getComputedStyle(element).overflowX !== 'visible'
+                    || scrolls(element.parentElement));
+            return [...root.querySelectorAll('*')]
+                .filter(element => element.getBoundingClientRect().right > edge
+                    && element.checkVisibility() && !element.closest('.slw-hidden')
+                    && !scrolls(element.parentElement))
+                .map(element => `${element.tagName}.${element.className}`);
+        }"""
+    )
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", CELLS)
+def test_draws_narrow_and_wide(widgets: Notebook, name: str, theme: str):
+    widgets.set_theme(theme)
+    widget = widgets.page.locator(f".jp-OutputArea-output .slw-host > .slw-{name}").first
+    widget.scroll_into_view_if_needed()
+    for width in WIDTHS:
+        widgets.set_width(widget, width)
+        expect(widget.locator(DRAWN[name]).first).to_be_visible(timeout=20_000)
+        expect(widget).to_have_class(f"slw slw-{name} slw-{theme}")
+        assert overflowing(widget) == []
+        assert colours(picture(widget.locator(DRAWN[name]).first)) > 8
+    complaints = widgets.complaints.copy()
+    widgets.complaints.clear()
+    assert complaints == []

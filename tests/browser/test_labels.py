@@ -1,0 +1,158 @@
+"""Labels tried in the contrast panel: every score in the browser is the kernel's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+
+    from tests.browser.kernel import Kernel
+    from tests.browser.notebook import Notebook
+
+LAYER, NEURON = "layer4", 11
+CANDIDATES = ["green", "striped", "watermark"]
+ADD = "Add candidate labels"
+METHODS = {"SemanticLens": "semanticlens", "Difference": "difference"}
+METHODS |= {"CLIP-Dissect": "clip-dissect"}
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def panel(notebook: Notebook, explorer: Locator) -> Locator:
+    """The contrast panel of one neuron with three candidates."""
+    notebook.kernel.run(
+        f"explorer.active = ({LAYER!r}, {NEURON})\n"
+        "contrast = explorer.contrast\n"
+        "contrast.method, contrast.gamma, contrast.centred = 'csp', 1.0, False\n"
+        f"contrast.candidates = {CANDIDATES}"
+    )
+    explorer.get_by_role("tab", name="Labels and contrast").click()
+    panel = explorer.locator(".slw-contrast")
+    expect(panel.locator(".slw-heading .slw-mono")).to_have_text(f"{LAYER} / {NEURON}")
+    expect_kernel_scores(panel, notebook.kernel, CANDIDATES)
+    return panel
+
+
+def kernel_scores(kernel: Kernel, candidates: list[str], **settings: object) -> dict[str, float]:
+    """What ``lens.scores`` says, best first."""
+    options = "".join(f", {name}={value!r}" for name, value in settings.items())
+    table = f"lens.scores({LAYER!r}, {NEURON}, {candidates!r}{options})"
+    scores = dict(
+        zip(candidates, kernel.value(f"{table}.score.astype(float).tolist()"), strict=True)
+    )
+    return dict(sorted(scores.items(), key=lambda item: -item[1]))
+
+
+def as_shown(score: float) -> str:
+    """Three decimals, fewer where the number is large, as the panel writes them."""
+    text = f"{score:.{1 if abs(score) >= 100 else 3}f}"
+    if 0 < abs(score) < 0.0005:
+        mantissa, exponent = f"{score:.0e}".split("e")
+        text = f"{mantissa}e{int(exponent)}"
+    return text.replace("-", "−")
+
+
+def expect_kernel_scores(
+    panel: Locator, kernel: Kernel, candidates: list[str], **settings: object
+) -> list[str]:
+    """Wait until the bars are what the kernel computes, in its order; return them."""
+    scores = kernel_scores(kernel, candidates, **settings)
+    texts = [as_shown(score) for score in scores.values()]
+    expect(panel.locator(".slw-score > .slw-number")).to_have_text(texts)
+    expect(panel.locator(".slw-score-name")).to_have_text(list(scores))
+    return texts
+
+
+def test_new_label_appears_with_the_kernels_score(notebook: Notebook, panel: Locator):
+    box = panel.get_by_label(ADD)
+    box.press_sequentially("crimson banded ball")
+    box.press("Enter")
+    expect_kernel_scores(panel, notebook.kernel, [*CANDIDATES, "crimson banded ball"])
+    expect(box).to_have_value("")
+    notebook.kernel.wait("contrast.candidates", [*CANDIDATES, "crimson banded ball"])
+    panel.get_by_role("button", name="Remove crimson banded ball").click()
+    expect_kernel_scores(panel, notebook.kernel, CANDIDATES)
+
+
+def test_gamma_changes_the_scores(notebook: Notebook, panel: Locator):
+    slider = panel.get_by_role("slider", name="γ")
+    seen = set()
+    for gamma in (0.0, 0.5, 1.0):
+        slider.fill(str(gamma))
+        settings = {"method": "csp", "gamma": gamma}
+        seen.add(tuple(expect_kernel_scores(panel, notebook.kernel, CANDIDATES, **settings)))
+        notebook.kernel.wait("contrast.gamma", gamma)
+    assert len(seen) == 3
+
+
+def test_every_scorer_and_centring_shows_the_kernels_scores(notebook: Notebook, panel: Locator):
+    seen = set()
+    for text, method in METHODS.items():
+        panel.get_by_text(text, exact=True).click()
+        seen.add(tuple(expect_kernel_scores(panel, notebook.kernel, CANDIDATES, method=method)))
+        expect(panel.get_by_role("slider", name="γ")).to_be_disabled()
+    panel.get_by_role("button", name="Centred").click()
+    settings = {"method": "clip-dissect", "centred": True}
+    seen.add(tuple(expect_kernel_scores(panel, notebook.kernel, CANDIDATES, **settings)))
+    assert len(seen) == 4
+
+
+def test_use_as_label_reaches_lens_map_and_gallery(
+    notebook: Notebook, explorer: Locator, panel: Locator
+):
+    worst, score = list(kernel_scores(notebook.kernel, CANDIDATES).items())[-1]
+    panel.get_by_role("button", name=f"Use {worst} as label").click()
+    expect(panel.locator(".slw-heading .slw-title")).to_have_text(worst)
+    row = f"lens.neurons.set_index(['layer', 'neuron']).loc[({LAYER!r}, {NEURON})]"
+    notebook.kernel.wait(f"{row}.label", worst)
+    assert notebook.kernel.value(f"float({row}.score)") == pytest.approx(score)
+    expect(explorer.locator(".slw-map-status strong")).to_have_text(worst)
+    explorer.get_by_role("tab", name="Examples").click()
+    expect(explorer.locator(".slw-gallery .slw-heading .slw-title")).to_have_text(worst)
+
+
+def test_markup_in_a_label_is_text(notebook: Notebook, explorer: Locator, panel: Locator):
+    panel.get_by_label(ADD).fill(EVIL)
+    panel.get_by_label(ADD).press("Enter")
+    expect_kernel_scores(panel, notebook.kernel, [*CANDIDATES, EVIL])
+    panel.get_by_role("button", name=f"Use {EVIL} as label").click()
+    expect(explorer.locator(".slw-contrast .slw-title")).to_have_text(EVIL)
+    expect(explorer.locator(".slw-map-status strong")).to_have_text(EVIL)
+    explorer.get_by_role("tab", name="Examples").click()
+    expect(explorer.locator(".slw-gallery .slw-heading .slw-title")).to_have_text(EVIL)
+    explorer.get_by_label("Search neurons by concept").fill(EVIL)
+    expect(explorer.locator(".slw-hits-of")).to_contain_text(EVIL)
+    expect(explorer.locator(".slw-hit").first).to_be_visible()
+    explorer.get_by_label("Colour by").select_option("label")
+    expect(explorer.locator(".slw-map-ramp, .slw-map-keys")).to_be_visible()
+    explorer.get_by_label("Colour by").select_option("layer")
+    expect(notebook.page.locator("img[src=x]")).to_have_count(0)
+
+
+def test_strange_labels_are_answered_in_the_panel(notebook: Notebook, panel: Locator):
+    box, message = panel.get_by_label(ADD), panel.locator(".slw-message")
+    box.fill("   ")
+    box.press("Enter")
+    expect(message).to_have_text("Type a label first.")
+    box.fill("Striped")
+    box.press("Enter")
+    expect(message).to_contain_text("Already in the list")
+    notebook.kernel.wait("contrast.candidates", CANDIDATES)
+    long = "a very " + "long " * 300 + "label ☃ \u202e"
+    box.fill(long)
+    box.press("Enter")
+    expect_kernel_scores(panel, notebook.kernel, [*CANDIDATES, " ".join(long.split())])
+
+
+def test_suggestions_are_the_best_of_the_vocabulary(notebook: Notebook, panel: Locator):
+    panel.get_by_role("button", name="Suggest").click()
+    expect(panel.locator(".slw-score")).to_have_count(8)
+    kernel = notebook.kernel
+    vocabulary = kernel.value("list(lens.vocabulary)")
+    best = list(kernel_scores(kernel, vocabulary).values())[:8]
+    shown = panel.locator(".slw-score > .slw-number")
+    expect(shown).to_have_text([as_shown(score) for score in best])
