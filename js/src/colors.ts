@@ -63,7 +63,7 @@ export function palette(legend: Legend, dark: boolean): Rgb[] {
 }
 
 /** The palette index of every value. */
-export function encode(values: Float32Array, legend: Legend, rows: number): Uint8Array {
+export function encode(values: ArrayLike<number>, legend: Legend, rows: number): Uint8Array {
   const codes = new Uint8Array(rows);
   const last = legend.kind === "number" ? STEPS : (legend.names?.length ?? 0);
   const { min = 0, max = 1 } = legend;
@@ -71,7 +71,7 @@ export function encode(values: Float32Array, legend: Legend, rows: number): Uint
   for (let row = 0; row < rows; row++) {
     const value = values[row] ?? Number.NaN;
     if (!Number.isFinite(value)) codes[row] = last;
-    else if (legend.kind === "category") codes[row] = value;
+    else if (legend.kind === "category") codes[row] = Math.min(last, value);
     else codes[row] = Math.min(STEPS - 1, Math.floor(((value - min) / span) * STEPS));
   }
   return codes;

@@ -77,14 +77,14 @@ export function HoverCard(props: Props) {
   const label = details?.label || state.labelOf(row);
   const rank = state.rankOf(row);
   const legend = state.legend.value;
-  const value = state.values.value[row];
+  const value = state.valueOf(row);
   const shown = details?.measures.some((measure) => measure.title === legend?.title);
   return (
     <div class="slw-map-card" style={place(state, row)}>
       <div class="slw-map-card-head">
         <span class="slw-map-swatch" style={{ background: css(state.colorOf(row)) }} />
         <span class="slw-mono slw-muted">{state.nameOf(row)}</span>
-        {rank > 0 && <span class="slw-map-rank">#{rank} · {number(state.scores.value[row]!)}</span>}
+        {rank > 0 && <span class="slw-map-rank">#{rank} · {number(state.scoreOf(row))}</span>}
       </div>
       <div class={label ? "slw-title slw-map-label" : "slw-title slw-map-label slw-muted"}>
         {label || "No label yet"}
@@ -95,7 +95,7 @@ export function HoverCard(props: Props) {
       <Thumbnails lookup={lookup} />
       <div class="slw-map-measures">
         {legend?.kind === "number" && !shown && legend.name !== "score" && (
-          <Measure title={legend.title} value={value ?? Number.NaN} />
+          <Measure title={legend.title} value={value} />
         )}
         {details?.measures.map((measure) => <Measure key={measure.title} {...measure} />)}
       </div>

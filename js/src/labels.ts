@@ -1,11 +1,24 @@
-// Names on the map: a label where several neurons with it lie together, and ranks of search hits.
-import { project, type Camera, type Size } from "./camera";
+// Names of regions: where neurons of a label lie together, and from which zoom on each is shown.
+import type { Size } from "./camera";
+
+/** A label for every row: an index into the names; the empty name is no label. */
+export interface Labels {
+  names: readonly string[];
+  codes: Uint32Array;
+}
 
 export interface Region {
   text: string;
   x: number;
   y: number;
-  count: number;
+  /** How much the region asks to be named. */
+  weight: number;
+}
+
+export interface PlacedRegion extends Region {
+  /** The name is shown from this zoom on. */
+  zoom: number;
+  half: number;
 }
 
 export interface PlacedText {
@@ -14,57 +27,147 @@ export interface PlacedText {
   y: number;
 }
 
-const CELLS = 12;
-const MOST = 60;
+const CELLS = 28;
+const MOST_NAMES = 4096;
+const MOST = 160;
+/** A name must hold for at least this share of the neurons where it stands. */
+const SHARE = 0.12;
+/** A region has at least this share of all neurons, and of those in its label's largest region. */
+const SHARE_OF_ALL = 0.0015;
+const SHARE_OF_LARGEST = 0.25;
 
-/** Where the neurons of a label are densest, for labels that at least three share there. */
-export function regions(x: Float32Array, y: Float32Array, labels: readonly string[]): Region[] {
-  const byLabel = new Map<string, number[]>();
-  labels.forEach((label, row) => {
-    if (!label || !Number.isFinite(x[row]!)) return;
-    const rows = byLabel.get(label);
-    if (rows) rows.push(row);
-    else byLabel.set(label, [row]);
+/** Group given labels by name. */
+export function codeLabels(labels: readonly string[]): Labels {
+  const known = new Map<string, number>();
+  const codes = Uint32Array.from(labels, (label) => {
+    const code = known.get(label) ?? known.size;
+    known.set(label, code);
+    return code;
   });
-  const found: Region[] = [];
-  for (const [text, rows] of byLabel) {
-    if (rows.length < 3) continue;
-    const cells = new Map<number, number[]>();
-    for (const row of rows) {
-      const cell =
-        Math.floor(((y[row]! + 1) / 2) * CELLS) * CELLS + Math.floor(((x[row]! + 1) / 2) * CELLS);
-      const inside = cells.get(cell);
-      if (inside) inside.push(row);
-      else cells.set(cell, [row]);
-    }
-    let densest: number[] = [];
-    for (const inside of cells.values()) if (inside.length > densest.length) densest = inside;
-    if (densest.length < 3) continue;
-    const mean = (column: Float32Array) =>
-      densest.reduce((sum, row) => sum + column[row]!, 0) / densest.length;
-    found.push({ text, x: mean(x), y: mean(y), count: densest.length });
-  }
-  return found.sort((a, b) => b.count - a.count || (a.text < b.text ? -1 : 1)).slice(0, MOST);
+  return { names: [...known.keys()], codes };
 }
 
-/** The regions whose names fit into the view without touching, the largest first. */
+function frequent({ names, codes }: Labels): number[] {
+  const counts = new Uint32Array(names.length);
+  for (const code of codes) counts[code]!++;
+  const order = [...names.keys()].filter((code) => names[code] && counts[code]! >= 3);
+  return order.sort((a, b) => counts[b]! - counts[a]!).slice(0, MOST_NAMES);
+}
+
+/** Where the neurons of a label lie together, the most telling regions first. */
+export function regions(x: Float32Array, y: Float32Array, labels: Labels): Region[] {
+  const kept = frequent(labels);
+  const slot = new Int32Array(labels.names.length).fill(-1);
+  kept.forEach((code, i) => (slot[code] = i));
+  const area = CELLS * CELLS;
+  const total = new Uint32Array(area);
+  const counts = new Uint32Array(kept.length * area);
+  const cellOf = (value: number) =>
+    Math.min(CELLS - 1, Math.max(0, Math.floor(((value + 1) / 2) * CELLS)));
+  const cells = new Int32Array(x.length).fill(-1);
+  for (let row = 0; row < x.length; row++) {
+    if (!(Number.isFinite(x[row]!) && Number.isFinite(y[row]!))) continue;
+    const cell = cellOf(y[row]!) * CELLS + cellOf(x[row]!);
+    cells[row] = cell;
+    total[cell]!++;
+    const own = slot[labels.codes[row]!] ?? -1;
+    if (own >= 0) counts[own * area + cell]!++;
+  }
+  const partOf = new Int32Array(counts.length).fill(-1);
+  const parts: { label: number; count: number; around: number; x: number; y: number; n: number }[] =
+    [];
+  for (let own = 0; own < kept.length; own++) {
+    const sized = patches(counts, total, own * area).map((cells) => ({
+      cells,
+      count: cells.reduce((sum, cell) => sum + counts[own * area + cell]!, 0),
+      around: cells.reduce((sum, cell) => sum + total[cell]!, 0),
+    }));
+    const largest = Math.max(0, ...sized.map(({ count }) => count));
+    const least = Math.max(3, SHARE_OF_ALL * x.length, SHARE_OF_LARGEST * largest);
+    for (const { cells, count, around } of sized) {
+      if (count < least || count < SHARE * around) continue;
+      for (const cell of cells) partOf[own * area + cell] = parts.length;
+      parts.push({ label: kept[own]!, count, around, x: 0, y: 0, n: 0 });
+    }
+  }
+  for (let row = 0; row < x.length; row++) {
+    const own = slot[labels.codes[row]!] ?? -1;
+    const part = own < 0 || cells[row]! < 0 ? undefined : parts[partOf[own * area + cells[row]!]!];
+    if (!part) continue;
+    part.x += x[row]!;
+    part.y += y[row]!;
+    part.n++;
+  }
+  return parts
+    .map(({ label, count, around, n, ...sum }) => ({
+      text: labels.names[label]!,
+      x: sum.x / n,
+      y: sum.y / n,
+      weight: count * Math.sqrt(count / around),
+    }))
+    .sort((a, b) => b.weight - a.weight || (a.text < b.text ? -1 : 1))
+    .slice(0, MOST);
+}
+
+/** Cells that touch and where the label is common, as groups. */
+function patches(counts: Uint32Array, total: Uint32Array, start: number): number[][] {
+  const area = CELLS * CELLS;
+  const common = (cell: number) =>
+    counts[start + cell]! > 0 && counts[start + cell]! >= 0.5 * SHARE * total[cell]!;
+  const seen = new Uint8Array(area);
+  const found: number[][] = [];
+  for (let first = 0; first < area; first++) {
+    if (seen[first] || !common(first)) continue;
+    const patch = [first];
+    seen[first] = 1;
+    for (let k = 0; k < patch.length; k++) {
+      const [column, line] = [patch[k]! % CELLS, Math.floor(patch[k]! / CELLS)];
+      for (let j = Math.max(0, line - 1); j <= Math.min(CELLS - 1, line + 1); j++) {
+        for (let i = Math.max(0, column - 1); i <= Math.min(CELLS - 1, column + 1); i++) {
+          const cell = j * CELLS + i;
+          if (seen[cell] || !common(cell)) continue;
+          seen[cell] = 1;
+          patch.push(cell);
+        }
+      }
+    }
+    found.push(patch);
+  }
+  return found;
+}
+
+const ZOOMS = Array.from({ length: 26 }, (_, step) => 0.5 * 1.22 ** step);
+const ROOM_ACROSS = 14;
+const ROOM_ALONG = 24;
+
+/**
+ * From which zoom on each name can be shown without touching a more telling one. It does not
+ * depend on where one looks, so names neither jump nor flicker while the map is moved.
+ */
 export function placeRegions(
-  candidates: readonly Region[],
-  camera: Camera,
+  found: readonly Region[],
   size: Size,
   widthOf: (text: string) => number,
-): PlacedText[] {
-  const placed: (PlacedText & { half: number })[] = [];
-  const most = Math.max(3, Math.floor((size.width * size.height) / 26_000));
-  for (const { text, x, y } of candidates) {
-    if (placed.length >= most) break;
-    const [px, py] = project(camera, size, x, y);
-    const half = widthOf(text) / 2 + 6;
-    if (px - half < 0 || px + half > size.width || py < 14 || py > size.height - 14) continue;
-    const free = placed.every(
-      (other) => Math.abs(other.x - px) > other.half + half || Math.abs(other.y - py) > 20,
-    );
-    if (free) placed.push({ text, x: px, y: py, half });
+): PlacedRegion[] {
+  const shorter = Math.min(size.width, size.height);
+  const placed: (PlacedRegion & { step: number })[] = [];
+  for (const region of found) {
+    const half = widthOf(region.text) / 2;
+    let step = 0;
+    for (const other of placed) {
+      const across = Math.abs(other.x - region.x) * shorter / 2;
+      const along = Math.abs(other.y - region.y) * shorter / 2;
+      // The first zoom at which the two are far enough apart, one way or the other.
+      const needed = Math.min(
+        (other.half + half + ROOM_ACROSS) / Math.max(across, 1e-9),
+        ROOM_ALONG / Math.max(along, 1e-9),
+      );
+      if (needed <= ZOOMS[Math.max(step, other.step)]!) continue;
+      const next = ZOOMS.findIndex((zoom) => zoom >= needed);
+      step = next < 0 ? ZOOMS.length : next;
+      if (step === ZOOMS.length) break;
+    }
+    if (step < ZOOMS.length) placed.push({ ...region, half, step, zoom: ZOOMS[step]! });
   }
   return placed;
 }

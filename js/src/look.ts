@@ -1,21 +1,53 @@
-// Which points stand out: search hits, a lasso selection, one category of the legend.
+// Which points stand out, and how large and solid each is: one small code per point, and tables
+// that say what the codes mean.
 
-/** Sizes (times the ordinary one) and opacities by emphasis level. */
-export const LEVELS = {
-  size: [0.85, 1, 1.15, 1.35, 1.6, 1.9],
-  opacity: { few: [0.16, 0.88, 0.95, 1, 1, 1], many: [0.08, 0.6, 0.9, 1, 1, 1] },
-} as const;
-const DIM = 0;
-const PLAIN = 1;
-const HIT_LEVELS = LEVELS.size.length - 2;
+// Emphasis, from what the filter leaves out to the best search hit.
+const GONE = 0;
+const DIM = 1;
+const PLAIN = 2;
+const FIRST_HIT = 3;
+const EMPHASES = 7;
+const HIT_LEVELS = EMPHASES - FIRST_HIT;
+const BINS = 6;
+
+const SIZE = [0.6, 0.85, 1, 1.15, 1.35, 1.6, 1.9];
+const OPACITY = [0.07, 0.16, 0.88, 0.95, 1, 1, 1];
+/** More points than this are drawn more transparent, so that dense places show. */
+const MANY = 10_000;
+/** From the smallest to the largest value, in equal steps of area. */
+const SIZE_BY = Array.from({ length: BINS }, (_, bin) => Math.sqrt(0.3 + (bin / (BINS - 1)) * 4.2));
+const OPACITY_BY = [0.14, 0.32, 0.5, 0.68, 0.86, 1];
 
 export interface Emphasis {
-  /** Emphasis level of every row. */
+  /** The code of every row: emphasis, size and opacity. */
   level: Uint8Array;
   /** Rows in drawing order: what stands out comes last. */
   order: Uint32Array;
-  /** Whether some rows are dimmed. */
+  /** Whether some rows are dimmed or filtered out. */
   dims: boolean;
+}
+
+export const emphasisOf = (code: number): number => code % EMPHASES;
+/** Whether a point is there to be pointed at. */
+export const isShown = (code: number): boolean => emphasisOf(code) !== GONE;
+/** Whether a point is as bright as any. */
+export const isBright = (code: number): boolean => emphasisOf(code) > DIM;
+
+const codes = Array.from({ length: EMPHASES * BINS * BINS }, (_, code) => code);
+const sizeBin = (code: number) => Math.floor(code / EMPHASES) % BINS;
+const opacityBin = (code: number) => Math.floor(code / (EMPHASES * BINS));
+
+/** Diameters by code, in units of the ordinary one. */
+export const sizeTable = (bySize: boolean): number[] =>
+  codes.map((code) => SIZE[emphasisOf(code)]! * (bySize ? SIZE_BY[sizeBin(code)]! : 1));
+
+export function opacityTable(count: number, byOpacity: boolean): number[] {
+  const thin = Math.min(1, (MANY / Math.max(1, count)) ** 0.28);
+  return codes.map((code) => {
+    const emphasis = emphasisOf(code);
+    const own = byOpacity && emphasis === PLAIN ? OPACITY_BY[opacityBin(code)]! : 1;
+    return OPACITY[emphasis]! * own * (emphasis <= PLAIN ? thin : 1);
+  });
 }
 
 /**
@@ -23,65 +55,100 @@ export interface Emphasis {
  * would cover the others.
  */
 export function mixedOrder(count: number): Uint32Array {
-  const order = Uint32Array.from({ length: count }, (_, row) => row);
+  const order = new Uint32Array(count);
+  for (let row = 0; row < count; row++) order[row] = row;
   let state = 1;
   for (let i = count - 1; i > 0; i--) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     const j = Math.floor((state / 2 ** 32) * (i + 1));
-    [order[i], order[j]] = [order[j]!, order[i]!];
+    const other = order[j]!;
+    order[j] = order[i]!;
+    order[i] = other;
   }
   return order;
 }
 
-/** Rows with a score, best first; ties by row. */
-export function rankRows(scores: Float32Array): Uint32Array {
-  const rows: number[] = [];
-  scores.forEach((score, row) => {
-    if (Number.isFinite(score)) rows.push(row);
-  });
-  rows.sort((a, b) => scores[b]! - scores[a]! || a - b);
-  return Uint32Array.from(rows);
+export interface Hits {
+  /** Rows with a score, best first; ties by row. */
+  ranked: Uint32Array;
+  scores: ReadonlyMap<number, number>;
 }
 
-/** `order` is that of rows alike; the result groups it by emphasis. */
-export function emphasise(
-  order: Uint32Array,
-  ranked: ArrayLike<number>,
-  scores: Float32Array,
-  selection: ArrayLike<number>,
-  isolated: ((row: number) => boolean) | null,
-): Emphasis {
-  const count = order.length;
-  const level = new Uint8Array(count).fill(PLAIN);
-  if (ranked.length === 0 && selection.length === 0 && !isolated) {
-    return { level, order, dims: false };
+/** Read one score per row (NaN: none), or the rows that have one and then their scores. */
+export function readHits(bytes: Float32Array, count: number): Hits {
+  const scores = new Map<number, number>();
+  if (bytes.length === count) {
+    bytes.forEach((score, row) => Number.isFinite(score) && scores.set(row, score));
+  } else {
+    const half = bytes.length >> 1;
+    const rows = new Uint32Array(bytes.buffer, bytes.byteOffset, half);
+    rows.forEach((row, i) => {
+      if (row < count && Number.isFinite(bytes[half + i]!)) scores.set(row, bytes[half + i]!);
+    });
   }
-  if (ranked.length > 0) {
-    level.fill(DIM);
-    const best = scores[ranked[0]!]!;
-    const worst = scores[ranked[ranked.length - 1]!]!;
-    for (let rank = 0; rank < ranked.length; rank++) {
-      const share = best > worst ? (scores[ranked[rank]!]! - worst) / (best - worst) : 1;
-      level[ranked[rank]!] = 2 + Math.min(HIT_LEVELS - 1, Math.floor(share * HIT_LEVELS));
-    }
-  }
-  if (selection.length > 0) {
-    const inside = new Uint8Array(count);
-    for (let i = 0; i < selection.length; i++) inside[selection[i]!] = 1;
-    for (let row = 0; row < count; row++) {
-      if (!inside[row] && level[row] === PLAIN) level[row] = DIM;
-      else if (inside[row] && level[row] === DIM) level[row] = PLAIN;
-    }
-  }
-  if (isolated) for (let row = 0; row < count; row++) if (!isolated(row)) level[row] = DIM;
-  return { level, order: byLevel(level, order), dims: true };
+  const ranked = Uint32Array.from(scores.keys());
+  ranked.sort((a, b) => scores.get(b)! - scores.get(a)! || a - b);
+  return { ranked, scores };
 }
+
+/** The hits as rows and then scores. */
+export function writeHits({ ranked, scores }: Hits): DataView {
+  const bytes = new ArrayBuffer(8 * ranked.length);
+  new Uint32Array(bytes, 0, ranked.length).set(ranked);
+  new Float32Array(bytes, 4 * ranked.length).set(Array.from(ranked, (row) => scores.get(row)!));
+  return new DataView(bytes);
+}
+
+interface Chosen {
+  hits: Hits;
+  selection: ArrayLike<number>;
+  /** 1 where the filter lets a row through; null: everywhere. */
+  shown: Uint8Array | null;
+  sizes: Uint8Array | null;
+  opacities: Uint8Array | null;
+}
+
+/** `mixed` is the order of rows alike; the result groups it by emphasis, large below small. */
+export function emphasise(mixed: Uint32Array, chosen: Chosen): Emphasis {
+  const { hits: { ranked, scores }, selection, shown, sizes, opacities } = chosen;
+  const count = mixed.length;
+  const level = new Uint8Array(count);
+  const dims = ranked.length > 0 || selection.length > 0;
+  level.fill(dims ? DIM : PLAIN);
+  for (let i = 0; i < selection.length; i++) level[selection[i]!] = PLAIN;
+  const best = scores.get(ranked[0] ?? -1) ?? 0;
+  const worst = scores.get(ranked.at(-1) ?? -1) ?? 0;
+  for (const row of ranked) {
+    const share = best > worst ? (scores.get(row)! - worst) / (best - worst) : 1;
+    level[row] = FIRST_HIT + Math.min(HIT_LEVELS - 1, Math.floor(share * HIT_LEVELS));
+  }
+  if (shown) for (let row = 0; row < count; row++) if (!shown[row]) level[row] = GONE;
+  if (sizes) for (let row = 0; row < count; row++) level[row]! += EMPHASES * sizes[row]!;
+  if (opacities) {
+    for (let row = 0; row < count; row++) level[row]! += EMPHASES * BINS * opacities[row]!;
+  }
+  if (!dims && !shown && !sizes) return { level, order: mixed, dims: false };
+  return { level, order: byLevel(level, mixed), dims: dims || shown !== null };
+}
+
+const groups = Uint8Array.from(codes, (code) => emphasisOf(code) * BINS + BINS - 1 - sizeBin(code));
 
 function byLevel(level: Uint8Array, mixed: Uint32Array): Uint32Array {
-  const starts = new Uint32Array(LEVELS.size.length + 1);
-  for (const value of level) starts[value + 1]!++;
+  const starts = new Uint32Array(EMPHASES * BINS + 1);
+  for (const code of level) starts[groups[code]! + 1]!++;
   for (let i = 1; i < starts.length; i++) starts[i]! += starts[i - 1]!;
   const order = new Uint32Array(level.length);
-  for (const row of mixed) order[starts[level[row]!]!++] = row;
+  for (const row of mixed) order[starts[groups[level[row]!]!]!++] = row;
   return order;
+}
+
+/** Which of a few equal steps each number lies in; what has no number lies in the first. */
+export function binned(values: ArrayLike<number>, min: number, max: number): Uint8Array {
+  const bins = new Uint8Array(values.length);
+  const scale = max > min ? BINS / (max - min) : 0;
+  for (let row = 0; row < values.length; row++) {
+    const bin = Math.floor((values[row]! - min) * scale);
+    bins[row] = bin > 0 ? Math.min(BINS - 1, bin) : 0;
+  }
+  return bins;
 }

@@ -16,3 +16,8 @@ export const MinusIcon = () => icon("M3.500 8h9");
 export const FitIcon = () =>
   icon("M2.500 6V2.500H6M10 2.500h3.500V6M13.500 10v3.500H10M6 13.500H2.500V10");
 export const CloseIcon = () => icon("M4.500 4.500l7 7M11.500 4.500l-7 7");
+export const BoxIcon = () => icon("M2.500 3.500h11v9h-11z");
+export const DisplayIcon = () =>
+  icon("M2.500 4.500h5M11.500 4.500h2M2.500 11.500h2M8.500 11.500h5", "M9.500 2.800a1.700 1.700 0 1 0 0 3.400 1.700 1.700 0 0 0 0-3.400z",
+    "M6.500 9.800a1.700 1.700 0 1 0 0 3.400 1.700 1.700 0 0 0 0-3.400z");
+export const PictureIcon = () => icon("M8 2.500v7.500M5 7l3 3 3-3", "M2.500 11v2.500h11V11");

@@ -1,65 +1,107 @@
-// What lies over the points: rings, the lasso, names and ranks. One 2D canvas, theme colours.
-import { pointSize, project } from "./camera";
+// What lies over the points: contours, names, ranks, rings and the lasso. One 2D canvas.
+import { project, type Camera } from "./camera";
 import { css } from "./colors";
-import { placeRegions, regions, type PlacedText, type Region } from "./labels";
-import { LEVELS } from "./look";
+import { contours, type Contour } from "./contours";
+import { placeRegions, regions, type PlacedRegion, type PlacedText } from "./labels";
 import type { MapState } from "./map-state";
+import { once } from "./once";
 
 const NUMBERED = 5;
+/** Below this zoom (times its own) a name is still fading in. */
+const FADE = 1.12;
 
 export class Overlay {
-  private named: { labels: readonly string[]; x: Float32Array; regions: Region[] } | null = null;
+  private readonly contours = once(contours);
+  private readonly regions = once(regions);
+  private readonly places = once(placeRegions);
+  private widthOf: (text: string) => number = () => 0;
+  private font = "";
 
   constructor(
     private readonly canvas: HTMLCanvasElement,
     private readonly state: MapState,
   ) {}
 
-  /** `lasso` is in pixels: [x0, y0, x1, y1, ...]. */
-  paint(lasso: readonly number[]): void {
+  /** `shape` is the lasso or box in pixels: [x0, y0, x1, y1, ...]; `aim` marks the centre. */
+  paint(shape: readonly number[], aim: boolean): void {
     const context = this.canvas.getContext("2d");
     if (!context) return;
     const { state } = this;
-    const size = state.size.value;
+    const { width, height } = state.size.value;
     const ratio = window.devicePixelRatio || 1;
-    this.canvas.width = Math.round(size.width * ratio);
-    this.canvas.height = Math.round(size.height * ratio);
+    const pixels = [Math.round(width * ratio), Math.round(height * ratio)] as const;
+    if (this.canvas.width !== pixels[0] || this.canvas.height !== pixels[1]) {
+      [this.canvas.width, this.canvas.height] = pixels;
+    }
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    const { family } = this;
+    context.clearRect(0, 0, width, height);
     context.textAlign = "center";
     context.textBaseline = "middle";
+    const family = getComputedStyle(this.canvas).fontFamily || "sans-serif";
+    if (state.contours.value) this.lines(context);
     if (state.ranked.value.length > 0) {
       context.font = `600 11px ${family}`;
       this.ranks(context);
-    } else if (state.selection.value.length === 0 && state.isolated.value === null) {
+    } else if (state.regionLabels.value && state.selection.value.length === 0) {
       context.font = `500 12px ${family}`;
-      for (const region of this.placed(context)) this.text(context, region, 0.82);
+      this.names(context);
     }
     this.ring(context, state.activeRow.value, true);
     if (state.hover.value !== state.activeRow.value) this.ring(context, state.hover.value, false);
-    this.drawLasso(context, lasso);
+    this.drawShape(context, shape);
+    if (aim) this.cross(context, width / 2, height / 2);
   }
 
-  private get family(): string {
-    return getComputedStyle(this.canvas).fontFamily || "sans-serif";
-  }
-
-  private placed(context: CanvasRenderingContext2D): PlacedText[] {
+  private lines(context: CanvasRenderingContext2D): void {
     const { state } = this;
-    const [labels, x] = [state.labels.value, state.x.value];
-    if (!labels) return [];
-    if (this.named?.labels !== labels || this.named.x !== x) {
-      this.named = { labels, x, regions: regions(x, state.y.value, labels) };
+    const found: Contour[] = this.contours(state.x.value, state.y.value, state.shown.value);
+    const { text } = state.theme.value;
+    const [originX, originY] = project(state.camera.value, state.size.value, 0, 0);
+    const unit = project(state.camera.value, state.size.value, 1, 0)[0] - originX;
+    context.lineCap = "round";
+    for (const { segments, height } of found) {
+      context.beginPath();
+      for (let i = 0; i < segments.length; i += 4) {
+        context.moveTo(originX + segments[i]! * unit, originY - segments[i + 1]! * unit);
+        context.lineTo(originX + segments[i + 2]! * unit, originY - segments[i + 3]! * unit);
+      }
+      context.lineWidth = 1;
+      context.strokeStyle = css(text, 0.34 + 0.36 * height);
+      context.stroke();
     }
-    const widthOf = (text: string) => context.measureText(text).width;
-    return placeRegions(this.named.regions, state.camera.value, state.size.value, widthOf);
+  }
+
+  private names(context: CanvasRenderingContext2D): void {
+    const { state } = this;
+    const labels = state.labels.value;
+    if (!labels) return;
+    if (this.font !== context.font) {
+      this.font = context.font;
+      this.widthOf = (text) => {
+        context.font = this.font;
+        return context.measureText(text).width;
+      };
+    }
+    const found = this.regions(state.x.value, state.y.value, labels);
+    const placed: PlacedRegion[] = this.places(found, state.size.value, this.widthOf);
+    const camera: Camera = state.camera.value;
+    const { width, height } = state.size.value;
+    for (const { text, x, y, zoom, half } of placed) {
+      if (zoom > camera.zoom) continue;
+      const [px, py] = project(camera, state.size.value, x, y);
+      if (px < 0 || px > width || py < 0 || py > height) continue;
+      const inside = Math.min(width - half - 6, Math.max(half + 6, px));
+      const alpha = zoom <= 1 ? 1 : Math.min(1, Math.max(0.35, (camera.zoom / zoom - 1) / (FADE - 1)));
+      const line = Math.min(height - 12, Math.max(12, py));
+      this.text(context, { text, x: inside, y: line }, 0.88 * alpha);
+    }
   }
 
   private text(context: CanvasRenderingContext2D, { text, x, y }: PlacedText, alpha: number): void {
     const { background, text: color } = this.state.theme.value;
     context.lineJoin = "round";
     context.lineWidth = 4;
-    context.strokeStyle = css(background, 0.85);
+    context.strokeStyle = css(background, 0.88 * alpha);
     context.strokeText(text, x, y);
     context.fillStyle = css(color, alpha);
     context.fillText(text, x, y);
@@ -69,6 +111,7 @@ export class Overlay {
     const { state } = this;
     const taken: PlacedText[] = [];
     state.ranked.value.slice(0, NUMBERED).forEach((row, position) => {
+      if (!state.isShown(row)) return;
       const [px, py] = this.where(row);
       const label = state.labelOf(row);
       const text = label ? `${position + 1} ${label}` : `${position + 1}`;
@@ -104,16 +147,33 @@ export class Overlay {
     context.stroke();
   }
 
-  private drawLasso(context: CanvasRenderingContext2D, lasso: readonly number[]): void {
-    if (lasso.length < 4) return;
+  private drawShape(context: CanvasRenderingContext2D, shape: readonly number[]): void {
+    if (shape.length < 4) return;
     const { accent } = this.state.theme.value;
     context.beginPath();
-    for (let i = 0; i < lasso.length; i += 2) context.lineTo(lasso[i]!, lasso[i + 1]!);
+    for (let i = 0; i < shape.length; i += 2) context.lineTo(shape[i]!, shape[i + 1]!);
     context.closePath();
     context.fillStyle = css(accent, 0.1);
     context.fill();
     context.lineWidth = 1.5;
     context.strokeStyle = css(accent);
+    context.stroke();
+  }
+
+  /** Where the keyboard points. */
+  private cross(context: CanvasRenderingContext2D, x: number, y: number): void {
+    const { background, text } = this.state.theme.value;
+    context.beginPath();
+    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]] as const) {
+      context.moveTo(x + 5 * dx, y + 5 * dy);
+      context.lineTo(x + 11 * dx, y + 11 * dy);
+    }
+    context.lineCap = "butt";
+    context.lineWidth = 3.5;
+    context.strokeStyle = css(background, 0.85);
+    context.stroke();
+    context.lineWidth = 1.5;
+    context.strokeStyle = css(text, 0.8);
     context.stroke();
   }
 
@@ -123,9 +183,7 @@ export class Overlay {
   }
 
   private radius(row: number): number {
-    const { state } = this;
-    const ordinary = pointSize(state.count.value, state.camera.value, state.size.value);
-    const level = state.emphasis.value.level[row] ?? 1;
-    return Math.max(4, (ordinary * (LEVELS.size[level] ?? 1)) / 2);
+    const { sizes, emphasis } = this.state;
+    return Math.max(4, (sizes.value[emphasis.value.level[row] ?? 0] ?? 4) / 2);
   }
 }

@@ -1,12 +1,13 @@
-// The stage: the canvases, the pointer and the keyboard. Nothing here asks the kernel.
+// The stage: the canvases and what is painted when. Nothing here asks the kernel.
 import { effect } from "@preact/signals";
-import { pan, pointSize, unit, unproject, zoomAt } from "./camera";
-import { LEVELS } from "./look";
+import { unit, unproject, zoomAt } from "./camera";
+import { isBright, isShown } from "./look";
+import { listenToKeys } from "./map-keys";
 import { Overlay } from "./map-overlay";
+import { Pointing } from "./map-pointing";
 import type { MapState } from "./map-state";
 import type { Cleanup } from "./model";
 import { createPainter, type Painter } from "./renderer";
-import { rowsInPolygon } from "./spatial";
 
 export interface StageEvents {
   /** Which renderer paints now; null: none can. */
@@ -15,45 +16,51 @@ export interface StageEvents {
   wheelIdle(): void;
 }
 
-const PAN_STEP = 48;
 const ZOOM_STEP = 1.35;
-const CLICK_SLOP = 4;
 const REACH = 10;
 
 export class Stage {
+  /** The lasso or box being drawn, in pixels: [x0, y0, x1, y1, ...]. */
+  shape: readonly number[] = [];
+  /** Whether the keyboard points, at the centre. */
+  aiming = false;
   private painter: Painter | null = null;
   private points: HTMLCanvasElement | null = null;
   private readonly overlayCanvas = document.createElement("canvas");
   private readonly overlay: Overlay;
-  private lasso: number[] = [];
-  private drag: { x: number; y: number; startX: number; startY: number; lasso: boolean } | null =
-    null;
   private frame = 0;
   private readonly cleanups: Cleanup[] = [];
 
   constructor(
-    private readonly host: HTMLElement,
-    private readonly state: MapState,
-    private readonly events: StageEvents,
+    readonly host: HTMLElement,
+    readonly state: MapState,
+    readonly events: StageEvents,
   ) {
     this.overlayCanvas.className = "slw-map-overlay";
     this.overlayCanvas.setAttribute("aria-hidden", "true");
     host.prepend(this.overlayCanvas);
     this.overlay = new Overlay(this.overlayCanvas, state);
-    const observer = new ResizeObserver(() => this.measure());
-    observer.observe(host);
+    const resized = new ResizeObserver(() => this.measure());
+    resized.observe(host);
+    // Scrolled back into the notebook: the browser may have let go of what was painted.
+    const seen = new IntersectionObserver((entries) => {
+      if (entries.some((entry) => entry.isIntersecting)) this.schedule();
+    });
+    seen.observe(host);
     this.measure();
     this.open();
-    this.listen();
-    const { sizes, opacities } = this.style();
+    const pointing = new Pointing(this);
     this.cleanups.push(
-      () => observer.disconnect(),
+      () => resized.disconnect(),
+      () => seen.disconnect(),
+      () => pointing.dispose(),
+      listenToKeys(this, () => pointing.cancel()),
       effect(() => {
         // Everything that is painted, so that any change asks for a frame.
-        for (const value of [state.x, state.y, state.color, state.emphasis, state.palette,
+        for (const { value } of [state.x, state.y, state.color, state.emphasis, state.palette,
           state.camera, state.size, state.theme, state.hover, state.activeRow, state.labels,
-          state.ranked, sizes, opacities]) {
-          void ("value" in value && value.value);
+          state.ranked, state.sizes, state.opacities, state.contours, state.regionLabels]) {
+          void value;
         }
         this.schedule();
       }),
@@ -74,22 +81,28 @@ export class Stage {
     this.state.look(zoomAt(camera.value, size.value, factor));
   }
 
-  private style() {
+  /** The canvases in the order they lie on each other. */
+  get layers(): HTMLCanvasElement[] {
+    return this.points ? [this.points, this.overlayCanvas] : [this.overlayCanvas];
+  }
+
+  schedule(): void {
+    cancelAnimationFrame(this.frame);
+    this.frame = requestAnimationFrame(() => this.paint());
+  }
+
+  /** The row within reach of a pixel, or -1. */
+  rowAt(px: number, py: number, reach = REACH): number {
     const { state } = this;
-    const opacity = () => (state.count.value > 20_000 ? LEVELS.opacity.many : LEVELS.opacity.few);
-    return {
-      sizes: {
-        get value() {
-          const ordinary = pointSize(state.count.value, state.camera.value, state.size.value);
-          return LEVELS.size.map((factor) => Math.round(factor * ordinary * 8) / 8);
-        },
-      },
-      opacities: {
-        get value() {
-          return opacity();
-        },
-      },
-    };
+    const [camera, size] = [state.camera.value, state.size.value];
+    const [x, y] = unproject(camera, size, px, py);
+    const radius = reach / unit(camera, size);
+    const { level, dims } = state.emphasis.value;
+    const { grid } = state;
+    if (!dims) return grid.value.nearest(x, y, radius);
+    // Dimmed points yield to those that stand out; what is filtered out is not there.
+    const bright = grid.value.nearest(x, y, radius, (row) => isBright(level[row]!));
+    return bright >= 0 ? bright : grid.value.nearest(x, y, radius, (row) => isShown(level[row]!));
   }
 
   private measure(): void {
@@ -117,16 +130,10 @@ export class Stage {
     this.events.painter(this.painter?.kind ?? null);
   }
 
-  private schedule(): void {
-    cancelAnimationFrame(this.frame);
-    this.frame = requestAnimationFrame(() => this.paint());
-  }
-
   private paint(): void {
     const { state } = this;
     const size = state.size.value;
     if (size.width === 0) return;
-    const { sizes, opacities } = this.style();
     this.painter?.paint({
       x: state.x.value,
       y: state.y.value,
@@ -134,178 +141,11 @@ export class Stage {
       level: state.emphasis.value.level,
       order: state.emphasis.value.order,
       palette: state.palette.value,
-      sizes: sizes.value,
-      opacities: opacities.value,
+      sizes: state.sizes.value,
+      opacities: state.opacities.value,
       camera: state.camera.value,
       size,
     });
-    this.overlay.paint(this.lasso);
-  }
-
-  private rowAt(px: number, py: number, reach = REACH): number {
-    const { state } = this;
-    const [camera, size] = [state.camera.value, state.size.value];
-    const [x, y] = unproject(camera, size, px, py);
-    const radius = reach / unit(camera, size);
-    const { level, dims } = state.emphasis.value;
-    // Dimmed points yield to those that stand out.
-    const bright = dims ? state.grid.value.nearest(x, y, radius, (row) => level[row]! > 0) : -1;
-    return bright >= 0 ? bright : state.grid.value.nearest(x, y, radius);
-  }
-
-  private listen(): void {
-    const { host } = this;
-    const listen = <K extends keyof HTMLElementEventMap>(
-      name: K,
-      handle: (event: HTMLElementEventMap[K]) => void,
-      options?: AddEventListenerOptions,
-    ) => {
-      host.addEventListener(name, handle, options);
-      this.cleanups.push(() => host.removeEventListener(name, handle, options));
-    };
-    listen("pointerdown", (event) => this.press(event));
-    listen("pointermove", (event) => this.move(event));
-    listen("pointerup", (event) => this.release(event));
-    listen("pointercancel", () => this.stopDrag());
-    listen("pointerleave", () => {
-      if (!this.drag) this.state.hover.value = -1;
-    });
-    listen("dblclick", (event) => {
-      const { camera, size } = this.state;
-      const [px, py] = this.position(event);
-      this.state.look(zoomAt(camera.value, size.value, 2, px, py));
-    });
-    listen("wheel", (event) => this.wheel(event), { passive: false });
-    listen("keydown", (event) => this.key(event));
-  }
-
-  private position(event: MouseEvent): [number, number] {
-    const { left, top } = this.host.getBoundingClientRect();
-    return [event.clientX - left, event.clientY - top];
-  }
-
-  private press(event: PointerEvent): void {
-    if (event.button !== 0) return;
-    const [x, y] = this.position(event);
-    const lasso = this.state.tool.value === "lasso" || event.shiftKey;
-    this.drag = { x, y, startX: x, startY: y, lasso };
-    this.lasso = lasso ? [x, y] : [];
-    this.host.setPointerCapture(event.pointerId);
-    this.host.focus({ preventScroll: true });
-    event.preventDefault();
-  }
-
-  private move(event: PointerEvent): void {
-    const [x, y] = this.position(event);
-    const { state, drag } = this;
-    if (!drag) {
-      state.hover.value = this.rowAt(x, y);
-      return;
-    }
-    const moved = Math.hypot(x - drag.startX, y - drag.startY) > CLICK_SLOP;
-    if (drag.lasso) {
-      const [lastX, lastY] = this.lasso.slice(-2) as [number, number];
-      if (Math.hypot(x - lastX, y - lastY) > 3) this.lasso.push(x, y);
-      this.schedule();
-    } else if (moved || this.host.classList.contains("slw-dragging")) {
-      state.hover.value = -1;
-      this.host.classList.add("slw-dragging");
-      state.look(pan(state.camera.value, state.size.value, x - drag.x, y - drag.y));
-    }
-    if (moved || drag.lasso) Object.assign(drag, { x, y });
-  }
-
-  private release(event: PointerEvent): void {
-    const { drag, state, lasso } = this;
-    if (!drag) return;
-    const [x, y] = this.position(event);
-    const click = Math.hypot(x - drag.startX, y - drag.startY) <= CLICK_SLOP && lasso.length < 8;
-    this.stopDrag();
-    if (click) {
-      const row = this.rowAt(x, y);
-      if (row >= 0) state.pick(row);
-      else if (state.selection.value.length > 0) state.clearSelection();
-    } else if (drag.lasso) {
-      const [camera, size] = [state.camera.value, state.size.value];
-      const polygon: number[] = [];
-      for (let i = 0; i < lasso.length; i += 2) {
-        polygon.push(...unproject(camera, size, lasso[i]!, lasso[i + 1]!));
-      }
-      state.select(rowsInPolygon(state.x.value, state.y.value, polygon));
-    }
-  }
-
-  private stopDrag(): void {
-    this.drag = null;
-    this.lasso = [];
-    this.host.classList.remove("slw-dragging");
-    this.schedule();
-  }
-
-  private wheel(event: WheelEvent): void {
-    // A page that scrolls past must not be caught by the map.
-    const inUse = this.host.contains(document.activeElement) ||
-      this.host.matches(":focus, :focus-within");
-    if (!(inUse || event.ctrlKey || event.metaKey)) {
-      this.events.wheelIdle();
-      return;
-    }
-    event.preventDefault();
-    const { camera, size } = this.state;
-    const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 24 : 1;
-    const factor = Math.exp(-event.deltaY * lines * (event.ctrlKey ? 0.008 : 0.0018));
-    const [px, py] = this.position(event);
-    this.state.look(zoomAt(camera.value, size.value, factor, px, py));
-    this.state.hover.value = this.rowAt(px, py);
-  }
-
-  private key(event: KeyboardEvent): void {
-    // On many keyboards brackets need AltGr, which counts as Ctrl and Alt.
-    const modified = event.ctrlKey || event.metaKey || event.altKey;
-    if ((modified && !event.getModifierState("AltGraph")) || event.target !== this.host) return;
-    const { state } = this;
-    const shift = (dx: number, dy: number) => {
-      state.look(pan(state.camera.value, state.size.value, dx, dy));
-    };
-    const actions: Record<string, () => void> = {
-      ArrowLeft: () => shift(PAN_STEP, 0),
-      ArrowRight: () => shift(-PAN_STEP, 0),
-      ArrowUp: () => shift(0, PAN_STEP),
-      ArrowDown: () => shift(0, -PAN_STEP),
-      "+": () => this.zoom(1),
-      "=": () => this.zoom(1),
-      "-": () => this.zoom(-1),
-      "0": () => state.look(null),
-      "[": () => state.step(-1),
-      "]": () => state.step(1),
-      Enter: () => this.pickNearest(),
-      Escape: () => this.escape(),
-    };
-    const action = actions[event.key];
-    if (!action) return;
-    event.preventDefault();
-    // JupyterLab has its own meaning for Enter, Escape and the arrows.
-    event.stopPropagation();
-    action();
-  }
-
-  private pickNearest(): void {
-    const { state } = this;
-    const { width, height } = state.size.value;
-    const row = state.hover.value >= 0
-      ? state.hover.value
-      : this.rowAt(width / 2, height / 2, Math.hypot(width, height));
-    if (row < 0) return;
-    state.hover.value = row;
-    state.pick(row);
-  }
-
-  private escape(): void {
-    const { state } = this;
-    if (this.drag) this.stopDrag();
-    else if (state.hover.value >= 0) state.hover.value = -1;
-    else if (state.isolated.value !== null) state.isolated.value = null;
-    else if (state.selection.value.length > 0) state.clearSelection();
-    else this.host.blur();
+    this.overlay.paint(this.shape, this.aiming);
   }
 }

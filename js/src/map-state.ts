@@ -1,93 +1,127 @@
 // What the map shows, as signals over the traits of semlens_widgets/widgets/map.py.
 import { batch, computed, effect, signal, type ReadonlySignal } from "@preact/signals";
-import { fitRows, reveal, type Camera, type Size } from "./camera";
+import { fitRows, pointSize, reveal, type Camera, type Size } from "./camera";
 import { encode, palette, type Legend } from "./colors";
-import { emphasise, mixedOrder, rankRows } from "./look";
-import { float32, setTrait, traitSignal, uint32, type Cleanup, type Model, type Neuron } from "./model";
+import { ColumnStore, valueAt, type Embedded } from "./columns";
+import { passing, toggled, without, type Filter } from "./filter";
+import { codeLabels, type Labels } from "./labels";
+import {
+  binned, emphasise, isShown, mixedOrder, opacityTable, readHits, sizeTable, writeHits,
+} from "./look";
+import { float32, setTrait, traitSignal, uint32, uint8, type Cleanup, type Model, type Neuron } from "./model";
 import { isAbort, type Rpc } from "./rpc";
-import { GridIndex } from "./spatial";
+import { GridIndex, rowsOfBits, toBits } from "./spatial";
 import type { Theme } from "./theme";
 
-export interface Column {
+export interface ColumnInfo {
   name: string;
   title: string;
+  kind: "category" | "number";
   /** Nothing to colour by yet. */
   empty: boolean;
 }
 
+export type Tool = "pan" | "lasso" | "box";
+
 export interface MapTraits {
   active: Neuron | null;
-  selection: DataView;
   highlight: DataView;
   color_by: string;
+  size_by: string | null;
+  opacity_by: string | null;
+  filter: Filter;
+  contours: boolean;
+  region_labels: boolean;
+  tool: Tool;
   height: number;
-  _x: DataView;
-  _y: DataView;
+  _count: number;
   _layers: string[];
-  _layer_codes: DataView;
-  _indices: DataView;
+  _columns: ColumnInfo[];
   _labels: string[] | null;
-  _columns: Column[];
-  _color: DataView;
-  _legend: Partial<Legend>;
+  _data: Embedded;
+  /** One bit per row. */
+  _selected: DataView;
   /** Counts the times the kernel has read the neurons. */
   _revision: number;
 }
 
-export type Tool = "pan" | "lasso";
-const NONE = new Uint32Array(0);
+const NO_BYTES = new Float32Array(0);
 const noBytes = () => new DataView(new ArrayBuffer(0));
+/** A highlight with a score for every row is written shorter above this many. */
+const DENSE = 10_000;
 
 export class MapState {
   private readonly cleanups: Cleanup[] = [];
-  private readonly lateLabels = signal<string[] | null>(null);
+  private readonly lateLabels = signal<Labels | null>(null);
 
   readonly height = this.trait("height");
   readonly revision = this.trait("_revision");
   readonly columns = this.trait("_columns");
   readonly colorBy = this.trait("color_by");
+  readonly sizeBy = this.trait("size_by");
+  readonly opacityBy = this.trait("opacity_by");
+  readonly filter = this.trait("filter");
+  readonly contours = this.trait("contours");
+  readonly regionLabels = this.trait("region_labels");
+  readonly tool = this.trait("tool");
   readonly layers = this.trait("_layers");
+  readonly count = this.trait("_count");
+  readonly store = new ColumnStore(
+    { data: this.trait("_data"), revision: this.revision, count: this.count }, this.rpc,
+  );
 
-  readonly x = this.column("_x", float32);
-  readonly y = this.column("_y", float32);
-  readonly layerOf = this.column("_layer_codes", uint32);
-  readonly indexOf = this.column("_indices", uint32);
-  readonly count = computed(() => this.x.value.length);
+  readonly x = this.place("x");
+  readonly y = this.place("y");
+  /** Whether the places have come. */
+  readonly ready = computed(() =>
+    this.count.value === 0 ||
+    (this.x.value.length === this.count.value && this.y.value.length === this.count.value));
   readonly placed = computed(() => this.x.value.some(Number.isFinite));
+  private readonly layerOf = computed(() => this.store.read("layer"));
+  private readonly indexOf = computed(() => this.store.read("neuron")?.values ?? NO_BYTES);
   readonly grid = computed(() => new GridIndex(this.x.value, this.y.value));
   private readonly givenLabels = this.trait("_labels");
-  readonly labels = computed(() => this.givenLabels.value ?? this.lateLabels.value);
-
-  readonly values = this.column("_color", float32);
-  private readonly anyLegend = this.trait("_legend");
-  readonly legend = computed(() => {
-    const legend = this.anyLegend.value;
-    return legend.name ? (legend as Legend) : null;
+  readonly labels = computed(() => {
+    const given = this.givenLabels.value;
+    return given ? codeLabels(given) : this.lateLabels.value;
   });
-  /** The colours asked for have not come yet. */
-  readonly recoloring = computed(() => this.legend.value?.name !== this.colorBy.value);
 
-  readonly scores = this.column("highlight", float32);
-  readonly ranked = computed(() => rankRows(this.scores.value));
-  readonly selection = this.column("selection", uint32);
-  /** A category of the legend looked at alone. */
-  readonly isolated = signal<number | null>(null);
+  /** The column that colours; the one before, until it has come. */
+  private readonly coloring = computed<{ name: string; column: ReturnType<ColumnStore["read"]> }>(
+    () => {
+      const name = this.colorBy.value;
+      const column = this.store.read(name);
+      if (column?.legend) this.lastColors = { name, column };
+      return this.lastColors;
+    },
+  );
+  private lastColors: { name: string; column: ReturnType<ColumnStore["read"]> } =
+    { name: "", column: null };
+  readonly legend = computed<Legend | null>(() => this.coloring.value.column?.legend ?? null);
+  /** The colours asked for have not come yet. */
+  readonly recoloring = computed(() => this.coloring.value.name !== this.colorBy.value);
+
+  private readonly highlight = this.bytes("highlight", float32);
+  private readonly hits = computed(() => readHits(this.highlight.value, this.count.value));
+  readonly ranked = computed(() => this.hits.value.ranked);
+  private readonly bits = this.bytes("_selected", uint8);
+  readonly selection = computed(() => rowsOfBits(this.bits.value, this.count.value));
 
   private readonly active = this.trait("active");
-  private readonly rowOf = computed(() => {
-    const rows = new Map<string, number>();
-    const [layers, indices] = [this.layerOf.value, this.indexOf.value];
-    for (let row = 0; row < indices.length; row++) rows.set(`${layers[row]} ${indices[row]}`, row);
-    return rows;
-  });
   readonly activeRow = computed(() => {
     const neuron = this.active.value;
-    if (!neuron) return -1;
-    return this.rowOf.value.get(`${this.layers.value.indexOf(neuron.layer)} ${neuron.neuron}`) ?? -1;
+    const layers = this.layerOf.value?.values;
+    if (!neuron || !layers) return -1;
+    const layer = this.layers.value.indexOf(neuron.layer);
+    const indices = this.indexOf.value;
+    for (let row = indices.indexOf(neuron.neuron); row >= 0;) {
+      if (layers[row] === layer) return row;
+      row = indices.indexOf(neuron.neuron, row + 1);
+    }
+    return -1;
   });
 
   readonly hover = signal(-1);
-  readonly tool = signal<Tool>("pan");
   readonly size = signal<Size>({ width: 0, height: 0 });
   /** The camera that shows every neuron. */
   readonly home = computed(() => fitRows(this.x.value, this.y.value, this.size.value, null));
@@ -101,19 +135,42 @@ export class MapState {
     return palette(legend ?? { name: "", title: "", kind: "category", missing: 0 }, dark);
   });
   readonly color = computed(() => {
-    const legend = this.legend.value;
+    const { column } = this.coloring.value;
     const count = this.count.value;
-    return legend ? encode(this.values.value, legend, count) : new Uint8Array(count);
+    if (!column?.legend) return new Uint8Array(count);
+    return encode(column.values, column.legend, count);
   });
   private readonly mixed = computed(() => mixedOrder(this.count.value));
-  readonly emphasis = computed(() => {
-    const isolated = this.isolated.value;
-    const values = this.values.value;
-    const alone = isolated === null ? null : (row: number) => values[row] === isolated;
-    return emphasise(
-      this.mixed.value, this.ranked.value, this.scores.value, this.selection.value, alone,
-    );
+  /** What the filter lets through; null: everything. */
+  readonly shown = computed(() =>
+    passing(this.filter.value, (name) => this.store.read(name), this.count.value));
+  readonly shownCount = computed(() => {
+    const shown = this.shown.value;
+    if (!shown) return this.count.value;
+    let total = 0;
+    for (const one of shown) total += one;
+    return total;
   });
+  private readonly sizeBins = computed(() => this.bins(this.sizeBy.value));
+  private readonly opacityBins = computed(() => this.bins(this.opacityBy.value));
+  readonly emphasis = computed(() =>
+    emphasise(this.mixed.value, {
+      hits: this.hits.value,
+      selection: this.selection.value,
+      shown: this.shown.value,
+      sizes: this.sizeBins.value,
+      opacities: this.opacityBins.value,
+    }));
+  private readonly sizeFactors = computed(() => sizeTable(this.sizeBins.value !== null));
+  private readonly ordinary = computed(() =>
+    Math.round(8 * pointSize(this.count.value, this.camera.value, this.size.value)) / 8);
+  /** Diameters and opacities by emphasis code. */
+  readonly sizes = computed(() => {
+    const ordinary = this.ordinary.value;
+    return this.sizeFactors.value.map((factor) => factor * ordinary);
+  });
+  readonly opacities = computed(() =>
+    opacityTable(this.count.value, this.opacityBins.value !== null));
 
   constructor(
     private readonly model: Model<MapTraits>,
@@ -123,52 +180,95 @@ export class MapState {
     this.cleanups.push(
       effect(() => {
         this.revision.value;
-        if (this.givenLabels.value === null && this.count.value > 0) void this.fetchLabels();
+        const asked = this.givenLabels.value === null && this.count.value > 0;
+        if (asked && this.columns.value.some(({ name }) => name === "label")) {
+          void this.fetchLabels();
+        }
       }),
       effect(() => {
-        this.colorBy.value;
-        this.isolated.value = null;
+        // Asked for after what is drawn: they name what is pointed at.
+        if (this.ready.value && this.coloring.value.column) void this.indexOf.value;
+      }),
+      effect(() => {
+        // What another widget has written with a number for every row would be saved as such.
+        const { length } = this.highlight.value;
+        if (length > DENSE && length === this.count.value && this.ranked.value.length * 4 < length) {
+          setTrait(this.model, "highlight", writeHits(this.hits.value));
+        }
       }),
     );
   }
 
   dispose(): void {
     for (const cleanup of this.cleanups) cleanup();
+    this.store.dispose();
   }
 
   nameOf(row: number): string {
-    return `${this.layers.value[this.layerOf.value[row]!] ?? "?"} / ${this.indexOf.value[row]}`;
+    const layer = this.layerOf.value?.values[row];
+    return `${layer === undefined ? "…" : this.layers.value[layer]} / ${this.indexOf.value[row] ?? "…"}`;
   }
 
   labelOf(row: number): string {
-    return this.labels.value?.[row] ?? "";
+    const labels = this.labels.value;
+    return labels?.names[labels.codes[row]!] ?? "";
   }
 
-  /** 1 for the best search hit, 0 for none. */
   rankOf(row: number): number {
-    return Number.isFinite(this.scores.value[row]) ? this.ranked.value.indexOf(row) + 1 : 0;
+    return this.hits.value.scores.has(row) ? this.ranked.value.indexOf(row) + 1 : 0;
+  }
+
+  scoreOf(row: number): number {
+    return this.hits.value.scores.get(row) ?? Number.NaN;
+  }
+
+  /** The number or category code that gives a row its colour. */
+  valueOf(row: number): number {
+    const { column } = this.coloring.value;
+    return column ? valueAt(column, row) : Number.NaN;
   }
 
   colorOf(row: number) {
     return this.palette.value[this.color.value[row]!] ?? this.palette.value.at(-1)!;
   }
 
+  isShown(row: number): boolean {
+    return isShown(this.emphasis.value.level[row]!);
+  }
+
+  titleOf(name: string): string {
+    return this.columns.value.find((column) => column.name === name)?.title ?? name;
+  }
+
   pick(row: number): void {
-    const layer = this.layers.value[this.layerOf.value[row]!];
+    const layer = this.layers.value[this.layerOf.value?.values[row] ?? -1];
     const neuron = this.indexOf.value[row];
     if (layer === undefined || neuron === undefined) return;
     setTrait(this.model, "active", { layer, neuron });
   }
 
-  select(rows: Uint32Array<ArrayBuffer>): void {
-    setTrait(this.model, "selection", new DataView(rows.slice().buffer));
+  /** Select these rows, or add them to those selected, or take them out. */
+  select(rows: ArrayLike<number>, how: "replace" | "add" | "remove" = "replace"): void {
+    const count = this.count.value;
+    const before = how === "replace" ? [] : this.selection.value;
+    setTrait(this.model, "_selected", new DataView(toBits(count, before, rows, how !== "remove")));
   }
 
-  clearSelection = (): void => this.select(NONE);
+  clearSelection = (): void => setTrait(this.model, "_selected", noBytes());
   clearHighlight = (): void => setTrait(this.model, "highlight", noBytes());
-  setColorBy = (name: string): void => setTrait(this.model, "color_by", name);
+  set = <K extends "color_by" | "size_by" | "opacity_by" | "contours" | "region_labels" | "tool">(
+    name: K,
+    value: MapTraits[K],
+  ): void => setTrait(this.model, name, value);
   /** Give up waiting for colours: back to those that are shown. */
-  keepColors = (): void => this.setColorBy(this.legend.value?.name ?? this.colorBy.value);
+  keepColors = (): void => this.set("color_by", this.legend.value?.name ?? this.colorBy.value);
+
+  toggle = (column: string, name: string): void =>
+    setTrait(this.model, "filter", toggled(this.filter.value, column, name));
+  within = (column: string, low: number, high: number): void =>
+    setTrait(this.model, "filter", { ...this.filter.value, [column]: [low, high] });
+  unfilter = (column: string): void =>
+    setTrait(this.model, "filter", without(this.filter.value, column));
 
   fit = (): void => {
     const { ranked, selection } = this;
@@ -184,16 +284,20 @@ export class MapState {
     this.moved.value = camera;
   }
 
-  /** Go through the neurons that stand out, or all, in order. */
+  /** Go through the neurons that stand out, or all that are shown, in order. */
   step(by: 1 | -1): void {
     const { ranked, selection } = this;
     const among = ranked.value.length > 0 ? ranked.value : selection.value;
     const length = among.length || this.count.value;
     if (length === 0) return;
     const here = this.activeRow.value;
-    const position = among.length ? among.indexOf(here) : here;
-    const next = position < 0 ? (by > 0 ? 0 : length - 1) : (position + by + length) % length;
-    const row = among.length ? among[next]! : next;
+    let position = among.length ? among.indexOf(here) : here;
+    let row = -1;
+    for (let tried = 0; tried < length && (row < 0 || !this.isShown(row)); tried++) {
+      position = position < 0 ? (by > 0 ? 0 : length - 1) : (position + by + length) % length;
+      row = among.length ? among[position]! : position;
+    }
+    if (row < 0 || !this.isShown(row)) return;
     batch(() => {
       this.pick(row);
       this.hover.value = row;
@@ -203,13 +307,23 @@ export class MapState {
     });
   }
 
+  private bins(name: string | null): Uint8Array | null {
+    const column = name === null ? null : this.store.read(name);
+    if (column?.legend?.kind !== "number") return null;
+    return binned(column.values, column.legend.min ?? 0, column.legend.max ?? 1);
+  }
+
+  private place(name: string): ReadonlySignal<Float32Array> {
+    return computed(() => (this.store.read(name)?.values as Float32Array | undefined) ?? NO_BYTES);
+  }
+
   private trait<K extends keyof MapTraits>(name: K): ReadonlySignal<MapTraits[K]> {
     const [mirror, stop] = traitSignal(this.model, name);
     this.cleanups.push(stop);
     return mirror;
   }
 
-  private column<K extends keyof MapTraits, T>(
+  private bytes<K extends keyof MapTraits, T>(
     name: K,
     read: (bytes: MapTraits[K] & DataView) => T,
   ): ReadonlySignal<T> {
@@ -220,7 +334,7 @@ export class MapState {
   private async fetchLabels(): Promise<void> {
     try {
       const { result, buffers } = await this.rpc.request<{ names: string[] }>("labels");
-      this.lateLabels.value = Array.from(uint32(buffers[0]), (code) => result.names[code] ?? "");
+      this.lateLabels.value = { names: result.names, codes: uint32(buffers[0]) };
     } catch (error) {
       // Without labels the map still works; the card asks for each neuron's own.
       if (!isAbort(error)) this.lateLabels.value = null;

@@ -55,12 +55,15 @@ function aligned(bytes: Bytes): ArrayBuffer {
   return buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
 }
 
-const whole = (buffer: ArrayBuffer): ArrayBuffer =>
-  buffer.byteLength % 4 ? buffer.slice(0, buffer.byteLength - (buffer.byteLength % 4)) : buffer;
+const multiple = (of: number) => (buffer: ArrayBuffer): ArrayBuffer =>
+  buffer.byteLength % of ? buffer.slice(0, buffer.byteLength - (buffer.byteLength % of)) : buffer;
+const whole = multiple(4);
+const even = multiple(2);
 
 /** Bytes traits and reply buffers as typed columns; absent bytes are an empty column. */
 export const float32 = (bytes: Bytes): Float32Array<ArrayBuffer> =>
   new Float32Array(whole(aligned(bytes)));
 export const uint32 = (bytes: Bytes): Uint32Array<ArrayBuffer> =>
   new Uint32Array(whole(aligned(bytes)));
+export const uint16 = (bytes: Bytes): Uint16Array<ArrayBuffer> => new Uint16Array(even(aligned(bytes)));
 export const uint8 = (bytes: Bytes): Uint8Array<ArrayBuffer> => new Uint8Array(aligned(bytes));

@@ -6,6 +6,14 @@ import type { Frame, Painter } from "./renderer";
 
 type SharedRenderer = ReturnType<typeof createRenderer>;
 
+// An empty spatial index (KDBush, version 1, float64): the stage finds points by itself, and
+// building one costs more than drawing.
+const NO_INDEX = new ArrayBuffer(8);
+new Uint8Array(NO_INDEX).set([0xdb, 0x18, 16, 0]);
+
+// Far outside: a neuron without a place.
+const NOWHERE = 1e4;
+
 interface Shared {
   renderer: SharedRenderer;
   users: Set<GlPainter>;
@@ -154,21 +162,13 @@ export class GlPainter implements Painter {
   private style(frame: Frame): void {
     const { last } = this;
     const { size, camera } = frame;
-    if (last?.size !== size) {
-      this.size = size;
-      const { canvas } = this.shared.renderer;
-      const ratio = window.devicePixelRatio;
-      if (canvas.width < size.width * ratio || canvas.height < size.height * ratio) {
-        this.shared.renderer.resize(
-          Math.max(canvas.width / ratio, size.width),
-          Math.max(canvas.height / ratio, size.height),
-        );
-        for (const user of this.shared.users) user.repaint();
-      }
-      this.plot.set({ width: size.width, height: size.height });
-    }
+    const same = (["palette", "sizes", "opacities", "camera", "size"] as const).every(
+      (part) => last?.[part] === frame[part],
+    );
+    if (same) return;
+    if (last?.size !== size) this.resize(size);
     if (last?.palette !== frame.palette) this.plot.set({ pointColor: frame.palette.map(toHex) });
-    if (String(last?.sizes) !== String(frame.sizes)) this.plot.set({ pointSize: [...frame.sizes] });
+    if (last?.sizes !== frame.sizes) this.plot.set({ pointSize: [...frame.sizes] });
     if (last?.opacities !== frame.opacities) this.plot.set({ opacity: [...frame.opacities] });
     // regl-scatterplot fits [-1, 1] into the height.
     const scale = (camera.zoom * Math.min(size.width, size.height)) / size.height;
@@ -183,30 +183,41 @@ export class GlPainter implements Painter {
     this.plot.redraw();
   }
 
+  private resize(size: Size): void {
+    this.size = size;
+    const { renderer, users } = this.shared;
+    const { canvas } = renderer;
+    const ratio = window.devicePixelRatio;
+    if (canvas.width < size.width * ratio || canvas.height < size.height * ratio) {
+      renderer.resize(
+        Math.max(canvas.width / ratio, size.width),
+        Math.max(canvas.height / ratio, size.height),
+      );
+      for (const user of users) user.repaint();
+    }
+    this.plot.set({ width: size.width, height: size.height });
+  }
+
   private async points(frame: Frame): Promise<void> {
     const { last } = this;
+    const { x, y, color, level, order } = frame;
     const same = (["x", "y", "color", "level", "order"] as const).every(
       (column) => last?.[column] === frame[column],
     );
     if (same) return;
-    const n = frame.x.length;
-    // Later points lie on top: hand them over in drawing order. What has no place is far outside.
-    const column = (values: ArrayLike<number>) => {
-      const ordered = new Float32Array(n);
-      for (let i = 0; i < n; i++) {
-        const value = values[frame.order[i]!]!;
-        ordered[i] = Number.isFinite(value) ? value : 1e4;
-      }
-      return ordered;
-    };
-    await this.plot.draw(
-      {
-        x: column(frame.x),
-        y: column(frame.y),
-        valueA: column(frame.color),
-        valueB: column(frame.level),
-      },
-      { zDataType: "categorical", wDataType: "categorical" },
-    );
+    // Later points lie on top: hand them over in drawing order.
+    const points = new Array<[number, number, number, number]>(x.length);
+    for (let i = 0; i < points.length; i++) {
+      const row = order[i]!;
+      const placed = Number.isFinite(x[row]! + y[row]!);
+      points[i] = [placed ? x[row]! : NOWHERE, placed ? y[row]! : NOWHERE, color[row]!, level[row]!];
+    }
+    await this.plot.draw(points, {
+      zDataType: "categorical",
+      wDataType: "categorical",
+      spatialIndex: NO_INDEX,
+    });
+    // They are on the graphics card now; the plot need not keep them as well.
+    points.length = 0;
   }
 }

@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import traitlets
 
+from semlens_widgets.widgets import _columns
 from semlens_widgets.widgets._base import Handler, LensWidget, Reply, asset, close_matches
+from semlens_widgets.widgets._cells import replace_those_of_the_last_run
+from semlens_widgets.widgets._columns import Floats, read_column, title
+from semlens_widgets.widgets._joint import JointLens
 from semlens_widgets.widgets._preview import point_colors, scatter_png
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from semlens_widgets.lens import SemanticLens
 
-#: Above this many neurons the labels are asked for once the map is drawn.
-LABELS_AT_ONCE = 10_000
+#: Up to this many neurons the columns are part of the widget's state, so that an exported page
+#: works without a kernel; above it the browser asks for them, and a saved notebook stays small.
+IN_STATE = 10_000
 #: Thumbnails on the hover card.
 THUMBNAILS = 4
-#: Labels (and other free categories) that get a colour of their own.
-CATEGORIES = 8
 #: Points on the still picture.
 PREVIEW_POINTS = 5_000
+#: Highlighting more neurons than this says nothing; a colour does.
+MOST_HITS = 20_000
 
-_TITLES = {"score": "Label score", "firing_rate": "Firing rate", "mean": "Mean activation"}
-_TITLES |= {"max": "Max activation"}
-_NOT_COLORS = {"neuron", "x", "y"}
 _MEASURES = ("clarity", "polysemanticity", "redundancy", "firing_rate")
-
-Floats = npt.NDArray[np.float32]
 
 
 def _buffer(**metadata: Any) -> traitlets.Bytes:
@@ -41,81 +39,29 @@ def _buffer(**metadata: Any) -> traitlets.Bytes:
     )
 
 
-def _title(column: str) -> str:
-    return _TITLES.get(column, column.replace("_", " ").capitalize())
-
-
-def _categorical(column: pd.Series) -> bool:
-    return bool(
-        pd.api.types.is_bool_dtype(column) or not pd.api.types.is_numeric_dtype(column.dtype)
-    )
-
-
-def layout_columns(table: pd.DataFrame) -> tuple[Floats, Floats]:
-    """Return x and y within [-1, 1], the proportions kept."""
-    if not {"x", "y"} <= set(table.columns):
-        nothing = np.full(len(table), np.nan, dtype=np.float32)
-        return nothing, nothing
-    places = table[["x", "y"]].to_numpy(dtype=np.float64, copy=True)
-    placed = np.isfinite(places).all(axis=1)
-    places[~placed] = np.nan
-    if placed.any():
-        low, high = places[placed].min(axis=0), places[placed].max(axis=0)
-        places = (places - (low + high) / 2) / (max((high - low).max() / 2, 1e-9) * 1.06)
-    return places[:, 0].astype(np.float32), places[:, 1].astype(np.float32)
-
-
-def color_column(
-    table: pd.DataFrame, name: str, order: tuple[str, ...] = ()
-) -> tuple[Floats, dict[str, Any]]:
-    """Return a column as numbers (category codes; NaN: no value) and its legend.
-
-    Parameters
-    ----------
-    table : DataFrame
-        The neurons.
-    name : str
-        A column of it.
-    order : tuple of str
-        Categories in their own order, all of which get a code; otherwise the most frequent do.
-    """
-    column = table[name]
-    values: Floats
-    legend: dict[str, Any] = {"name": name, "title": _title(name)}
-    if not _categorical(column):
-        values = column.to_numpy(dtype=np.float32, na_value=np.nan, copy=True)
-        values[~np.isfinite(values)] = np.nan
-        known = values[~np.isnan(values)]
-        low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
-        legend |= {"kind": "number", "min": low, "max": high, "missing": len(values) - known.size}
-        return values, legend
-    if pd.api.types.is_bool_dtype(column):
-        column, order = column.map({True: "yes", False: "no"}), ("no", "yes")
-    texts = column.astype("string").fillna("")
-    frequencies = texts[texts != ""].value_counts(sort=True)
-    names = list(order) if order else [str(text) for text in frequencies.index[:CATEGORIES]]
-    codes = texts.map({text: code for code, text in enumerate(names)})
-    rest = codes.isna() & (texts != "")
-    if rest.any():
-        names = [*names, "other"]
-        codes[rest] = len(names) - 1
-    values = np.asarray(codes.to_numpy(dtype=np.float32, na_value=np.nan), dtype=np.float32)
-    counts = [int((values == code).sum()) for code in range(len(names))]
-    legend |= {"kind": "category", "names": names, "counts": counts}
-    return values, legend | {"missing": int(np.isnan(values).sum())}
-
-
 class NeuronMap(LensWidget):
     """The neurons of a lens as points; alike ones are near to each other.
 
-    Hovering shows a neuron's examples, a click makes it ``active``, a lasso fills ``selected``.
+    Hovering shows a neuron's examples, a click makes it ``active``, a lasso or a box fills
+    ``selected`` (with Shift it adds, with Alt it removes), a click on the legend filters.
 
     Parameters
     ----------
-    lens : SemanticLens
-        The analysis to look at.
+    lens : SemanticLens, or several of them in a sequence or a mapping of names
+        The analyses to look at. Several must share their foundation model; their neurons are
+        laid out together, and ``model`` is a column to colour and filter by.
     color_by : str
         A column of ``lens.neurons``.
+    size_by, opacity_by : str or None
+        Columns of numbers; the larger the number, the larger or the more solid the point.
+    filter : dict
+        What is shown, by column: names for categories, ``(low, high)`` for numbers.
+    contours : bool
+        Whether lines show where neurons are dense.
+    region_labels : bool
+        Whether regions are named by the labels of their neurons.
+    tool : {"pan", "lasso", "box"}
+        What dragging does.
     height : int
         Height of the map in pixels where the page is wide enough.
     active : (layer, index) or None
@@ -125,75 +71,139 @@ class NeuronMap(LensWidget):
     _esm = asset("map.js")
     _css = asset("map.css")
 
-    selection = _buffer(help="Rows of lens.neurons inside the lasso, uint32.")
+    selection = traitlets.Bytes(b"", help="The selected rows of lens.neurons, uint32.")
     highlight = _buffer(help="A score for every row, float32; NaN: not highlighted.")
     color_by = traitlets.Unicode("layer", help="The column that gives the colour.").tag(sync=True)
+    size_by = traitlets.Unicode(None, allow_none=True, help="A column of numbers.").tag(sync=True)
+    opacity_by = traitlets.Unicode(None, allow_none=True, help="A column of numbers.").tag(
+        sync=True
+    )
+    filter = traitlets.Dict(help="What is shown, by column.").tag(sync=True)
+    contours = traitlets.Bool(False, help="Show where neurons are dense.").tag(sync=True)
+    region_labels = traitlets.Bool(True, help="Name the regions.").tag(sync=True)
+    tool = traitlets.Enum(["pan", "lasso", "box"], "pan", help="What dragging does.").tag(sync=True)
     height = traitlets.Int(460, min=200, max=2000, help="Height in pixels.").tag(sync=True)
 
-    _x = _buffer()
-    _y = _buffer()
+    _count = traitlets.Int(0).tag(sync=True)
     _layers = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    _layer_codes = _buffer()
-    _indices = _buffer()
-    _labels = traitlets.List(traitlets.Unicode(), allow_none=True).tag(sync=True, echo_update=False)
     _columns = traitlets.List(traitlets.Dict()).tag(sync=True)
-    _color = _buffer()
-    _legend = traitlets.Dict().tag(sync=True)
+    _labels = traitlets.List(traitlets.Unicode(), allow_none=True).tag(sync=True, echo_update=False)
+    _data = traitlets.Dict().tag(sync=True, echo_update=False)
+    _selected = _buffer()
     _revision = traitlets.Int(0).tag(sync=True)
 
-    def __init__(self, lens: SemanticLens, **options: Any) -> None:
-        self._table = lens.neurons
-        super().__init__(lens, **options)
+    def __init__(
+        self,
+        lens: SemanticLens | Sequence[SemanticLens] | Mapping[str, SemanticLens],
+        **options: Any,
+    ) -> None:
+        several = isinstance(lens, Sequence | Mapping)
+        looked_at: Any = JointLens(lens) if isinstance(lens, Sequence | Mapping) else lens
+        self._table: pd.DataFrame = looked_at.neurons
+        if several:
+            options = {"color_by": "model", **options}
+        super().__init__(looked_at, **options)
         self.refresh()
+        replace_those_of_the_last_run(self)
 
     def refresh(self) -> None:
         """Read the neurons again, after labelling or a new layout."""
         self._table = table = self.lens.neurons
-        x, y = layout_columns(table)
-        layers = tuple(str(layer) for layer in self.lens.layers)
-        codes = pd.Categorical(table["layer"], categories=layers).codes
-        columns = [
-            {
-                "name": str(name),
-                "title": _title(str(name)),
-                "empty": bool(
-                    (table[name] == "").all() if name == "label" else table[name].isna().all()
-                ),
-            }
-            for name in self._color_columns()
-        ]
+        names = self._color_columns()
         labels = table["label"].fillna("").astype(str) if "label" in table else None
-        with self.hold_trait_notifications():
-            self._x, self._y = x.tobytes(), y.tobytes()
-            self._layers = list(layers)
-            self._layer_codes = codes.astype(np.uint32).tobytes()
-            self._indices = table["neuron"].to_numpy(dtype=np.uint32).tobytes()
-            self._columns = columns
-            at_once = labels is not None and len(table) <= LABELS_AT_ONCE
-            self.set_trait("_labels", labels.tolist() if labels is not None and at_once else None)
-        self._recolor()
-        self._revision += 1
+        small = len(table) <= IN_STATE
+        with self.hold_sync():
+            self._count = len(table)
+            self._layers = [str(layer) for layer in self.lens.layers]
+            self._columns = [_columns.describe_column(table, name) for name in names]
+            self.set_trait("_labels", labels.tolist() if small and labels is not None else None)
+            everything = ["x", "y", "neuron", *names] if small else []
+            self._data = {
+                name: legend | {"data": data}
+                for name in everything
+                for legend, data in [self._column(name)]
+            }
+            self._revision += 1
+
+    # The places and colours as the browser gets them.
+    @property
+    def _x(self) -> bytes:
+        return _columns.layout_columns(self._table)[0].tobytes()
+
+    @property
+    def _y(self) -> bytes:
+        return _columns.layout_columns(self._table)[1].tobytes()
+
+    def _column(self, name: str) -> tuple[dict[str, Any], bytes]:
+        """Return a column's legend and its bytes."""
+        if name in {"x", "y"}:
+            x, y = _columns.layout_columns(self._table)
+            return {"kind": "place"}, (x if name == "x" else y).tobytes()
+        if name == "neuron":
+            return {"kind": "index"}, self._table["neuron"].to_numpy(dtype=np.uint32).tobytes()
+        values, legend = self._values(name)
+        return legend, _columns.pack(values, legend)
+
+    def _values(self, name: str) -> tuple[Floats, dict[str, Any]]:
+        if name not in self._color_columns():
+            raise ValueError(f"There is no column {name!r}.")
+        order: tuple[str, ...] = ()
+        if name == "layer":
+            order = tuple(str(layer) for layer in self.lens.layers)
+        elif name == "model" and isinstance(self.lens, JointLens):
+            order = self.lens.models
+        return read_column(self._table, name, order)
 
     def _color_columns(self) -> list[str]:
-        return [str(name) for name in self._table.columns if name not in _NOT_COLORS]
+        return [str(name) for name in self._table.columns if name not in _columns.PLACES]
 
-    @traitlets.validate("color_by")
-    def _known_column(self, proposal: dict[str, Any]) -> str:
-        name = str(proposal["value"])
+    @traitlets.validate("color_by", "size_by", "opacity_by")
+    def _known_column(self, proposal: dict[str, Any]) -> str | None:
+        name: str | None = proposal["value"]
+        trait = proposal["trait"].name
+        if name is None:
+            return None
         columns = self._color_columns()
+        if trait != "color_by":
+            columns = [c for c in columns if not _columns.is_categorical(self._table[c])]
         if name not in columns:
+            kind = "column" if trait == "color_by" else "column of numbers"
             raise traitlets.TraitError(
-                f"color_by: there is no column {name!r}.{close_matches(name, columns)}"
+                f"{trait}: there is no {kind} {name!r}.{close_matches(name, columns)}"
             )
         return name
 
-    @traitlets.observe("color_by")
-    def _recolor(self, _change: object = None) -> None:
-        order = tuple(self._layers) if self.color_by == "layer" else ()
-        values, legend = color_column(self._table, self.color_by, order)
-        with self.hold_sync():
-            self._color = values.tobytes()
-            self._legend = legend
+    @traitlets.validate("filter")
+    def _known_filter(self, proposal: dict[str, Any]) -> dict[str, list[Any]]:
+        return {
+            str(name): self._shown(str(name), wanted)
+            for name, wanted in proposal["value"].items()
+            if wanted is not None
+        }
+
+    def _shown(self, name: str, wanted: Any) -> list[Any]:
+        """Return one entry of the filter as it travels."""
+        columns = self._color_columns()
+        if name not in columns:
+            raise traitlets.TraitError(
+                f"filter: there is no column {name!r}.{close_matches(name, columns)}"
+            )
+        if not _columns.is_categorical(self._table[name]):
+            try:
+                low, high = (float(edge) for edge in wanted)
+            except (TypeError, ValueError):
+                raise traitlets.TraitError(
+                    f"filter: {name!r} holds numbers and takes (low, high), not {wanted!r}."
+                ) from None
+            return [low, high]
+        names = [wanted] if isinstance(wanted, str) else [str(one) for one in wanted]
+        known = [*self._values(name)[1]["names"], ""]
+        for one in names:
+            if one not in known:
+                raise traitlets.TraitError(
+                    f"filter: {name!r} shows no {one!r}.{close_matches(one, known[:-1])}"
+                )
+        return names
 
     @traitlets.validate("selection")
     def _rows_of_table(self, proposal: dict[str, Any]) -> bytes:
@@ -207,19 +217,44 @@ class NeuronMap(LensWidget):
             )
         return value
 
+    @traitlets.observe("selection")
+    def _tell_selection(self, change: dict[str, Any]) -> None:
+        rows = np.frombuffer(change["new"], dtype=np.uint32)
+        self._selected = _columns.pack_rows(rows, len(self._table))
+
+    @traitlets.observe("_selected")
+    def _hear_selection(self, change: dict[str, Any]) -> None:
+        rows = np.frombuffer(self.selection, dtype=np.uint32)
+        if _columns.pack_rows(rows, len(self._table)) != change["new"]:
+            self.selection = _columns.unpack_rows(change["new"], len(self._table)).tobytes()
+
     @traitlets.validate("highlight")
     def _score_per_row(self, proposal: dict[str, Any]) -> bytes:
         value: bytes = proposal["value"]
-        if value and len(value) != 4 * len(self._table):
+        count = len(self._table)
+        pairs = len(value) % 8 == 0 and len(value) <= 8 * MOST_HITS
+        if pairs and value and len(value) != 4 * count:
+            rows = np.frombuffer(value[: len(value) // 2], dtype=np.uint32)
+            pairs = bool((rows < count).all())
+        if value and len(value) != 4 * count and not pairs:
             raise traitlets.TraitError(
-                f"highlight: one float32 for each of the {len(self._table)} neurons is needed."
+                f"highlight: one float32 for each of the {count} neurons is needed."
             )
         return value
 
     @property
     def selected(self) -> pd.DataFrame:
-        """The neurons inside the lasso: rows of ``lens.neurons``."""
+        """The selected neurons: rows of ``lens.neurons``."""
         return self._table.iloc[np.frombuffer(self.selection, dtype=np.uint32).astype(np.int64)]
+
+    @property
+    def highlighted(self) -> pd.DataFrame:
+        """The neurons that stand out, best first: layer, neuron, score."""
+        if not self.highlight:
+            return self._table[["layer", "neuron"]].head(0).assign(score=np.float32(0))
+        scores = _columns.unpack_scores(self.highlight, len(self._table))
+        found = self._table[["layer", "neuron"]].assign(score=scores).dropna(subset=["score"])
+        return found.sort_values("score", ascending=False, kind="stable")
 
     def highlight_scores(self, scores: pd.DataFrame, *, top: int | None = 20) -> None:
         """Let the neurons with the highest scores stand out.
@@ -238,7 +273,11 @@ class NeuronMap(LensWidget):
             )
         if top is not None and top < 1:
             raise ValueError(f"top: a positive number or None is needed, not {top}.")
-        ranked = scores.sort_values("score", ascending=False, kind="stable")
+        ranked = scores.sort_values("score", ascending=False, kind="stable").iloc[:top]
+        if len(ranked) > MOST_HITS:
+            raise ValueError(
+                f"top: {len(ranked)} neurons cannot stand out; highlight at most {MOST_HITS}."
+            )
         rows = pd.MultiIndex.from_frame(self._table[["layer", "neuron"]]).get_indexer(
             pd.MultiIndex.from_frame(ranked[["layer", "neuron"]])
         )
@@ -248,12 +287,17 @@ class NeuronMap(LensWidget):
                 f"scores: {unknown['layer']} / {unknown['neuron']} is not a neuron of this lens."
             )
         values = np.full(len(self._table), np.nan, dtype=np.float32)
-        values[rows[:top]] = ranked["score"].to_numpy(dtype=np.float32)[:top]
-        self.highlight = values.tobytes()
+        values[rows] = ranked["score"].to_numpy(dtype=np.float32)
+        small = len(self._table) <= IN_STATE
+        self.highlight = values.tobytes() if small else _columns.pack_scores(values)
 
     def clear_highlight(self) -> None:
         """Show all neurons alike again."""
         self.highlight = b""
+
+    def _request_column(self, params: Mapping[str, Any]) -> Reply:
+        legend, data = self._column(str(params["name"]))
+        return legend, [data]
 
     def _request_labels(self, _params: Mapping[str, Any]) -> Reply:
         labels = self._table["label"].fillna("").astype(str)
@@ -265,9 +309,12 @@ class NeuronMap(LensWidget):
         if not 0 <= row < len(self._table):
             raise ValueError(f"row: {row} is outside the {len(self._table)} neurons.")
         facts = self._table.iloc[row]
-        examples = self.lens.examples(str(facts["layer"]), int(facts["neuron"])).head(THUMBNAILS)
+        lens, layer = self.lens, str(facts["layer"])
+        if isinstance(lens, JointLens):
+            lens, layer = lens.owner(layer)
+        examples = lens.examples(layer, int(facts["neuron"])).head(THUMBNAILS)
         measures = [
-            {"title": _title(name), "value": float(facts[name])}
+            {"title": title(name), "value": float(facts[name])}
             for name in _MEASURES
             if name in facts and pd.notna(facts[name])
         ]
@@ -278,9 +325,10 @@ class NeuronMap(LensWidget):
             "measures": measures,
             "examples": [str(name or "") for name in examples["class_name"]],
         }
-        return result, [self.lens.thumbnail(int(sample)) for sample in examples["sample"]]
+        return result, [lens.thumbnail(int(sample)) for sample in examples["sample"]]
 
     _requests: ClassVar[Mapping[str, Handler]] = {
+        "column": _request_column,
         "labels": _request_labels,
         "hover": _request_hover,
     }
@@ -290,16 +338,15 @@ class NeuronMap(LensWidget):
         return f"{len(self._table)} neurons, {count} layer{'' if count == 1 else 's'}"
 
     def _preview(self) -> bytes | None:
-        step = max(1, len(self._table) // PREVIEW_POINTS)
-        x, y, values = (
-            np.frombuffer(column, dtype=np.float32)[::step]
-            for column in (self._x, self._y, self._color)
-        )
+        x, y = _columns.layout_columns(self._table)
         if not np.isfinite(x).any():
             return None
-        legend = self._legend
-        categorical = legend["kind"] == "category"
+        values, legend = self._values(self.color_by)
+        shown = np.random.default_rng(0).permutation(len(x))[:PREVIEW_POINTS]
         colors = point_colors(
-            values, categorical=categorical, low=legend.get("min", 0), high=legend.get("max", 1)
+            values[shown],
+            categorical=legend["kind"] == "category",
+            low=legend.get("min", 0),
+            high=legend.get("max", 1),
         )
-        return scatter_png(x, y, colors)
+        return scatter_png(x[shown], y[shown], colors)

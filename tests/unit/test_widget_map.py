@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import io
+import json
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import traitlets
+from ipywidgets.widgets.widget import _remove_buffers
 from PIL import Image
 
+from semlens_widgets.widgets import _cells
 from semlens_widgets.widgets import map as map_module
-from semlens_widgets.widgets.map import NeuronMap, color_column, layout_columns
+from semlens_widgets.widgets._columns import layout_columns, read_column
+from semlens_widgets.widgets.map import NeuronMap
 
 
 class Lens:
@@ -56,11 +62,56 @@ def request(widget: NeuronMap, method: str, **params: Any) -> tuple[Any, Any]:
     return widget._requests[method](widget, params)
 
 
+def column(widget: NeuronMap, name: str) -> tuple[dict[str, Any], np.ndarray]:
+    """A column as the browser asks for it."""
+    legend, [data] = request(widget, "column", name=name)
+    kinds = {"category": np.uint16, "index": np.uint32}
+    return legend, np.frombuffer(data, dtype=kinds.get(legend["kind"], np.float32))
+
+
 def test_columns_travel_as_bytes(widget):
-    assert len(floats(widget._x)) == 6
-    assert np.frombuffer(widget._indices, dtype=np.uint32).tolist() == [0, 1, 2, 3, 0, 1]
-    assert np.frombuffer(widget._layer_codes, dtype=np.uint32).tolist() == [0, 0, 0, 0, 1, 1]
+    assert len(column(widget, "x")[1]) == 6
+    assert column(widget, "neuron")[1].tolist() == [0, 1, 2, 3, 0, 1]
+    assert column(widget, "layer")[1].tolist() == [0, 0, 0, 0, 1, 1]
     assert widget._labels == ["ox", "ox", "cow", "", "cow", "ox"]
+    with pytest.raises(ValueError, match="no column 'secret'"):
+        column(widget, "secret")
+
+
+def test_few_neurons_are_in_the_state_and_many_are_asked_for(monkeypatch):
+    state = NeuronMap(Lens())._data
+    assert set(state) == {"x", "y", "neuron", "layer", "label", "score", "clarity", "dead"}
+    assert state["layer"]["data"] == column(NeuronMap(Lens()), "layer")[1].tobytes()
+    monkeypatch.setattr(map_module, "IN_STATE", 5)
+    assert NeuronMap(Lens())._data == {}
+
+
+def saved_bytes(widget: NeuronMap) -> int:
+    """What a notebook keeps of a widget, beyond its code."""
+    state, paths, buffers = widgets_state(widget)
+    return len(json.dumps(state)) + sum(4 * -(-len(buffer) // 3) for buffer in buffers) + len(paths)
+
+
+def widgets_state(widget: NeuronMap) -> tuple[Any, Any, Any]:
+    state = {k: v for k, v in widget.get_state().items() if k not in {"_esm", "_css"}}
+    return _remove_buffers(state)
+
+
+@pytest.mark.parametrize("count", [10_000, 1_000_000])
+def test_a_saved_notebook_stays_small(count):
+    lens = Lens()
+    n = np.arange(count)
+    lens.neurons = pd.DataFrame(
+        {"layer": np.where(n < count // 2, "layer3", "layer4"), "neuron": n}
+        | {"label": np.array([f"a label {i}" for i in range(500)])[n % 500]}
+        | dict.fromkeys(("score", "clarity", "polysemanticity", "redundancy"), n / count)
+        | dict.fromkeys(("mean", "max", "firing_rate", "x", "y"), n / count)
+        | {"dead": n % 7 == 0}
+    )
+    widget = NeuronMap(lens)
+    widget.selection = n[: count // 2].astype(np.uint32).tobytes()
+    widget.highlight_scores(lens.neurons, top=500)
+    assert saved_bytes(widget) < 1_000_000
 
 
 def test_the_layout_keeps_its_proportions_within_the_square(widget):
@@ -81,36 +132,36 @@ def test_repr(widget):
 
 
 def test_color_by_a_number(widget):
-    widget.color_by = "clarity"
-    assert floats(widget._color) == pytest.approx([0.1, 0.2, 0.3, 0.4, np.nan, 0.6], nan_ok=True)
-    legend = widget._legend
+    legend, values = column(widget, "clarity")
+    assert values == pytest.approx([0.1, 0.2, 0.3, 0.4, np.nan, 0.6], nan_ok=True)
     assert legend["kind"] == "number"
     assert (legend["min"], legend["max"]) == pytest.approx((0.1, 0.6))
     assert legend["missing"] == 1
 
 
 def test_color_by_layer_keeps_the_order_of_the_layers(widget):
-    assert widget._legend["names"] == ["layer3", "layer4"]
-    assert widget._legend["counts"] == [4, 2]
+    legend, _ = column(widget, "layer")
+    assert legend["names"] == ["layer3", "layer4"]
+    assert legend["counts"] == [4, 2]
 
 
 def test_color_by_label_counts_and_leaves_the_unlabelled_out(widget):
-    widget.color_by = "label"
-    assert widget._legend["names"] == ["ox", "cow"]
-    assert widget._legend["counts"] == [3, 2]
-    assert widget._legend["missing"] == 1
-    assert floats(widget._color) == pytest.approx([0, 0, 1, np.nan, 1, 0], nan_ok=True)
+    legend, codes = column(widget, "label")
+    assert legend["names"] == ["ox", "cow"]
+    assert legend["counts"] == [3, 2]
+    assert legend["missing"] == 1
+    assert codes.tolist() == [0, 0, 1, 0xFFFF, 1, 0]
 
 
 def test_color_by_a_flag_reads_yes_and_no(widget):
-    widget.color_by = "dead"
-    assert widget._legend["names"] == ["no", "yes"]
-    assert widget._legend["counts"] == [5, 1]
+    legend, _ = column(widget, "dead")
+    assert legend["names"] == ["no", "yes"]
+    assert legend["counts"] == [5, 1]
 
 
 def test_rare_categories_share_other():
     names = [f"c{i}" for i in range(20) for _ in range(30 - i)]
-    values, legend = color_column(pd.DataFrame({"label": names}), "label")
+    values, legend = read_column(pd.DataFrame({"label": names}), "label")
     assert legend["names"] == [*(f"c{i}" for i in range(8)), "other"]
     assert legend["counts"][-1] == int((values == 8).sum()) == sum(30 - i for i in range(8, 20))
     assert sum(legend["counts"]) == len(names)
@@ -130,7 +181,27 @@ def test_color_by_an_unknown_column_names_close_ones(widget):
         widget.color_by = "x"
     with pytest.raises(TypeError, match="Did you mean 'color_by'"):
         NeuronMap(Lens(), colour_by="clarity")
-    assert NeuronMap(Lens(), color_by="clarity")._legend["name"] == "clarity"
+    assert NeuronMap(Lens(), color_by="clarity").color_by == "clarity"
+
+
+def test_size_and_opacity_take_columns_of_numbers(widget):
+    widget.size_by, widget.opacity_by = "clarity", "score"
+    widget.size_by = None
+    for name in ("layer", "clarty"):
+        with pytest.raises(traitlets.TraitError, match="no column of numbers"):
+            widget.size_by = name
+
+
+def test_the_filter_names_what_is_shown(widget):
+    widget.filter = {"label": ["ox", ""], "clarity": (0.1, 0.3), "layer": "layer3"}
+    assert widget.filter == {"label": ["ox", ""], "clarity": [0.1, 0.3], "layer": ["layer3"]}
+    for wrong, message in [
+        ({"labl": ["ox"]}, "Did you mean 'label'"),
+        ({"label": ["oxen"]}, "shows no 'oxen'. Did you mean 'ox'"),
+        ({"clarity": ["ox"]}, "takes \\(low, high\\)"),
+    ]:
+        with pytest.raises(traitlets.TraitError, match=message):
+            widget.filter = wrong
 
 
 def test_highlight_keeps_the_top_scores_row_by_row(widget):
@@ -160,9 +231,16 @@ def test_highlight_refuses_what_it_cannot_place(widget, change, message):
 
 def test_selected_are_the_rows_of_the_lasso(widget):
     assert widget.selected.empty
-    rows = memoryview(np.array([4, 1], dtype=np.uint32).tobytes())
-    widget.set_state({"selection": rows})
-    assert widget.selected.equals(widget.lens.neurons.iloc[[4, 1]])
+    told = []
+    widget.observe(lambda change: told.append(change["new"]), names="selection")
+    widget.set_state({"_selected": memoryview(bytes([0b010010]))})
+    assert widget.selected.equals(widget.lens.neurons.iloc[[1, 4]])
+    assert told == [np.array([1, 4], dtype=np.uint32).tobytes()]
+    widget.selection = np.array([5, 0], dtype=np.uint32).tobytes()
+    assert widget._selected == bytes([0b100001])
+    assert widget.selected.index.tolist() == [5, 0]
+    widget.selection = b""
+    assert widget._selected == b""
 
 
 @pytest.mark.parametrize("value", [b"123", np.array([6], dtype=np.uint32).tobytes()])
@@ -171,9 +249,26 @@ def test_selection_must_be_rows(widget, value):
         widget.selection = value
 
 
-def test_highlight_needs_one_score_per_row(widget):
+def test_highlight_needs_one_score_per_row_or_rows_and_scores(widget):
     with pytest.raises(traitlets.TraitError, match="6 neurons"):
         widget.highlight = b"1234"
+    with pytest.raises(traitlets.TraitError, match="6 neurons"):
+        widget.highlight = np.array([6, 0], dtype=np.uint32).tobytes()
+    assert widget.highlighted.empty
+    pair = np.array([4], np.uint32).tobytes() + np.array([0.5], np.float32).tobytes()
+    widget.highlight = pair
+    assert widget.highlighted.to_dict("records") == [{"layer": "layer4", "neuron": 0, "score": 0.5}]
+
+
+def test_highlights_of_many_neurons_travel_as_rows_and_scores(monkeypatch):
+    monkeypatch.setattr(map_module, "IN_STATE", 5)
+    widget = NeuronMap(Lens())
+    widget.highlight_scores(widget.lens.neurons.assign(score=[5, 3, 4, 1, 0, 2]), top=2)
+    assert np.frombuffer(widget.highlight[:8], np.uint32).tolist() == [0, 2]
+    assert widget.highlighted["score"].tolist() == [5, 4]
+    monkeypatch.setattr(map_module, "MOST_HITS", 1)
+    with pytest.raises(ValueError, match="at most 1"):
+        widget.highlight_scores(widget.lens.neurons, top=None)
 
 
 def test_hover_sends_facts_and_a_few_thumbnails(widget):
@@ -193,7 +288,7 @@ def test_hover_of_a_neuron_without_examples_or_measures(widget):
 
 
 def test_many_labels_are_sent_when_asked_for(monkeypatch):
-    monkeypatch.setattr(map_module, "LABELS_AT_ONCE", 5)
+    monkeypatch.setattr(map_module, "IN_STATE", 5)
     widget = NeuronMap(Lens())
     assert widget._labels is None
     result, [codes] = request(widget, "labels")
@@ -207,13 +302,13 @@ def test_refresh_reads_new_labels(widget):
     widget.color_by = "label"
     widget.lens.neurons = widget.lens.neurons.assign(label="wolf")
     widget.refresh()
-    assert widget._legend["names"] == ["wolf"]
+    assert column(widget, "label")[0]["names"] == ["wolf"]
     assert set(widget._labels) == {"wolf"}
     assert widget._revision == 2
 
 
 def test_large_traits_are_not_echoed(widget):
-    for name in ("_x", "_y", "_color", "selection", "highlight", "_labels"):
+    for name in ("_data", "_selected", "highlight", "_labels"):
         assert widget.trait_metadata(name, "echo_update") is False
 
 
@@ -229,3 +324,95 @@ def test_the_still_picture_shows_the_points(widget):
     image = Image.open(io.BytesIO(widget._preview())).convert("RGB")
     assert image.size == (640, 400)
     assert len(image.getcolors(1 << 16)) > 2
+
+
+class StoredLens(Lens):
+    """A lens with vectors, and what its store says."""
+
+    def __init__(self, model: str, foundation: str = "clip") -> None:
+        super().__init__()
+        self.store = SimpleNamespace(settings={"model": model, "foundation": foundation})
+        self._read = SimpleNamespace(directions=torch.eye(4, 8))
+        self.neurons = self.neurons.iloc[[0, 1, 4, 5]].reset_index(drop=True)
+
+    def examples(self, layer: str, neuron: int) -> pd.DataFrame:
+        assert layer in self.layers
+        return super().examples(layer, neuron)
+
+
+def test_two_models_lie_on_one_map():
+    lenses = [StoredLens("resnet"), StoredLens("vit")]
+    widget = NeuronMap(lenses)
+    assert repr(widget) == "NeuronMap(8 neurons, 4 layers)"
+    assert widget.color_by == "model"
+    legend, codes = column(widget, "model")
+    assert legend["names"] == ["resnet", "vit"]
+    assert codes.tolist() == [0] * 4 + [1] * 4
+    assert widget._layers[2] == "vit/layer3"
+    x, y = column(widget, "x")[1], column(widget, "y")[1]
+    # The same vectors in both models lie at the same place.
+    assert x[:4] == pytest.approx(x[4:], abs=1e-5)
+    assert np.ptp(y) > 0
+    assert np.array_equal(column(NeuronMap(lenses), "x")[1], x)
+    widget.active = ("vit/layer4", 1)
+    facts, buffers = request(widget, "hover", row=7)
+    assert facts["label"] == "ox"
+    assert len(buffers) == 4
+    widget.filter = {"model": ["vit"]}
+
+
+def test_models_of_one_name_are_told_apart_or_named():
+    assert NeuronMap([StoredLens("a"), StoredLens("a")])._layers[::2] == [
+        "a 1/layer3",
+        "a 2/layer3",
+    ]
+    named = NeuronMap({"before": StoredLens("a"), "after": StoredLens("a")})
+    assert column(named, "model")[0]["names"] == ["before", "after"]
+
+
+def test_models_of_different_meaning_share_no_map():
+    with pytest.raises(ValueError, match="one foundation model"):
+        NeuronMap([StoredLens("a"), StoredLens("b", "dino")])
+    with pytest.raises(ValueError, match="at least one lens"):
+        NeuronMap([])
+
+
+class Shell:
+    """A notebook's shell that runs cells."""
+
+    def __init__(self) -> None:
+        self.execution_count = 0
+        self.user_ns: dict[str, Any] = {}
+        self.events = self
+        self.after: list[Any] = []
+
+    def get_parent(self) -> Any:
+        return {"metadata": {"cellId": "c1"}}
+
+    def register(self, _event: str, function: Any) -> None:
+        self.after.append(function)
+
+    def unregister(self, _event: str, function: Any) -> None:
+        self.after.remove(function)
+
+    def run(self, cell: Any) -> None:
+        self.execution_count += 1
+        cell()
+        for function in list(self.after):
+            function(None)
+
+
+def test_a_cell_run_again_closes_what_it_made_unless_it_is_kept(monkeypatch):
+    shell = Shell()
+    monkeypatch.setattr(_cells, "_shell", lambda: shell)
+    monkeypatch.setattr(_cells, "_MADE", {})
+    made: list[NeuronMap] = []
+    for _ in range(4):
+        shell.run(lambda: made.append(NeuronMap(Lens())))
+    assert [widget.comm is not None for widget in made] == [False, False, False, True]
+    shell.user_ns["mine"] = [made[-1]]
+    shell.run(lambda: made.append(NeuronMap(Lens())))
+    assert made[-2].comm is not None
+    del shell.user_ns["mine"]
+    shell.run(lambda: made.append(NeuronMap(Lens())))
+    assert [widget.comm is not None for widget in made[-3:]] == [False, False, True]

@@ -1,0 +1,51 @@
+// What the legend shows and leaves out, column by column.
+import { valueAt, type Column } from "./columns";
+import type { Legend } from "./colors";
+
+/** By column: the names shown ("": no value), or the lowest and the highest number shown. */
+export type Filter = Readonly<Record<string, readonly (string | number)[]>>;
+
+/** 1 for each row that every column lets through; null: all, or a column has not come yet. */
+export function passing(
+  filter: Filter,
+  read: (name: string) => Column | null,
+  count: number,
+): Uint8Array | null {
+  const columns = Object.entries(filter).flatMap(([name, wanted]) => {
+    const column = read(name);
+    return column?.legend ? [{ column, legend: column.legend, wanted }] : [];
+  });
+  if (columns.length === 0) return null;
+  const shown = new Uint8Array(count).fill(1);
+  for (const { column, legend, wanted } of columns) {
+    const accepts = test(legend, wanted);
+    for (let row = 0; row < count; row++) {
+      if (shown[row] && !accepts(valueAt(column, row))) shown[row] = 0;
+    }
+  }
+  return shown;
+}
+
+function test(legend: Legend, wanted: readonly (string | number)[]): (value: number) => boolean {
+  if (legend.kind === "number") {
+    const [low, high] = wanted as [number, number];
+    // Bounds travel as doubles and values as floats.
+    const slack = 1e-6 * Math.max(1e-9, Math.abs(high - low), Math.abs(high));
+    return (value) => value >= low - slack && value <= high + slack;
+  }
+  const names = new Set(wanted);
+  const accepted = (legend.names ?? []).map((name) => names.has(name));
+  const missing = names.has("");
+  return (value) => (Number.isNaN(value) ? missing : accepted[value] === true);
+}
+
+/** Show a name alone; with others that are shown already, beside them; or no longer. */
+export function toggled(filter: Filter, column: string, name: string): Filter {
+  const shown = filter[column] ?? [];
+  const next = shown.includes(name) ? shown.filter((other) => other !== name) : [...shown, name];
+  return without({ ...filter, [column]: next }, next.length > 0 ? undefined : column);
+}
+
+export function without(filter: Filter, column: string | undefined): Filter {
+  return Object.fromEntries(Object.entries(filter).filter(([name]) => name !== column));
+}
