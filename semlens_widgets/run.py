@@ -92,6 +92,7 @@ def run(store: AnalysisStore, plan: Plan) -> None:
     measure(store, plan.embedding)
     write_thumbnails(store, plan.images)
     lay_out(store)
+    store.tidy()
 
 
 def measure(store: AnalysisStore, embedding: Embedding) -> None:

@@ -12,24 +12,30 @@ import os
 import shutil
 import signal
 import threading
-import zlib
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
+from semlens_widgets.columns import (
+    StoredHeatmap,
+    as_matrix,
+    heatmap_table,
+    read_heatmaps,
+    vector_batches,
+    vector_column,
+)
 from semlens_widgets.manifest import SCHEMA_VERSION, Manifest, StoreError, write_atomically
 from semlens_widgets.stages import stale_after
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
     import pandas as pd
+    import pyarrow as pa
     from lancedb.table import Table
     from numpy.typing import NDArray
 
@@ -51,25 +57,6 @@ __all__ = [
 _CHUNK_BYTES = 64 << 20
 _MOST_FILES = 128  # of a table before its commits are joined: each opening reads their list
 _GRACE = timedelta(minutes=1)  # a reader that has opened an old version finishes with it
-
-
-@dataclass(frozen=True)
-class StoredHeatmap:
-    """Relevance of one image for one neuron, as it is kept and shown.
-
-    Attributes
-    ----------
-    values
-        ``(height, width)`` uint8: positive relevance, 255 at its maximum.
-    box
-        ``(left, top, right, bottom)`` of the relevant region as fractions of the image.
-    method
-        How the relevance was computed, for people.
-    """
-
-    values: NDArray[np.uint8]
-    box: tuple[float, float, float, float]
-    method: str
 
 
 class AnalysisStore:
@@ -99,6 +86,7 @@ class AnalysisStore:
         if not read_only:
             self.path.mkdir(parents=True, exist_ok=True)
         self._manifest = Manifest(self.path)
+        self._files: dict[str, int] = {}  # by table, those of its current version at most
 
     def __repr__(self) -> str:
         return f"AnalysisStore({self.path.name!r}, stages={list(self.stages)})"
@@ -245,10 +233,10 @@ class AnalysisStore:
         for stage in self._manifest.stages:
             self._clear_scratch(f"{stage}-")
         for folder in self.path.glob("*.lance"):
-            if self.has(folder.stem):
-                self.compact(folder.stem)
-            else:
+            if not self.has(folder.stem):
                 shutil.rmtree(folder)
+            else:
+                self.compact(folder.stem)
 
     def _bury(self) -> None:
         """Delete what the manifest says no longer holds."""
@@ -294,8 +282,18 @@ class AnalysisStore:
         self._join_commits(table)
 
     def _join_commits(self, table: str) -> None:
-        if len(list((self.path / f"{table}.lance" / "data").glob("*"))) > _MOST_FILES:
+        if table not in self._files:
+            self._files[table] = len(list((self.path / f"{table}.lance" / "data").glob("*")))
+        else:
+            self._files[table] += 1
+        if self._files[table] > _MOST_FILES:
             self.compact(table)
+
+    def tidy(self) -> None:
+        """Compact every table that has more than one version."""
+        for folder in self.path.glob("*.lance"):
+            if len(list((folder / "_versions").glob("*.manifest"))) > 1:
+                self.compact(folder.stem)
 
     def compact(self, table: str) -> None:
         """Join the commits of a table, and remove old versions and files of killed writes."""
@@ -304,6 +302,7 @@ class AnalysisStore:
             with _interrupts_wait():
                 # The lock makes it safe to delete files that no version knows.
                 self._table(table).optimize(cleanup_older_than=_GRACE, delete_unverified=True)
+            self._files[table] = 1
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -336,7 +335,7 @@ class AnalysisStore:
         wanted = np.asarray(offsets, dtype=np.int64)
         unique, back = np.unique(wanted, return_inverse=True)
         found = self._table(table).take_offsets(unique.tolist()).to_arrow()
-        return found.take(pa.array(back))
+        return found.take(back)
 
     def frame(self, table: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Read a table of plain columns as pandas."""
@@ -345,7 +344,7 @@ class AnalysisStore:
 
     def matrix(self, table: str, column: str) -> NDArray[Any]:
         """Read a column of vectors as one matrix, ``(rows, dim)``."""
-        return _matrix(self.read(table, [column]).column(column))
+        return as_matrix(self.read(table, [column]).column(column))
 
     def row_chunks(
         self, table: str, column: str, start: int, stop: int
@@ -363,30 +362,7 @@ class AnalysisStore:
         for offset in range(start, stop, step):
             size = min(step, stop - offset)
             found = source.search().select([column]).offset(offset).limit(size).to_arrow()
-            yield offset, _matrix(found.column(column))
-
-
-def _matrix(column: pa.ChunkedArray) -> NDArray[Any]:
-    parts = [
-        np.asarray(chunk.flatten()).reshape(-1, column.type.list_size) for chunk in column.chunks
-    ]
-    return np.concatenate(parts) if parts else np.empty((0, column.type.list_size))
-
-
-def vector_column(matrix: NDArray[Any]) -> pa.FixedSizeListArray:
-    """Make a column of vectors from ``(rows, dim)``."""
-    flat = np.ascontiguousarray(matrix).reshape(-1)
-    return pa.FixedSizeListArray.from_arrays(pa.array(flat), matrix.shape[1])
-
-
-def vector_batches(
-    name: str, blocks: Iterable[NDArray[Any]], dim: int, dtype: pa.DataType
-) -> pa.RecordBatchReader:
-    """Stream blocks of ``(rows, dim)`` into one vector column, without holding them all."""
-    schema = pa.schema([(name, pa.list_(dtype, dim))])
-    return pa.RecordBatchReader.from_batches(
-        schema, (pa.record_batch([vector_column(block)], schema=schema) for block in blocks)
-    )
+            yield offset, as_matrix(found.column(column))
 
 
 def remove_analysis(path: str | Path) -> None:
@@ -426,35 +402,3 @@ def _interrupts_wait() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
         if caught and callable(before):
             before(*caught[0])
-
-
-# -- heatmaps --------------------------------------------------------------------------------
-
-
-def heatmap_table(keys: Sequence[tuple[int, int]], heatmaps: Sequence[StoredHeatmap]) -> pa.Table:
-    """Lay out heatmaps for the store; a key is (row in the neurons table, sample)."""
-    return pa.table(
-        {
-            "row": pa.array([row for row, _ in keys], pa.int32()),
-            "sample": pa.array([sample for _, sample in keys], pa.int32()),
-            "height": pa.array([h.values.shape[0] for h in heatmaps], pa.int16()),
-            "width": pa.array([h.values.shape[1] for h in heatmaps], pa.int16()),
-            "values": pa.array([zlib.compress(h.values.tobytes()) for h in heatmaps], pa.binary()),
-            "box": pa.array([h.box for h in heatmaps], pa.list_(pa.float32(), 4)),
-            "method": pa.array([h.method for h in heatmaps], pa.string()),
-        }
-    )
-
-
-def read_heatmaps(table: pa.Table) -> list[StoredHeatmap]:
-    """Read back what :func:`heatmap_table` laid out."""
-    return [
-        StoredHeatmap(
-            np.frombuffer(zlib.decompress(row["values"]), np.uint8).reshape(
-                row["height"], row["width"]
-            ),
-            tuple(row["box"]),
-            row["method"],
-        )
-        for row in table.to_pylist()
-    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import signal
 
 import numpy as np
 import pyarrow as pa
@@ -113,3 +114,125 @@ def test_only_an_analysis_is_removed(tmp_path):
     remove_analysis(tmp_path / "a")
     assert not (tmp_path / "a").exists()
     remove_analysis(tmp_path / "a")
+
+
+def _hold_and_die(path, held):
+    store = AnalysisStore(path)
+    with store.writing():
+        (store.scratch() / "s-0.rows").touch()
+        store.finish("s", rows=1)
+        (store.scratch() / "s-1.rows").touch()
+        (store.scratch() / "unfinished-0.rows").touch()
+        table = store.path / "t.lance" / "data"
+        (table / ("0" * 50 + ".lance")).write_bytes(b"half of a table")
+        (store.path / "new.lance" / "data").mkdir(parents=True)
+        held.set()
+        while True:
+            pass
+
+
+def test_a_killed_writer_releases_the_folder_and_the_next_one_cleans_up(tmp_path):
+    store = AnalysisStore(tmp_path)
+    with store.writing():
+        store.write("t", pa.table({"a": [1, 2]}))
+    context = multiprocessing.get_context("spawn")
+    held = context.Event()
+    other = context.Process(target=_hold_and_die, args=(tmp_path, held))
+    other.start()
+    assert held.wait(60)
+    reader = AnalysisStore(tmp_path, read_only=True)
+    assert reader.read("t")["a"].to_pylist() == [1, 2]
+    assert not reader.has("new")
+    with pytest.raises(StoreError, match="Another process"), store.writing():
+        pass
+    other.kill()
+    other.join(30)
+    with store.writing():
+        assert store.stages == {"s": {"rows": 1}}  # what the other one finished counts
+    assert [file.name for file in store.scratch().iterdir()] == ["unfinished-0.rows"]
+    assert len(list((tmp_path / "t.lance" / "data").iterdir())) == 1
+    assert not (tmp_path / "new.lance").exists()
+    assert store.read("t")["a"].to_pylist() == [1, 2]
+
+
+def _write_for_a_while(path, started, stop):
+    store = AnalysisStore(path)
+    with store.writing():
+        value = 0
+        while not stop.is_set():
+            value += 1
+            store.write("t", pa.table({"a": [value] * 1000}))
+            store.append("grows", pa.table({"a": [value] * 10}))
+            started.set()
+    assert value > 2
+
+
+def test_readers_go_on_while_another_process_writes(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    started, stop = context.Event(), context.Event()
+    writer = context.Process(target=_write_for_a_while, args=(tmp_path, started, stop))
+    AnalysisStore(tmp_path).finish("s")
+    writer.start()
+    assert started.wait(60)
+    reader = AnalysisStore(tmp_path, read_only=True)
+    grown = 0
+    for _ in range(100):
+        values = reader.read("t")["a"].to_pylist()
+        assert len(values) == 1000
+        assert len(set(values)) == 1
+        rows = len(reader.read("grows"))
+        assert rows % 10 == 0
+        assert rows >= grown
+        grown = rows
+        assert reader.rows("grows", [grown - 1, 0])["a"].to_pylist()[1] == 1
+    stop.set()
+    writer.join(30)
+    assert writer.exitcode == 0
+    assert AnalysisStore(tmp_path).read("grows")["a"].to_pylist() == sorted(
+        AnalysisStore(tmp_path).read("grows")["a"].to_pylist()
+    )
+
+
+def test_many_small_commits_are_joined_in_order(tmp_path):
+    store = AnalysisStore(tmp_path)
+    with store.writing():
+        for i in range(300):
+            store.append("t", pa.table({"a": [2 * i, 2 * i + 1]}))
+    assert store.read("t")["a"].to_pylist() == list(range(600))
+    assert store._table("t").stats()["fragment_stats"]["num_fragments"] < 100
+    with store.writing():
+        store.compact("t")
+    assert store._table("t").stats()["fragment_stats"]["num_fragments"] == 1
+    assert store.rows("t", [599, 0])["a"].to_pylist() == [599, 0]
+
+
+def test_settings_changed_by_another_process_are_not_overwritten(tmp_path):
+    mine, other = AnalysisStore(tmp_path), AnalysisStore(tmp_path)
+    mine.configure({"n_examples": 3})
+    other.configure({"n_examples": 4})
+    with pytest.raises(StoreError, match="Another process has changed"), mine.writing():
+        pass
+
+
+def test_writing_may_be_nested_and_a_mistake_inside_leaves_the_lock_free(tmp_path):
+    store = AnalysisStore(tmp_path)
+    with store.writing(), store.writing():
+        store.write("t", pa.table({"a": [1]}))
+    with pytest.raises(ZeroDivisionError), store.writing():
+        _ = 1 / 0
+    with AnalysisStore(tmp_path).writing():
+        pass
+
+
+def test_an_interrupt_waits_for_the_commit(tmp_path):
+    store = AnalysisStore(tmp_path)
+
+    def rows():
+        yield np.zeros((2, 3), np.float32)
+        signal.raise_signal(signal.SIGINT)
+        yield np.ones((2, 3), np.float32)
+
+    with pytest.raises(KeyboardInterrupt), store.writing():
+        store.write("t", vector_batches("v", rows(), 3, pa.float32()))
+    assert store.matrix("t", "v").sum() == 6
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
