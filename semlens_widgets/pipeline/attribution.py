@@ -27,19 +27,20 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 from torch import Tensor, nn
 from zennit.canonizers import NamedMergeBatchNorm
-from zennit.core import Composite
 from zennit.types import BatchNorm, Linear
 
 from semlens_widgets.layers import first_tensor
-from semlens_widgets.pipeline.rules import EpsilonPlusFlat, FunctionRules
+from semlens_widgets.pipeline.rules import FunctionRules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from zennit.core import Composite
 
-# A merged batch norm still divides by sqrt(1 + eps). That is left, as in zennit, where it is next to
-# nothing; the 0.001 of some models would add up.
-_SMALL_EPS = 1e-4
+
+# What zennit leaves of a merged batch norm, 1 / sqrt(1 + eps), is kept where it changes nothing but
+# the last digits, so that these equal zennit's; the 0.001 of some models would add up.
+_NEARLY_ONE = 0.9999
 
 
 class _ReachedError(BaseException):
@@ -54,8 +55,6 @@ class Rules:
     ----------
     merges : tuple of (str, str)
         Convolution or dense layer, and the batch norm that takes its output.
-    first : str
-        The first linear layer, which gets the flat rule.
     attention : bool
         Whether the layer lies behind attention, where these rules do not hold.
     shape : tuple of int
@@ -65,7 +64,6 @@ class Rules:
     """
 
     merges: tuple[tuple[str, str], ...]
-    first: str
     attention: bool
     shape: tuple[int, ...]
     inexact: tuple[str, ...]
@@ -98,11 +96,8 @@ def rules_for(model: nn.Module, layer: str, image: Tensor) -> Rules:
     if len(merges) < watch.norms:
         inexact.append(f"{watch.norms - len(merges)} of {watch.norms} batch norms not merged")
     inexact += functions.notes
-    if any(count > 1 for count in watch.linear.values()):
-        inexact.append("layers used several times count as their last use")
     return Rules(
         merges=merges,
-        first=next(iter(watch.linear), ""),
         attention=functions.attention,
         shape=tuple(plain.shape[1:]),
         inexact=tuple(inexact),
@@ -189,7 +184,7 @@ def crp(
     ValueError
         If the layer's output does not depend on the images.
     """
-    attached = _canonical(model, rules) if isinstance(rules, Rules) else rules.context(model)
+    attached = _merged(model, rules.merges) if isinstance(rules, Rules) else rules.context(model)
     functions = FunctionRules() if isinstance(rules, Rules) else nullcontext()
     with _frozen(model), attached:
         data = images.detach().clone().requires_grad_()
@@ -248,32 +243,17 @@ def _frozen(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _canonical(model: nn.Module, rules: Rules) -> Iterator[None]:
-    """Merge the batch norms and attach the rules; undo both whatever happens."""
-    with _merged(model, rules.merges):
-        composite = Composite(module_map=EpsilonPlusFlat(rules.first))
-        try:
-            composite.register(model)
-            yield
-        finally:
-            composite.remove()
-
-
-@contextmanager
 def _merged(model: nn.Module, merges: tuple[tuple[str, str], ...]) -> Iterator[None]:
     with ExitStack() as stack:
         for source, norm in merges:
             for canonizer in NamedMergeBatchNorm([([source], norm)]).apply(model):
                 stack.callback(canonizer.remove)
             module = model.get_submodule(norm)
-            if float(vars(module)["eps"]) > _SMALL_EPS:
-                module.forward = _unchanged
-                stack.callback(module.__dict__.pop, "forward")
+            left = (1 + float(vars(module)["eps"])) ** -0.5
+            factor = left if left > _NEARLY_ONE else 1.0
+            module.forward = lambda values, factor=factor: values * factor
+            stack.callback(module.__dict__.pop, "forward")
         yield
-
-
-def _unchanged(values: Tensor) -> Tensor:
-    return values
 
 
 def _mergeable(norm: nn.Module) -> bool:

@@ -1,19 +1,24 @@
-"""The rules of zennit's EpsilonPlusFlat, for modules and for functional code alike."""
+"""The rules of zennit's EpsilonPlusFlat, for every call of a function rather than for modules.
+
+Modules call the same functions as functional code does, so that both get the same rules, layers
+that are used twice get theirs twice, and no gradient is computed only to be replaced.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
-from zennit.core import Hook, stabilize
-from zennit.rules import Epsilon, Flat, Norm, Pass, ZPlus
-from zennit.types import Activation, AvgPool, Convolution
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_STABILISER = 1e-6
+_CONVOLUTIONS = {f"conv{kind}{n}d" for kind in ("", "_transpose") for n in "123"}
+_LINEAR_ARGUMENTS = ("input", "weight", "bias")
+_MATRICES = {"matmul", "__matmul__", "__rmatmul__", "bmm", "einsum", "addmm", "baddbmm"}
 _ADDITIONS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
 _PRODUCTS = {"mul", "__mul__", "__rmul__", "multiply"}
 _QUOTIENTS = {"div", "__truediv__", "divide", "true_divide"}
@@ -23,52 +28,102 @@ _ACTIVATIONS = {
     "celu",
     "elu",
     "gelu",
+    "hardsigmoid",
     "hardswish",
+    "hardtanh",
     "leaky_relu",
+    "logsigmoid",
     "mish",
+    "prelu",
+    "relu6",
     "selu",
+    "sigmoid",
     "silu",
     "softplus",
+    "softsign",
+    "tanh",
 }
 _NORMS = {"batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"}
 _AVERAGES = {"avg_pool2d", "adaptive_avg_pool2d", "mean"}
 
 
-class EpsilonPlusFlat:
-    """Which module gets which rule: EpsilonPlusFlat, with the first layer as it is executed."""
+class _Linear(torch.autograd.Function):
+    """A linear operation that hands relevance back by a rule instead of its gradient."""
 
-    def __init__(self, first: str) -> None:
-        self._first = first
-        self._rules: tuple[tuple[type, Hook], ...] = (
-            (Activation, Pass()),
-            (AvgPool, Norm()),
-            (Convolution, _ZPlus()),
-            (nn.Linear, Epsilon()),
+    @staticmethod
+    def forward(
+        ctx: Any, values: Tensor, weight: Tensor, bias: Tensor | None, operation: Any, rule: Any
+    ) -> Tensor:
+        output: Tensor = operation(values, weight, bias)
+        ctx.save_for_backward(values, weight, bias, output if rule is _epsilon else None)
+        ctx.operation, ctx.rule = operation, rule
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None, None]:
+        return ctx.rule(grads[0], ctx.operation, *ctx.saved_tensors), None, None, None, None
+
+
+def _spread(operation: Any, values: Tensor, relevance: Callable[[Tensor], Tensor]) -> Tensor:
+    """Take the gradient of ``operation`` with what ``relevance`` makes of its output."""
+    with torch.enable_grad():
+        leaf = values.detach().requires_grad_()
+        output = operation(leaf)
+        (gradient,) = torch.autograd.grad(output, leaf, relevance(output.detach()))
+    return gradient
+
+
+def _epsilon(
+    relevance: Tensor, operation: Any, values: Tensor, weight: Tensor, bias: Any, output: Tensor
+) -> Tensor:
+    """LRP-ε, with the bias taking its share (Bach et al. 2015)."""
+    share = relevance / _stable(output)
+    return values * _spread(lambda v: operation(v, weight, bias), values, lambda _: share)
+
+
+def _z_plus(
+    relevance: Tensor, operation: Any, values: Tensor, weight: Tensor, bias: Any, _output: Any
+) -> Tensor:
+    """LRP-z⁺ (Montavon et al. 2017), without its second half where that is zero: behind a ReLU."""
+    upper = None if bias is None else bias.clamp(min=0)
+    parts = [(values.clamp(min=0), weight.clamp(min=0), upper)]
+    if values.amin() < 0:
+        parts.append((values.clamp(max=0), weight.clamp(max=0), None))
+    with torch.enable_grad():
+        leaves = [part[0].requires_grad_() for part in parts]
+        outputs = [operation(*part) for part in parts]
+        total = outputs[0].detach() if len(parts) == 1 else sum(o.detach() for o in outputs)
+        share = relevance / (total + _STABILISER)  # no summand is negative
+        gradients = torch.autograd.grad(outputs, leaves, [share] * len(parts))
+    products = [leaf.detach() * g for leaf, g in zip(leaves, gradients, strict=True)]
+    return products[0] if len(products) == 1 else products[0] + products[1]
+
+
+def _flat(
+    relevance: Tensor, operation: Any, values: Tensor, weight: Tensor, _bias: Any, _output: Any
+) -> Tensor:
+    """Spread relevance evenly over the field of each output (Lapuschkin et al. 2019)."""
+    if values.ndim == weight.ndim == 4 and values.shape[1] == weight.shape[1]:
+        # All channels are alike: one stands for all, which is far less work.
+        count = values.shape[1]
+        one = torch.ones_like(values[:, :1])
+        field = torch.ones_like(weight[:1, :1])
+        summed = relevance.sum(1, keepdim=True) / count
+        spread = _spread(
+            lambda v: operation(v, field, None), one, lambda z: summed / (z + _STABILISER)
         )
+        return spread.expand_as(values)
+    flat = torch.ones_like(weight)
+    return _spread(
+        lambda v: operation(v, flat, None),
+        torch.ones_like(values),
+        lambda z: relevance / (z + _STABILISER),
+    )
 
-    def __call__(self, _context: dict[str, Any], name: str, module: nn.Module) -> Hook | None:
-        """Return the rule of one module, as zennit's composites ask for it."""
-        if name == self._first:
-            return Flat()
-        return next((rule for kind, rule in self._rules if isinstance(module, kind)), None)
 
-
-class _ZPlus(ZPlus):  # type: ignore[misc]
-    """The z⁺ rule without the half that is zero when all inputs are positive, as after a ReLU."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._halves: list[Any] = self.input_modifiers
-        self.gradient_mapper = lambda grad, outputs: [grad / stabilize(sum(outputs))] * len(outputs)
-        self.reducer = lambda inputs, grads: sum(x * g for x, g in zip(inputs, grads, strict=True))
-
-    def backward(self, module: nn.Module, grad_input: Any, grad_output: Any) -> Any:
-        positive = bool((self.stored_tensors["input"][0] >= 0).all())
-        self.input_modifiers = self._halves[:1] if positive else self._halves
-        return super().backward(module, grad_input, grad_output)
-
-    def copy(self) -> _ZPlus:
-        return _ZPlus()
+def _stable(values: Tensor) -> Tensor:
+    """Move values away from zero, as zennit does."""
+    return torch.where(values < 0, values - _STABILISER, values + _STABILISER)
 
 
 class _Sum(torch.autograd.Function):
@@ -87,7 +142,7 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         a, b, total = ctx.saved_tensors
-        share = grads[0] / stabilize(total)
+        share = grads[0] / _stable(total)
         return a * share, b * share, None
 
 
@@ -106,7 +161,7 @@ class _Average(torch.autograd.Function):
         with torch.enable_grad():
             leaf = values.detach().requires_grad_()
             mean = ctx.average(leaf)
-            (share,) = torch.autograd.grad(mean, leaf, grads[0] / stabilize(mean.detach()))
+            (share,) = torch.autograd.grad(mean, leaf, grads[0] / _stable(mean.detach()))
         return values * share, None
 
 
@@ -115,7 +170,7 @@ class _Unchanged(torch.autograd.Function):
 
     @staticmethod
     def forward(_ctx: Any, values: Tensor, operation: Callable[[Tensor], Tensor]) -> Tensor:
-        return operation(values.clone())  # it may work in place
+        return operation(values)
 
     @staticmethod
     def backward(_ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
@@ -147,6 +202,7 @@ class FunctionRules(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self.attention = False
+        self._began = False  # whether the first linear layer has been seen
         self.notes: dict[str, None] = {}  # an ordered set
 
     def __torch_function__(
@@ -155,25 +211,54 @@ class FunctionRules(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         kwargs = kwargs or {}
         self.attention |= name in _ATTENTION
+        if name == "linear" or name in _CONVOLUTIONS:
+            return self._linear(func, name, args, kwargs)
+        if not any(map(_is_activation, args[:2])):
+            return func(*args, **kwargs)
         if name in _ADDITIONS and not kwargs and _are_activations(args):
             return _Sum.apply(*args, name in {"add_", "__iadd__"})
-        if name in _PRODUCTS and not kwargs and any(map(_is_activation, args)):
+        if name in _PRODUCTS and not kwargs:
             return self._product(func, args)
-        if args and _is_activation(args[0]):
-            if name in _AVERAGES and args[0].ndim == 4:
-                return _Average.apply(args[0], lambda values: func(values, *args[1:], **kwargs))
-            if name in _ACTIVATIONS or name in _NORMS:
-                if name in _NORMS - {"batch_norm"}:
-                    self._note("norms over one image pass relevance on")
-                return _Unchanged.apply(args[0], lambda values: func(values, *args[1:], **kwargs))
-            if name in _QUOTIENTS and not kwargs and not _is_activation(args[1]):
-                return self._scaled(func, args, 0)
-            if name in _IN_PLACE | _QUOTIENTS:
-                self._note("some products by gradient")
+        if name in _MATRICES | _IN_PLACE or (name in _QUOTIENTS and _is_activation(args[1])):
+            self._note("some products by gradient")
+            return func(*args, **kwargs)
+        return self._elementwise(func, name, args, kwargs)
+
+    def _elementwise(
+        self, func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        def call(values: Tensor) -> Any:
+            return func(values, *args[1:], **kwargs)
+
+        if not _is_activation(args[0]):
+            return func(*args, **kwargs)
+        if name in _QUOTIENTS and not kwargs:
+            return self._scaled(func, args, 0)
+        if name in _AVERAGES and args[0].ndim == 4:
+            return _Average.apply(args[0], call)
+        if name in _ACTIVATIONS:
+            return _Unchanged.apply(args[0], lambda values: call(values.clone()))  # it may mutate
+        if name in _NORMS:
+            if name != "batch_norm":
+                self._note("norms over one image pass relevance on")
+            return _Unchanged.apply(args[0], call)
         return func(*args, **kwargs)
 
     def _note(self, words: str) -> None:
         self.notes[words] = None
+
+    def _linear(self, func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        given = dict(zip(_LINEAR_ARGUMENTS, args, strict=False)) | kwargs
+        values, weight, bias = (given.pop(key, None) for key in _LINEAR_ARGUMENTS)
+        if not _is_activation(values):
+            return func(*args, **kwargs)
+
+        def operation(values: Tensor, weight: Tensor, bias: Tensor | None) -> Any:
+            return func(values, weight, bias, *args[3:], **given)
+
+        rule = _flat if not self._began else _epsilon if name == "linear" else _z_plus
+        self._began = True
+        return _Linear.apply(values, weight, bias, operation, rule)
 
     def _product(self, func: Any, args: tuple[Any, ...]) -> Any:
         varying = [_is_activation(arg) for arg in args]

@@ -1,5 +1,7 @@
 """Relevance maps and boxes: where planted neurons look, tokens, borders, clean-up."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -177,6 +179,38 @@ def test_method_says_what_is_not_exact():
     assert method_of(target(Plain(), "last"), "last") == (
         "CRP EpsilonPlusFlat; 1 of 1 batch norms not merged; gates take no relevance"
     )
+
+
+def test_a_layer_that_is_used_twice_has_its_rule_twice():
+    class Shared(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.twice = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+            self.again, self.last = self.twice, nn.Conv2d(4, 4, 1)
+
+        def forward(self, x):
+            x = self.twice(functional.relu(self.first(x)))
+            return self.last(functional.relu(self.again(functional.relu(x))))
+
+    shared = Shared()
+    split = copy.deepcopy(shared)
+    split.again = copy.deepcopy(split.twice)
+    images = torch.rand(2, 3, 8, 8)
+    maps = [localise(target(model, "last"), images, "last", [0, 3]) for model in (shared, split)]
+    assert maps[0].any()
+    assert torch.equal(*maps)
+    assert method_of(target(shared, "last"), "last") == "CRP EpsilonPlusFlat"
+
+
+def test_code_that_mutates_beyond_the_rules_is_refused():
+    class Mutating(ColourNet):
+        def forward(self, x):
+            x = functional.relu(self.stem(x))
+            functional.silu(x, inplace=True)  # the result is not taken
+            return self.block(x)
+
+    with pytest.raises(ValueError, match="changes tensors in place"):
+        localise(target(Mutating(), "block"), squares(), "block", [0, 1])
 
 
 def vit(**options):
