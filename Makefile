@@ -56,5 +56,8 @@ browser: install  ## drive the widgets in a real browser
 bench: install  ## measure the speed claims, as ratios in one run
 	python -m pytest tests/benchmarks --benchmark-columns=median,rounds --benchmark-disable-gc
 
+shots: install  ## take pictures of the widgets, to look at, and the README's
+	python -m tests.browser.shots
+
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) js/node_modules semlens_widgets/static dist

@@ -1,0 +1,128 @@
+"""Pictures of the widgets on the embedded default, to look at: ``make shots``.
+
+They go to ``screenshots/``; the README's picture goes to ``notebooks/images/explorer.png``.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from PIL import Image
+from playwright.sync_api import expect
+
+from semlens_widgets import demo
+from tests.browser.notebook import open_notebook
+from tests.browser.server import NO_BROWSER, REPOSITORY, running_browser, running_lab
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+
+    from tests.browser.notebook import Notebook
+
+FOLDER = REPOSITORY / "screenshots"
+README = REPOSITORY / "notebooks/images/explorer.png"
+README_BYTES = 400_000
+QUERY = "watermark"
+WIDTHS = (360, 1400)
+SIZE = (1700, 4000)  # of the page: narrow widgets are tall
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+
+#: No placeholder lies open to the eye; those scrolled out of a panel may wait.
+LOADED = """root => [...root.querySelectorAll('.slw-skeleton')].every(element => {
+    const { x, y, width } = element.getBoundingClientRect();
+    return !element.parentElement.contains(document.elementFromPoint(x + width / 2, y + 2));
+})"""
+
+
+def settle(notebook: Notebook, widget: Locator) -> None:
+    """Wait until nothing in view loads any more."""
+    expect(widget.locator(".slw-panel [aria-busy=true]:not(.slw-picture):visible")).to_have_count(0)
+    notebook.page.wait_for_function(LOADED, arg=widget.element_handle())
+    notebook.page.evaluate(
+        "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
+
+
+def shoot(notebook: Notebook, widget: Locator, name: str) -> None:
+    """Take a picture of a whole widget."""
+    widget.scroll_into_view_if_needed()
+    settle(notebook, widget)
+    widget.screenshot(path=FOLDER / f"{name}.png")
+
+
+def shoot_everywhere(notebook: Notebook, widget: Locator, name: str) -> None:
+    """Take a picture at every width and in every theme."""
+    for theme in THEMES:
+        notebook.set_theme(theme)
+        for width in WIDTHS:
+            notebook.set_width(widget, width)
+            shoot(notebook, widget, f"{name}-{theme}-{width}")
+
+
+def search(notebook: Notebook, explorer: Locator, query: str) -> None:
+    """Search and choose the best hit."""
+    box = explorer.get_by_label("Search neurons by concept")
+    box.fill(query)
+    box.press("Enter")
+    expect(explorer.locator(".slw-hits-of")).to_contain_text(query)
+    explorer.locator(".slw-hit").first.click()
+    expect(explorer.locator(".slw-hit[aria-pressed=true]")).to_be_visible()
+    notebook.page.mouse.move(0, 0)
+
+
+def keep_for_readme(picture: bytes) -> None:
+    """Write the README's picture, in as many colours as its size allows."""
+    README.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    image.quantize(256, method=Image.Quantize.FASTOCTREE).save(README, optimize=True)
+    size = README.stat().st_size
+    if size > README_BYTES:
+        raise RuntimeError(f"{README} has {size} bytes; {README_BYTES} are allowed.")
+
+
+def main() -> None:
+    """Take all pictures."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir()
+    ready = demo.scenes()  # made once, in the user's cache; what is labelled here stays here
+    with tempfile.TemporaryDirectory() as folder, running_browser() as browser:
+        if browser is None:
+            raise SystemExit(NO_BROWSER)
+        with running_lab(Path(folder) / "jupyter") as lab:
+            shutil.copytree(ready.store.path, lab.root / "scenes")
+            start = (
+                "from semlens_widgets import demo\nlens = demo.scenes('scenes')\n"
+                "labels = lens.label(demo.vocabulary())\n"
+                "best = lens.search('striped', layer='layer4').iloc[0]\n"
+                "neuron = best['layer'], int(best['neuron'])"
+            )
+            cells = [start, "lens.map()", "lens.gallery(*neuron)", "lens.contrast(*neuron)"]
+            with open_notebook(lab, browser, "widgets", cells, SIZE) as notebook:
+                for name in ("map", "gallery", "contrast"):
+                    widget = notebook.page.locator(f".slw-{name}")
+                    shoot_everywhere(notebook, widget, name)
+                gallery = notebook.page.locator(".slw-gallery")
+                gallery.get_by_role("button", name="Relevance").click()
+                shoot_everywhere(notebook, gallery, "gallery-relevance")
+            with open_notebook(
+                lab, browser, "explorer", [start, "lens.explore()"], SIZE
+            ) as notebook:
+                explorer = notebook.page.locator(".slw-explorer")
+                notebook.set_theme("light")
+                shoot(notebook, explorer, "explorer-start")
+                search(notebook, explorer, QUERY)
+                shoot_everywhere(notebook, explorer, "explorer")
+                notebook.set_theme("light")
+                notebook.page.mouse.move(0, 0)
+                keep_for_readme(explorer.screenshot())
+                explorer.get_by_role("tab", name="Labels and contrast").click()
+                shoot_everywhere(notebook, explorer, "explorer-contrast")
+
+
+if __name__ == "__main__":
+    main()
