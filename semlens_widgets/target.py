@@ -63,6 +63,11 @@ class TargetModel:
     composite
         A composite of zennit, with its canonizers, for heatmaps by it and nothing else; by default
         rules and canonizers follow from the model's forward pass.
+    attention
+        How to show where a neuron behind attention looks: ``"map"``, its own values over the
+        patches, as in SemanticLens, or ``"attnlrp"``, relevance of the pixels by AttnLRP, for
+        ``torch.nn.MultiheadAttention`` and models that call ``scaled_dot_product_attention``. Other
+        attention is shown as a map.
     device
         Where the model runs; by default where it lies.
     name
@@ -86,6 +91,7 @@ class TargetModel:
         channels: ChannelPlace | Mapping[str, ChannelPlace] | None = None,
         units: Mapping[str, Encoder | Tensor] | None = None,
         composite: Composite | None = None,
+        attention: Literal["map", "attnlrp"] = "map",
         device: str | torch.device | None = None,
         name: str | None = None,
     ) -> None:
@@ -101,6 +107,9 @@ class TargetModel:
                 f"pooling={pooling!r} is unknown: use {', '.join(map(repr, _POOLINGS))} or a "
                 "function from the layer's output to (batch, neurons)."
             )
+        if attention not in {"map", "attnlrp"}:
+            raise ValueError(f'attention={attention!r} is unknown: use "map" or "attnlrp".')
+        self.attention: Literal["map", "attnlrp"] = attention
         self.layers = _layers.checked_layers(model, layers)
         self._channels = _checked_channels(channels, self.layers)
         first = next(model.parameters(), None)

@@ -7,9 +7,7 @@ encoder; here are the usual ones.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -166,12 +164,12 @@ def encode(encoder: Encoder, output: Tensor, axis: int) -> Tensor:
     return encoded.float().reshape(*vectors.shape[:-1], encoded.shape[-1]).movedim(-1, axis)
 
 
-def unit_relevance(encoder: Encoder, output: Tensor, neurons: Tensor, axis: int) -> Tensor:
-    r"""Propagate one unit's values per image to the channels of the layer.
+def unit_gradient(encoder: Encoder, output: Tensor, neurons: Tensor, axis: int) -> Tensor:
+    r"""Differentiate one unit's values per image by the channels of the layer.
 
-    Relevance starts as the unit's own value at every position. What channel :math:`c` gets is
-    :math:`h_c\,\partial u / \partial h_c`. For units that are piecewise linear (directions, ReLU,
-    TopK) this is LRP-0: the unit's value times the channel's share of it, biases left out.
+    Relevance of a unit starts as its own value :math:`u` at every position, and channel :math:`c`
+    gets :math:`h_c\,\partial u / \partial h_c`. For units that are piecewise linear (directions,
+    ReLU, TopK) this is LRP-0: the channel's summand in the unit's value, biases left out.
 
     Parameters
     ----------
@@ -183,26 +181,11 @@ def unit_relevance(encoder: Encoder, output: Tensor, neurons: Tensor, axis: int)
     Returns
     -------
     Tensor
-        Relevance of `output`, of its shape.
+        The gradient, of the shape of `output`.
     """
     with torch.enable_grad():
         leaf = output.detach().requires_grad_()
         encoded = encode(encoder, leaf, axis).movedim(axis, 1)
         chosen = encoded[torch.arange(len(output), device=output.device), neurons]
         (gradient,) = torch.autograd.grad(chosen.sum(), leaf)
-    return gradient * leaf.detach()
-
-
-def fingerprint(encoders: Mapping[str, Encoder]) -> dict[str, str]:
-    """Return what tells encoders apart, by layer: kind, settings and weights, or a name."""
-    return {layer: _identity(encoder) for layer, encoder in encoders.items()}
-
-
-def _identity(encoder: Any) -> str:
-    if not isinstance(encoder, nn.Module):
-        return str(getattr(encoder, "__qualname__", type(encoder).__qualname__))
-    digest = hashlib.blake2b(repr(encoder).encode(), digest_size=8)
-    for name, value in sorted(encoder.state_dict().items()):
-        digest.update(name.encode() + b"\0")
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return f"{type(encoder).__qualname__} {digest.hexdigest()}"
+    return gradient

@@ -55,8 +55,8 @@ class Rules:
     ----------
     merges : tuple of (str, str)
         Convolution or dense layer, and the batch norm that takes its output.
-    attention : bool
-        Whether the layer lies behind attention, where these rules do not hold.
+    attention : frozenset of str
+        Functions of attention before the layer, where these rules do not hold.
     shape : tuple of int
         Of the layer's output for one image.
     inexact : tuple of str
@@ -64,7 +64,7 @@ class Rules:
     """
 
     merges: tuple[tuple[str, str], ...]
-    attention: bool
+    attention: frozenset[str]
     shape: tuple[int, ...]
     inexact: tuple[str, ...]
 
@@ -77,11 +77,11 @@ class Rules:
 def rules_for(model: nn.Module, layer: str, image: Tensor) -> Rules:
     """Watch one image (1, 3, height, width) go through the model up to `layer`."""
     watch = _Watch(model)
-    with _frozen(model):
+    with frozen(model):
         with torch.no_grad():
-            plain = _run_to(model, layer, image).clone()
+            plain = run_to(model, layer, image).clone()
         with watch, FunctionRules() as functions:
-            output = _run_to(model, layer, image.detach().clone().requires_grad_()).detach()
+            output = run_to(model, layer, image.detach().clone().requires_grad_()).detach()
     if not _same(output, plain):
         raise ValueError(
             f"Up to layer {layer!r} this model changes tensors in place in a way that the rules of "
@@ -90,15 +90,15 @@ def rules_for(model: nn.Module, layer: str, image: Tensor) -> Rules:
         )
     merges = watch.merges()
     if merges:
-        with _frozen(model), torch.no_grad(), _merged(model, merges):
-            merges = merges if _same(_run_to(model, layer, image), plain) else ()
+        with frozen(model), torch.no_grad(), _merged(model, merges):
+            merges = merges if _same(run_to(model, layer, image), plain) else ()
     inexact = []
     if len(merges) < watch.norms:
         inexact.append(f"{watch.norms - len(merges)} of {watch.norms} batch norms not merged")
     inexact += functions.notes
     return Rules(
         merges=merges,
-        attention=functions.attention,
+        attention=frozenset(functions.attention),
         shape=tuple(plain.shape[1:]),
         inexact=tuple(inexact),
     )
@@ -186,17 +186,17 @@ def crp(
     """
     attached = _merged(model, rules.merges) if isinstance(rules, Rules) else rules.context(model)
     functions = FunctionRules() if isinstance(rules, Rules) else nullcontext()
-    with _frozen(model), attached:
+    with frozen(model), attached:
         data = images.detach().clone().requires_grad_()
         with functions:
-            output = _run_to(model, layer, data)
+            output = run_to(model, layer, data)
         if not output.requires_grad:
             raise ValueError(f"Layer {layer!r} has no gradient to the image: it is detached.")
         (relevance,) = torch.autograd.grad(output, data, start(output.detach()))
     return relevance.detach().sum(1).float()
 
 
-def _run_to(model: nn.Module, layer: str, images: Tensor) -> Tensor:
+def run_to(model: nn.Module, layer: str, images: Tensor) -> Tensor:
     """Return the layer's output, with its graph; nothing after the layer is executed."""
     seen: list[Tensor] = []
     done = _ReachedError()
@@ -223,7 +223,7 @@ def _run_to(model: nn.Module, layer: str, images: Tensor) -> Tensor:
 
 
 @contextmanager
-def _frozen(model: nn.Module) -> Iterator[None]:
+def frozen(model: nn.Module) -> Iterator[None]:
     """Take gradients to the input alone, whatever the caller's gradient or precision mode."""
     wanted = [p for p in model.parameters() if p.requires_grad]
     device = next((p.device.type for p in model.parameters()), "cpu")

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, interpolate
 
+from semlens_widgets.pipeline.attnlrp import KNOWN_ATTENTION, METHOD, attnlrp
 from semlens_widgets.pipeline.attribution import Rules, crp, rules_for
-from semlens_widgets.units import encode, unit_relevance
+from semlens_widgets.units import encode, unit_gradient
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +63,8 @@ def localise(
 
     Convolutional networks: CRP with ``EpsilonPlusFlat``, started from the neuron's own output.
     Layers behind attention: the neuron's own map over the patches, enlarged, which is what
-    SemanticLens (arXiv 2501.05398) does. `method_of` says which, and what is not exact.
+    SemanticLens (arXiv 2501.05398) does, or AttnLRP where the target asks for it and its attention
+    is known. `method_of` says which, and what is not exact.
 
     Parameters
     ----------
@@ -107,7 +109,11 @@ def localise(
     for some, which in zip(
         torch.split(images, batch_size), torch.split(picked, batch_size), strict=True
     ):
-        if _has_own_map(rules):
+        if _by_attnlrp(target, rules):
+            first = target.pooling == "cls"
+            start = partial(_own_gradient, neurons=which, axis=axis, encoder=encoder, first=first)
+            parts.append(attnlrp(target.model, layer, some, start))
+        elif _has_own_map(rules):
             output = target.output(some, layer)
             parts.append(_own_map(output, which, axis, encoder, some.shape[2:]))
         else:
@@ -124,7 +130,11 @@ def method_of(target: TargetModel, layer: str) -> str:
         return f"CRP {type(rules).__name__}, as given"
     if not _has_own_map(rules):
         return rules.method
-    return "token map" if len(rules.shape) == 2 else "activation map"
+    if _by_attnlrp(target, rules):
+        return METHOD
+    own = "token map" if len(rules.shape) == 2 else "activation map"
+    unknown = target.attention == "attnlrp" and rules.attention
+    return f"{own}; AttnLRP does not cover this attention" if unknown else own
 
 
 _KNOWN: WeakKeyDictionary[TargetModel, dict[str, Rules]] = WeakKeyDictionary()
@@ -232,7 +242,17 @@ def _box(box: Tensor) -> Box:
 
 
 def _has_own_map(rules: Rules | Composite) -> bool:
-    return isinstance(rules, Rules) and (rules.attention or len(rules.shape) == 2)
+    return isinstance(rules, Rules) and (bool(rules.attention) or len(rules.shape) == 2)
+
+
+def _by_attnlrp(target: TargetModel, rules: Rules | Composite) -> bool:
+    """Tell whether relevance is to be and can be propagated through attention."""
+    return (
+        target.attention == "attnlrp"
+        and isinstance(rules, Rules)
+        and bool(rules.attention)
+        and rules.attention <= KNOWN_ATTENTION
+    )
 
 
 def _check_neurons(
@@ -241,10 +261,12 @@ def _check_neurons(
     """Refuse neurons that do not exist or that cannot be traced to the layer's channels."""
     count = target.n_units(layer)
     if isinstance(rules, Rules):
-        if _has_own_map(rules) and len(rules.shape) == 1:
+        own_map = _has_own_map(rules) and not _by_attnlrp(target, rules)
+        if own_map and len(rules.shape) == 1:
             raise ValueError(
                 f"Layer {layer!r} lies behind attention and has no positions, so there is no map "
-                "to show; choose a layer whose output still has tokens."
+                "to show; choose a layer whose output still has tokens, or "
+                'TargetModel(..., attention="attnlrp").'
             )
         channels = rules.shape[target.channel_axis(layer) - 1]
         if callable(target.pooling) and count != channels and layer not in target.encoders:
@@ -265,11 +287,25 @@ def _own_relevance(
 ) -> Tensor:
     """Return the relevance of a layer's output that is each neuron's own value."""
     if encoder is not None:
-        return unit_relevance(encoder, output, neurons, axis)
+        return output * unit_gradient(encoder, output, neurons, axis)
     pick = torch.arange(len(output), device=output.device), neurons
     relevance = torch.zeros_like(output)
     relevance.movedim(axis, 1)[pick] = output.movedim(axis, 1)[pick]
     return relevance
+
+
+def _own_gradient(
+    output: Tensor, *, neurons: Tensor, axis: int, encoder: Encoder | None, first: bool
+) -> Tensor:
+    """Return the gradient of each neuron's own values, or that of its first token alone."""
+    if encoder is not None:
+        gradient = unit_gradient(encoder, output, neurons, axis)
+    else:
+        gradient = torch.zeros_like(output)
+        gradient.movedim(axis, 1)[torch.arange(len(output), device=output.device), neurons] = 1
+    if first and output.ndim == 3:
+        gradient.movedim(axis, 2)[:, 1:] = 0
+    return gradient
 
 
 def _own_map(

@@ -6,7 +6,7 @@ that are used twice get theirs twice, and no gradient is computed only to be rep
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,7 +24,7 @@ _PRODUCTS = {"mul", "__mul__", "__rmul__", "multiply"}
 _QUOTIENTS = {"div", "__truediv__", "divide", "true_divide"}
 _IN_PLACE = {"mul_", "__imul__", "multiply_", "div_", "__itruediv__", "divide_"}
 _ATTENTION = {"scaled_dot_product_attention", "multi_head_attention_forward", "softmax"}
-_ACTIVATIONS = {
+ACTIVATIONS = {
     "celu",
     "elu",
     "gelu",
@@ -77,7 +77,7 @@ def _epsilon(
     relevance: Tensor, operation: Any, values: Tensor, weight: Tensor, bias: Any, output: Tensor
 ) -> Tensor:
     """LRP-ε, with the bias taking its share (Bach et al. 2015)."""
-    share = relevance / _stable(output)
+    share = relevance / stable(output)
     return values * _spread(lambda v: operation(v, weight, bias), values, lambda _: share)
 
 
@@ -121,9 +121,9 @@ def _flat(
     )
 
 
-def _stable(values: Tensor) -> Tensor:
+def stable(values: Tensor, step: float = _STABILISER) -> Tensor:
     """Move values away from zero, as zennit does."""
-    return torch.where(values < 0, values - _STABILISER, values + _STABILISER)
+    return torch.where(values < 0, values - step, values + step)
 
 
 class _Sum(torch.autograd.Function):
@@ -142,7 +142,7 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         a, b, total = ctx.saved_tensors
-        share = grads[0] / _stable(total)
+        share = grads[0] / stable(total)
         return a * share, b * share, None
 
 
@@ -161,7 +161,7 @@ class _Average(torch.autograd.Function):
         with torch.enable_grad():
             leaf = values.detach().requires_grad_()
             mean = ctx.average(leaf)
-            (share,) = torch.autograd.grad(mean, leaf, grads[0] / _stable(mean.detach()))
+            (share,) = torch.autograd.grad(mean, leaf, grads[0] / stable(mean.detach()))
         return values * share, None
 
 
@@ -192,6 +192,22 @@ class _Product(torch.autograd.Function):
         return grads[0] / 2, grads[0] / 2
 
 
+class LinearCall(NamedTuple):
+    """A call of a linear function, and how to repeat it with other values and weights."""
+
+    values: Tensor
+    weight: Tensor
+    bias: Tensor | None
+    operation: Callable[[Tensor, Tensor, Tensor | None], Tensor]
+
+
+def linear_call(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> LinearCall:
+    """Take the arguments of ``torch.nn.functional.linear`` or a convolution apart."""
+    given = dict(zip(_LINEAR_ARGUMENTS, args, strict=False)) | kwargs
+    values, weight, bias = (given.pop(key, None) for key in _LINEAR_ARGUMENTS)
+    return LinearCall(values, weight, bias, lambda v, w, b: func(v, w, b, *args[3:], **given))
+
+
 class FunctionRules(TorchFunctionMode):
     """Gives functional code the rules of its modules; notes what the papers on CRP do not cover.
 
@@ -201,7 +217,7 @@ class FunctionRules(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.attention = False
+        self.attention: set[str] = set()  # functions that were called
         self._began = False  # whether the first linear layer has been seen
         self.notes: dict[str, None] = {}  # an ordered set
 
@@ -210,7 +226,7 @@ class FunctionRules(TorchFunctionMode):
     ) -> Any:
         name = getattr(func, "__name__", "")
         kwargs = kwargs or {}
-        self.attention |= name in _ATTENTION
+        self.attention |= {name} & _ATTENTION
         if name == "linear" or name in _CONVOLUTIONS:
             return self._linear(func, name, args, kwargs)
         if not any(map(_is_activation, args[:2])):
@@ -236,7 +252,7 @@ class FunctionRules(TorchFunctionMode):
             return self._scaled(func, args, 0)
         if name in _AVERAGES and args[0].ndim == 4:
             return _Average.apply(args[0], call)
-        if name in _ACTIVATIONS:
+        if name in ACTIVATIONS:
             return _Unchanged.apply(args[0], lambda values: call(values.clone()))  # it may mutate
         if name in _NORMS:
             if name != "batch_norm":
@@ -248,17 +264,12 @@ class FunctionRules(TorchFunctionMode):
         self.notes[words] = None
 
     def _linear(self, func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        given = dict(zip(_LINEAR_ARGUMENTS, args, strict=False)) | kwargs
-        values, weight, bias = (given.pop(key, None) for key in _LINEAR_ARGUMENTS)
-        if not _is_activation(values):
+        call = linear_call(func, args, kwargs)
+        if not _is_activation(call.values):
             return func(*args, **kwargs)
-
-        def operation(values: Tensor, weight: Tensor, bias: Tensor | None) -> Any:
-            return func(values, weight, bias, *args[3:], **given)
-
         rule = _flat if not self._began else _epsilon if name == "linear" else _z_plus
         self._began = True
-        return _Linear.apply(values, weight, bias, operation, rule)
+        return _Linear.apply(call.values, call.weight, call.bias, call.operation, rule)
 
     def _product(self, func: Any, args: tuple[Any, ...]) -> Any:
         varying = [_is_activation(arg) for arg in args]
