@@ -8,6 +8,7 @@ pass over the images.
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from semlens_widgets.images import ImageDataset
-    from semlens_widgets.target import Pooling
 
 _SAMPLED_PIXELS = 64  # per channel of the transformed probe
 _STEP = 1 / 32  # of pixel values; coarse, so that the last bits of a float decide nothing
 _SAMPLED_IMAGES = 8
+_ADDRESS = re.compile("0x[0-9a-f]+")
 
 
 def digest(parts: Iterable[Any]) -> str:
@@ -53,15 +54,23 @@ def of_architecture(model: nn.Module) -> str:
     return digest([*modules, *shapes])
 
 
-def of_pooling(pooling: Pooling) -> str:
-    """Name of the pooling; for a function also a digest of what it calls and of its weights.
+def of_function(function: str | Callable[..., Any]) -> str:
+    """Name of a function, with a digest of what it calls and of its weights; a string as it is.
 
     Constants in a function's code are not seen: give functions that differ in them two names.
     """
-    if not callable(pooling):
-        return pooling
-    name = getattr(pooling, "__qualname__", type(pooling).__qualname__)
-    return f"{name} {digest(_callable_parts(pooling))}"
+    if isinstance(function, str):
+        return function
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    return f"{name} {digest(_callable_parts(function))}"
+
+
+def of_composite(composite: object) -> str:
+    """Names of a composite of zennit and of its canonizers; what its rules are set to is unseen."""
+    if composite is None:
+        return ""
+    parts = [composite, *(getattr(composite, "canonizers", None) or ())]
+    return " ".join(type(part).__qualname__ for part in parts)
 
 
 def of_transform(transform: Callable[[Image.Image], Tensor]) -> str:
@@ -129,7 +138,7 @@ def _bytes(value: Tensor) -> Any:
 def _callable_parts(function: Any) -> list[Any]:
     """Collect what tells callables apart: weights, names they use, and what they close over."""
     if isinstance(function, nn.Module):
-        return [type(function).__qualname__, of_weights(function)]
+        return [_ADDRESS.sub("", repr(function)), of_weights(function)]
     if isinstance(function, Tensor):
         return [_bytes(function)]
     if isinstance(function, partial):

@@ -305,8 +305,9 @@ class SemanticLens:
         ]
         combined = combine_scores(torch.stack(columns, dim=1))
         rows, scores = scoring.rank_neurons(self._read, combined, layer, top)
-        found = self.neurons.loc[rows, ["layer", "neuron", "label"]]
-        return found.assign(score=scores).reset_index(drop=True)
+        found = self._read.neurons[["layer", "neuron"]].take(rows)
+        labels = self._labels["label"].take(rows)
+        return found.assign(label=labels, score=scores).reset_index(drop=True)
 
     def scores(
         self,

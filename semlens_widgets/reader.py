@@ -146,17 +146,16 @@ class AnalysisReader:
             similarity=contrast["similarity"],
         )
         frame = frame[frame["sample"] >= 0].reset_index(drop=True)
-        for prefix in ("", "contrast_"):
-            samples = frame[f"{prefix}sample"].to_numpy()
-            frame[f"{prefix}class_name"] = [self._class_name(sample) for sample in samples]
-            frame[f"{prefix}uri"] = [self._uri(sample) for sample in samples]
+        both = np.concatenate([frame["sample"], frame["contrast_sample"]])
+        about = self.store.rows("samples", both.clip(min=0)).to_pandas()
+        names = np.array([self._class_name(label) for label in about["label"]], object)
+        for prefix, half in (("", slice(len(frame))), ("contrast_", slice(len(frame), None))):
+            there = both[half] >= 0
+            frame[f"{prefix}class_name"] = np.where(there, names[half], "")
+            frame[f"{prefix}uri"] = np.where(there, about["uri"].to_numpy(object)[half], "")
         return frame
 
-    def _uri(self, sample: int) -> str:
-        return str(self.samples["uri"].iat[sample]) if sample >= 0 else ""
-
-    def _class_name(self, sample: int) -> str:
-        label = int(self.samples["label"].to_numpy()[sample]) if sample >= 0 else -1
+    def _class_name(self, label: int) -> str:
         return self.classes[label] if 0 <= label < len(self.classes) else ""
 
     def activations(self, row: int) -> NDArray[np.float32]:
@@ -167,9 +166,9 @@ class AnalysisReader:
     # -- pictures --------------------------------------------------------------------------------
 
     @cached_property
-    def _thumbnail_offsets(self) -> dict[int, int]:
-        samples = self.store.read("thumbnails", ["sample"]).column("sample").to_pylist()
-        return {sample: offset for offset, sample in enumerate(samples)}
+    def _thumbnail_offsets(self) -> pd.Series[int]:
+        samples = self.store.read("thumbnails", ["sample"]).column("sample").to_numpy()
+        return pd.Series(np.arange(len(samples)), index=samples)
 
     def thumbnails(self, samples: Sequence[int]) -> list[bytes]:
         """JPEGs of images that serve as an example of some neuron.
@@ -179,12 +178,10 @@ class AnalysisReader:
         KeyError
             If an image is no example, so that no thumbnail was kept.
         """
-        missing = [sample for sample in samples if sample not in self._thumbnail_offsets]
-        if missing:
-            raise KeyError(f"sample={missing[0]} is not an example of any neuron: no thumbnail.")
-        offsets = [self._thumbnail_offsets[sample] for sample in samples]
-        if not offsets:
-            return []
+        offsets = self._thumbnail_offsets.reindex(list(samples), fill_value=-1).to_numpy()
+        if (offsets < 0).any():
+            missing = samples[int(offsets.argmin())]
+            raise KeyError(f"sample={missing} is not an example of any neuron: no thumbnail.")
         jpegs: list[bytes] = self.store.rows("thumbnails", offsets).column("jpeg").to_pylist()
         return jpegs
 

@@ -60,7 +60,13 @@ class Plan:
             "weights": fingerprint.of_weights(self.target.model),
             "architecture": fingerprint.of_architecture(self.target.model),
             "layers": list(self.target.layers),
-            "pooling": fingerprint.of_pooling(self.target.pooling),
+            "pooling": fingerprint.of_function(self.target.pooling),
+            "units": {
+                layer: fingerprint.of_function(encoder)
+                for layer, encoder in self.target.encoders.items()
+            },
+            "composite": fingerprint.of_composite(self.target.composite),
+            "attention": getattr(self.target, "attention", "map"),
             "transform": fingerprint.of_transform(self.target.transform),
             "images": len(self.images),
             "uris": fingerprint.of_uris(self.images),

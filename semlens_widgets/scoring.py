@@ -54,14 +54,16 @@ def query_scores(
         model = needed(reader, foundation)
         prompts = embed_prompts(model, [text], templates).cpu()
         empty = embed_prompts(model, [""], templates).cpu() if correction == "empty" else None
-        return searching.text_scores(vectors, prompts, empty, mean)[:, 0]
+        return searching.unit_scores(vectors, searching.query_directions(prompts, empty), mean)[
+            :, 0
+        ]
     if isinstance(query, Image.Image):
         model = needed(reader, foundation)
         pixels = model.transform(query.convert("RGB")).unsqueeze(0)
-        return searching.image_scores(vectors, model.encode_images(pixels).cpu(), mean)[:, 0]
+        return searching.unit_scores(vectors, model.encode_images(pixels).float().cpu(), mean)[:, 0]
     if isinstance(query, tuple) and len(query) == 2:
         row = reader.row(*query)
-        return searching.image_scores(vectors, vectors[row : row + 1], mean)[:, 0]
+        return searching.unit_scores(vectors, vectors[row : row + 1], mean)[:, 0]
     raise TypeError(
         f"query is a {type(query).__name__}; give a text, a PIL image or (layer, neuron)."
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Stage:
 
 
 _IMAGES = ("images", "uris", "pictures")
-_TARGET = ("weights", "architecture", "layers", "pooling", "transform")
+_TARGET = ("weights", "architecture", "layers", "units", "pooling", "transform")
 _FOUNDATION = ("foundation", "foundation_dim", "foundation_transform")
 
 STAGES = (
@@ -50,8 +50,21 @@ STAGES = (
     Stage("classes", "class labels", ("classes",), ("collect",)),
     Stage("embed", "image embeddings", (*_IMAGES, *_FOUNDATION), (), ("embeddings",)),
     Stage("examples", "concept examples", ("n_examples",), ("collect",), ("neurons", "examples")),
-    Stage("heatmaps", "heatmaps", (*_IMAGES, *_TARGET), (), ("heatmaps",), keyed=True),
-    Stage("crops", "embeddings of crops", ("embedding", *_FOUNDATION), ("examples",), ("crops",)),
+    Stage(
+        "heatmaps",
+        "heatmaps",
+        (*_IMAGES, *_TARGET, "composite", "attention"),
+        (),
+        ("heatmaps",),
+        keyed=True,
+    ),
+    Stage(
+        "crops",
+        "embeddings of crops",
+        ("embedding", *_FOUNDATION),
+        ("examples", "heatmaps"),
+        ("crops",),
+    ),
     Stage(
         "contrasts",
         "contrastive examples",
@@ -91,10 +104,18 @@ class Stale:
     tables: tuple[str, ...]
 
 
-def stale_after(changed: Collection[str]) -> Stale:
-    """Find what depends on settings that changed, directly or through another stage."""
+def stale_after(changed: Collection[str], begun: Callable[[Stage], bool]) -> Stale:
+    """Find what depends on settings that changed, directly or through another stage.
+
+    Parameters
+    ----------
+    changed
+        Names of settings.
+    begun
+        Whether a stage has results; nothing can have been made of those of another one.
+    """
     found: list[Stage] = []
-    for stage in STAGES:
+    for stage in filter(begun, STAGES):
         names = {earlier.name for earlier in found}
         if names & set(stage.after) or set(changed) & set(stage.settings):
             found.append(stage)

@@ -14,6 +14,7 @@ import signal
 import threading
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,7 @@ __all__ = [
 
 _CHUNK_BYTES = 64 << 20
 _MOST_FILES = 128  # of a table before its commits are joined: each opening reads their list
+_ROWS_AT_ONCE = 1 << 16  # each batch costs a round trip to another thread
 _GRACE = timedelta(minutes=1)  # a reader that has opened an old version finishes with it
 
 
@@ -126,10 +128,9 @@ class AnalysisStore:
             recorded = self._manifest.settings
             # What an older release did not record cannot be compared, and counts as the same.
             changed = [key for key in settings if recorded.get(key, settings[key]) != settings[key]]
-            stale = stale_after(changed)
-            lost = [stage for stage in stale.stages if self._has_begun(stage)]
-            if lost and not recompute:
-                raise StoreError(self._refusal(settings, changed, lost))
+            stale = stale_after(changed, self._has_begun)
+            if stale.stages and not recompute:
+                raise StoreError(self._refusal(settings, changed, stale.stages))
             for stage in stale.stages:
                 self._manifest.stages.pop(stage.name, None)
             scratch = [f"scratch/{stage.name}-" for stage in stale.stages]
@@ -145,7 +146,7 @@ class AnalysisStore:
             or any(self._scratch_path.glob(f"{stage.name}-*"))
         )
 
-    def _refusal(self, settings: dict[str, Any], changed: list[str], lost: list[Stage]) -> str:
+    def _refusal(self, settings: dict[str, Any], changed: list[str], lost: Sequence[Stage]) -> str:
         recorded = self._manifest.settings
         lines = [f"  {key}: recorded {recorded[key]!r}, given {settings[key]!r}" for key in changed]
         return "\n".join(
@@ -268,7 +269,7 @@ class AnalysisStore:
         """Replace a table in one commit; readers see the old or the new one, never a mixture."""
         self._check_writable()
         with _interrupts_wait():
-            self._db().create_table(table, data, mode="overwrite")
+            self._db.create_table(table, data, mode="overwrite")
         self._join_commits(table)
 
     def append(self, table: str, data: pa.Table) -> None:
@@ -278,7 +279,7 @@ class AnalysisStore:
             if self.has(table):
                 self._table(table).add(data)
             else:
-                self._db().create_table(table, data)
+                self._db.create_table(table, data)
         self._join_commits(table)
 
     def _join_commits(self, table: str) -> None:
@@ -306,6 +307,7 @@ class AnalysisStore:
 
     # -- reading -------------------------------------------------------------------------------
 
+    @cached_property
     def _db(self) -> Any:
         os.environ.setdefault("LANCEDB_LOG", "error")  # it warns of every table that is new
         import lancedb
@@ -317,7 +319,7 @@ class AnalysisStore:
             raise StoreError(
                 f"The analysis in {str(self.path)!r} has no table {table!r} yet: call run() first."
             )
-        opened: Table = self._db().open_table(table)
+        opened: Table = self._db.open_table(table)
         return opened
 
     def has(self, table: str) -> bool:
@@ -328,11 +330,14 @@ class AnalysisStore:
     def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Read whole columns of a table."""
         source = self._table(table)
-        return source.search().select(list(columns or source.schema.names)).to_arrow()
+        query = source.search().select(list(columns or source.schema.names))
+        return query.to_batches(_ROWS_AT_ONCE).read_all()
 
-    def rows(self, table: str, offsets: Sequence[int]) -> pa.Table:
+    def rows(self, table: str, offsets: Sequence[int] | NDArray[np.integer[Any]]) -> pa.Table:
         """Read single rows by position, in the order given."""
         wanted = np.asarray(offsets, dtype=np.int64)
+        if not len(wanted):
+            return self._table(table).schema.empty_table()
         unique, back = np.unique(wanted, return_inverse=True)
         found = self._table(table).take_offsets(unique.tolist()).to_arrow()
         return found.take(back)

@@ -64,7 +64,8 @@ def text_scores(
     -----
     Semantic search of SemanticLens (arXiv 2501.05398, Methods, "Search").
     """
-    return _scores(vectors, query_directions(prompts, empty), mean_embedding)
+    directions = query_directions(prompts, empty)
+    return unit_scores(normalize(vectors.float(), dim=-1), directions, mean_embedding)
 
 
 def image_scores(vectors: Tensor, images: Tensor, mean_embedding: Tensor | None = None) -> Tensor:
@@ -86,7 +87,8 @@ def image_scores(vectors: Tensor, images: Tensor, mean_embedding: Tensor | None 
     """
     if images.ndim != 2:
         raise ValueError(f"images: expected shape (queries, dim), got {tuple(images.shape)}")
-    return _scores(vectors, normalize(images.float(), dim=-1), mean_embedding)
+    directions = normalize(images.float(), dim=-1)
+    return unit_scores(normalize(vectors.float(), dim=-1), directions, mean_embedding)
 
 
 def combine_scores(scores: Tensor) -> Tensor:
@@ -118,16 +120,32 @@ def rank(scores: Tensor, top: int | None = None) -> Tensor:
     if top is not None and top < 0:
         raise ValueError(f"top: expected None or a number of results, got {top}")
     # Ascending order of the negated scores: NaN sorts last either way round this way.
-    return torch.sort(-scores, stable=True).indices[:top]
+    if top is None or not 0 < top < len(scores):
+        return torch.sort(-scores, stable=True).indices[:top]
+    edge = scores.nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf).topk(top).values
+    best = torch.nonzero(~(scores < edge[-1]))[:, 0]  # all that tie at the edge, and NaN
+    return best[torch.sort(-scores[best], stable=True).indices[:top]]
 
 
-def _scores(vectors: Tensor, directions: Tensor, mean_embedding: Tensor | None) -> Tensor:
+def unit_scores(
+    vectors: Tensor, directions: Tensor, mean_embedding: Tensor | None = None
+) -> Tensor:
+    """Return the products of unit vectors ``(N, D)`` and directions ``(Q, D)``, ``(N, Q)``.
+
+    For vectors that are at unit length already, because bringing 100,000 of them there takes
+    several times as long as the product. Parameters as in :func:`text_scores`.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together.
+    """
     if vectors.ndim != 2 or vectors.shape[1] != directions.shape[1]:
         raise ValueError(
             f"vectors: expected shape (neurons, {directions.shape[1]}) to fit the queries, "
             f"got {tuple(vectors.shape)}"
         )
-    scores = normalize(vectors.float(), dim=-1) @ directions.T  # (N, Q)
+    scores = vectors @ directions.T  # (N, Q)
     if mean_embedding is None:
         return scores
     if mean_embedding.shape != directions.shape[1:]:
