@@ -173,9 +173,8 @@ def describe(scene: Scene) -> str:
 
 
 def vocabulary() -> list[str]:
-    """Return candidate labels: concepts with synonyms, kinds, and words for what is not there."""
-    words = [word for concept in CONCEPTS for word in SYNONYMS[concept]]
-    return [*words, *CLASSES, *DISTRACTORS]
+    """Return candidate labels: concepts, kinds, and words for what is in no picture."""
+    return [*CONCEPTS, *CLASSES, *DISTRACTORS]
 
 
 def off_world_captions(rng: np.random.Generator, count: int) -> list[str]:
@@ -187,7 +186,7 @@ def off_world_captions(rng: np.random.Generator, count: int) -> list[str]:
 def all_words() -> list[str]:
     """Return every word and phrase that this module can write or suggest."""
     phrases: list[str] = [*vocabulary(), *OFF_WORLD, *PREFIXES, *_NOUNS, *LABEL_TEMPLATES]
-    tables = (_CONCEPT_TEMPLATES, _TEXTURE_PHRASES, _GROUND_PHRASES)
+    tables = (SYNONYMS, _CONCEPT_TEMPLATES, _TEXTURE_PHRASES, _GROUND_PHRASES)
     phrases += [phrase for table in tables for group in table.values() for phrase in group]
     return [*phrases, *_ARTEFACT_LINKS]
 
