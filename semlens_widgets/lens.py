@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -11,9 +10,10 @@ import torch
 
 from semlens_widgets import run as stages
 from semlens_widgets import scoring
-from semlens_widgets.analysis.labels import check_candidates
+from semlens_widgets.analysis.measures import two_means
 from semlens_widgets.analysis.search import combine_scores
-from semlens_widgets.reader import AnalysisReader
+from semlens_widgets.labelling import Labelling
+from semlens_widgets.pipeline.thumbnails import jpeg
 from semlens_widgets.scoring import Correction, LensUnavailable, Query
 from semlens_widgets.store import AnalysisStore, StoredHeatmap, StoreError
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from semlens_widgets.widgets import ConceptGallery, ContrastPanel, Explorer, NeuronMap
 
 
-class SemanticLens:
+class SemanticLens(Labelling):
     """Look into a vision model: what each neuron stands for, and the evidence for it.
 
     Parameters
@@ -171,16 +171,10 @@ class SemanticLens:
         return self._plan
 
     def _forget(self) -> None:
-        for name in ("_read", "_labels", "vocabulary"):
+        for name in ("_read", "_labels", "_words", "vocabulary"):
             self.__dict__.pop(name, None)
 
     # -- looking ---------------------------------------------------------------------------------
-
-    @cached_property
-    def _read(self) -> AnalysisReader:
-        if not self.store.is_finished("vectors"):
-            raise StoreError("This analysis is not finished: call run() first.")
-        return AnalysisReader(self.store)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -230,6 +224,38 @@ class SemanticLens:
         """Pooled activation of one neuron on every image, ``(images,)``; NaN if unreadable."""
         return self._read.activations(self._read.row(layer, neuron))
 
+    def activation_histogram(
+        self, layer: str, neuron: int, bins: int = 48
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """How often a neuron is how active: counts ``(bins,)`` and edges ``(bins + 1,)``."""
+        values = self.activations(layer, neuron)
+        counts, edges = np.histogram(values[np.isfinite(values)], bins)
+        return counts.astype(np.int64), edges.astype(np.float64)
+
+    def example_clusters(self, layer: str, neuron: int) -> NDArray[np.int64]:
+        """Which of two groups each concept example belongs to, ``(examples,)``, by rank.
+
+        The two k-means clusters that polysemanticity compares; the first example is in group 0.
+        """
+        row = slice(at := self._read.row(layer, neuron), at + 1)
+        evidence = self._read.evidence
+        first = two_means(evidence.positives[row], evidence.valid[row])[0][evidence.valid[at]]
+        return (first != first[:1]).long().numpy()
+
+    def original(self, sample: int, side: int = 2048) -> bytes:
+        """JPEG of an image in its own resolution, `side` pixels at most.
+
+        Raises
+        ------
+        LensUnavailable
+            If the analysis was opened without the images.
+        """
+        if self.images is None:
+            raise LensUnavailable(
+                "The images are not at hand: give images= to SemanticLens to see them whole."
+            )
+        return jpeg(self.images.load(sample), side)
+
     def thumbnail(self, sample: int) -> bytes:
         """JPEG of an image that is an example of some neuron, 160 pixels at most."""
         return self._read.thumbnails([sample])[0]
@@ -259,7 +285,7 @@ class SemanticLens:
             self._read.forget_heatmap_index()
         return self._read.heatmaps(row, samples)
 
-    # -- searching and labelling -------------------------------------------------------------------
+    # -- searching; labelling is in labelling.py ---------------------------------------------------
 
     def search(
         self,
@@ -308,109 +334,6 @@ class SemanticLens:
         found = self._read.neurons[["layer", "neuron"]].take(rows)
         labels = self._labels["label"].take(rows)
         return found.assign(label=labels, score=scores).reset_index(drop=True)
-
-    def scores(
-        self,
-        layer: str,
-        neuron: int,
-        candidates: Sequence[str],
-        *,
-        method: str = "csp",
-        gamma: float = 1.0,
-        centred: bool = False,
-        templates: Sequence[str] | None = None,
-    ) -> pd.DataFrame:
-        """Score candidate labels for one neuron; parameters as in :meth:`label`.
-
-        Returns
-        -------
-        pandas.DataFrame
-            candidate, score, in the order given, duplicates dropped.
-        """
-        return scoring.candidate_scores(
-            self._read,
-            self.foundation,
-            self._read.row(layer, neuron),
-            candidates,
-            method=method,
-            gamma=gamma,
-            centred=centred,
-            templates=templates,
-        )
-
-    def label(
-        self,
-        candidates: Sequence[str],
-        *,
-        method: str = "csp",
-        gamma: float = 1.0,
-        centred: bool = False,
-        templates: Sequence[str] | None = None,
-        threshold: float | None = None,
-    ) -> pd.DataFrame:
-        """Give every neuron the candidate label that scores best, and keep it.
-
-        Parameters
-        ----------
-        candidates
-            Words or phrases to choose from.
-        method
-            ``"csp"``, ``"semanticlens"``, ``"difference"`` or ``"clip-dissect"``.
-        gamma
-            How much of the contrastive example CSP projects out, in [0, 1].
-        centred
-            Subtract from each candidate its mean similarity over all images.
-        templates
-            Sentences with ``{}`` where the candidate goes; by default the six of CSP.
-        threshold
-            Score below which a neuron is "unknown"; by default the score of the empty prompt.
-
-        Returns
-        -------
-        pandas.DataFrame
-            layer, neuron, label, score, margin (over the threshold).
-        """
-        self._labels = scoring.best_labels(
-            self._read,
-            self.foundation,
-            candidates,
-            method=method,
-            gamma=gamma,
-            centred=centred,
-            templates=templates,
-            threshold=threshold,
-        )
-        self.vocabulary = check_candidates(candidates)
-        self._keep_labels()
-        return self._labels.copy()
-
-    def set_label(self, layer: str, neuron: int, label: str, score: float | None = None) -> None:
-        """Give one neuron a label that a person chose, and keep it."""
-        (name,) = check_candidates([label])
-        row = self._read.row(layer, neuron)
-        self._labels.loc[row, ["label", "score", "margin"]] = [name, score, None]
-        self._keep_labels()
-
-    @cached_property
-    def _labels(self) -> pd.DataFrame:
-        if self.store.has("labels"):
-            return self.store.frame("labels")
-        return self._read.neurons[["layer", "neuron"]].assign(
-            label="", score=np.float32("nan"), margin=np.float32("nan")
-        )
-
-    @cached_property
-    def vocabulary(self) -> tuple[str, ...]:
-        """The candidates that :meth:`label` last chose from."""
-        if not self.store.has("vocabulary"):
-            return ()
-        return tuple(self.store.frame("vocabulary")["candidate"])
-
-    def _keep_labels(self) -> None:
-        if self.store.read_only:
-            return
-        with self.store.writing():
-            stages.write_labels(self.store, self._labels, self.vocabulary)
 
     # -- widgets ---------------------------------------------------------------------------------
 

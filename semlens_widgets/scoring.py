@@ -1,17 +1,15 @@
-"""Questions put to a finished analysis: which neurons fit a query, which label fits a neuron."""
+"""Questions put to a finished analysis: which neurons fit a query."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-import pandas as pd
 import torch
 from PIL import Image
 
 from semlens_widgets.analysis import labels as labelling
 from semlens_widgets.analysis import search as searching
-from semlens_widgets.foundation import CSP_TEMPLATES, embed_prompts
+from semlens_widgets.foundation import embed_prompts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from semlens_widgets.analysis.evidence import Evidence
     from semlens_widgets.foundation import FoundationModel
     from semlens_widgets.reader import AnalysisReader
 
@@ -81,67 +78,6 @@ def rank_neurons(
     return order.numpy(), scores[order].numpy()
 
 
-def candidate_scores(
-    reader: AnalysisReader,
-    foundation: FoundationModel | None,
-    row: int,
-    candidates: Sequence[str],
-    *,
-    method: str,
-    gamma: float,
-    centred: bool,
-    templates: Sequence[str] | None,
-) -> pd.DataFrame:
-    """Score candidate labels for one neuron; see :meth:`SemanticLens.scores`."""
-    names = labelling.check_candidates(candidates)
-    prompts = embed_prompts(needed(reader, foundation), names, templates or CSP_TEMPLATES).cpu()
-    prior = None
-    if labelling.check_method(method) == "clip-dissect":
-        prior = labelling.wpmi_prior(reader.evidence, prompts, centred=centred)
-    scores = labelling.score(
-        _one(reader.evidence, row),
-        prompts,
-        method=method,
-        gamma=gamma,
-        centred=centred,
-        prior=prior,
-    )
-    return pd.DataFrame({"candidate": names, "score": scores[0].numpy()})
-
-
-def best_labels(
-    reader: AnalysisReader,
-    foundation: FoundationModel | None,
-    candidates: Sequence[str],
-    *,
-    method: str,
-    gamma: float,
-    centred: bool,
-    templates: Sequence[str] | None,
-    threshold: float | None,
-) -> pd.DataFrame:
-    """Choose the best candidate for every neuron; see :meth:`SemanticLens.label`."""
-    names = labelling.check_candidates(candidates)
-    model = needed(reader, foundation)
-    prompts = embed_prompts(model, names, templates or CSP_TEMPLATES).cpu()
-
-    def score(empty: Tensor | None = None) -> Tensor:
-        return labelling.score(
-            reader.evidence, prompts, method=method, gamma=gamma, centred=centred, empty=empty
-        )
-
-    scores = score()
-    bar = None
-    if threshold is None:
-        empty = embed_prompts(model, [""], templates or CSP_TEMPLATES).cpu()
-        best = scores.max(dim=1)
-        bar = best.values - score(empty).gather(1, best.indices[:, None])[:, 0]
-    found = labelling.assign(scores, names, bar, threshold)
-    return reader.neurons[["layer", "neuron"]].assign(
-        label=found.labels, score=found.score.numpy(), margin=found.margin.numpy()
-    )
-
-
 def needed(reader: AnalysisReader, foundation: FoundationModel | None) -> FoundationModel:
     """Return the foundation model, or say how to give it."""
     if foundation is None:
@@ -154,17 +90,3 @@ def needed(reader: AnalysisReader, foundation: FoundationModel | None) -> Founda
 
 class LensUnavailable(RuntimeError):  # noqa: N818 - it names a state, not a mistake
     """The analysis was opened without something that this needs; the message says what to give."""
-
-
-def _one(evidence: Evidence, row: int) -> Evidence:
-    rows = slice(row, row + 1)
-    top_samples = evidence.top_samples
-    return replace(
-        evidence,
-        positives=evidence.positives[rows],
-        negatives=evidence.negatives[rows],
-        activations=evidence.activations[rows],
-        valid=evidence.valid[rows],
-        contrasted=evidence.contrasted[rows],
-        top_samples=None if top_samples is None else top_samples[rows],
-    )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
 
@@ -64,6 +66,47 @@ class Evidence:
 
     def __len__(self) -> int:
         return len(self.positives)
+
+
+def one_neuron(evidence: Evidence, row: int) -> Evidence:
+    """Return the evidence on one neuron alone."""
+    rows = slice(row, row + 1)
+    top_samples = evidence.top_samples
+    return replace(
+        evidence,
+        positives=evidence.positives[rows],
+        negatives=evidence.negatives[rows],
+        activations=evidence.activations[rows],
+        valid=evidence.valid[rows],
+        contrasted=evidence.contrasted[rows],
+        top_samples=None if top_samples is None else top_samples[rows],
+    )
+
+
+def without_pairs(evidence: Evidence, ranks: Sequence[int]) -> Evidence:
+    """Return the evidence as if some examples, by rank, and their contrasts did not exist.
+
+    The most activating images begin with the examples and lose the same ranks.
+
+    Raises
+    ------
+    ValueError
+        If there is no such rank.
+    """
+    examples = evidence.valid.shape[1]
+    for rank in ranks:
+        if not 0 <= rank < examples:
+            raise ValueError(f"exclude: rank {rank} is outside 0..{examples - 1}.")
+    if not ranks:
+        return evidence
+    gone = list(ranks)
+    valid, contrasted = evidence.valid.clone(), evidence.contrasted.clone()
+    valid[:, gone] = contrasted[:, gone] = False
+    top_samples = evidence.top_samples
+    if top_samples is not None:
+        top_samples = top_samples.clone()
+        top_samples[:, [rank for rank in gone if rank < top_samples.shape[1]]] = -1
+    return replace(evidence, valid=valid, contrasted=contrasted, top_samples=top_samples)
 
 
 def gather_evidence(

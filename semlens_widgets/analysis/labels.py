@@ -32,11 +32,14 @@ __all__ = [
     "Method",
     "assign",
     "check_candidates",
+    "check_gamma",
     "check_method",
     "csp_vectors",
+    "csp_weights",
     "gather_evidence",
     "score",
     "semantic_vectors",
+    "text_directions",
     "wpmi_prior",
 ]
 
@@ -58,6 +61,12 @@ def check_method(method: str) -> Method:
     close = get_close_matches(str(method).lower(), METHODS, n=1, cutoff=0.4)
     hint = f"did you mean {close[0]!r}? " if close else ""
     raise ValueError(f"method: unknown {method!r}; {hint}choose one of {', '.join(METHODS)}")
+
+
+def check_gamma(gamma: float) -> None:
+    """Raise ValueError unless ``gamma`` lies in [0, 1]."""
+    if not 0 <= gamma <= 1:
+        raise ValueError(f"gamma: expected a number from 0 (no contrast) to 1 (full), got {gamma}")
 
 
 def check_candidates(candidates: Sequence[str]) -> tuple[str, ...]:
@@ -138,7 +147,7 @@ def score(
     CSP: arXiv 2604.22477. SemanticLens: arXiv 2501.05398. CLIP-Dissect: arXiv 2204.10965.
     """
     method = check_method(method)
-    texts = _texts(evidence, prompts, empty)
+    texts = text_directions(evidence, prompts, empty)
     if method == "clip-dissect":
         joint = wpmi(evidence, texts, centred=centred)
         if prior is None:
@@ -179,18 +188,22 @@ def csp_vectors(evidence: Evidence, gamma: float = 1.0) -> Tensor:
     -----
     Contrastive Semantic Projection (arXiv 2604.22477).
     """
-    if not 0 <= gamma <= 1:
-        raise ValueError(f"gamma: expected a number from 0 (no contrast) to 1 (full), got {gamma}")
-    weights = evidence.activations.float().nan_to_num(nan=0.0).clamp(min=0) * evidence.valid
-    weights = torch.where(weights.any(1, keepdim=True), weights, evidence.valid.float())
-    # Dividing by the largest first: the weights of a neuron may be as small or large as floats get.
-    weights = weights / weights.amax(1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
+    check_gamma(gamma)
+    weights = csp_weights(evidence)
     positives, negatives = evidence.positives.float(), evidence.negatives.float()
     cosine = (positives * negatives).sum(2) * evidence.contrasted  # (N, m)
     # sum_i a_i r_i in two products, so that no (N, m, D) array of residuals is made.
     total = torch.einsum("nm,nmd->nd", weights, positives)
     total = total - torch.einsum("nm,nmd->nd", gamma * weights * cosine, negatives)
     return normalize(total / weights.sum(1, keepdim=True).clamp(min=1.0), dim=1)
+
+
+def csp_weights(evidence: Evidence) -> Tensor:
+    """Return the weight a_i of every pair in :func:`csp_vectors`, ``(N, m)``, at most 1."""
+    weights = evidence.activations.float().nan_to_num(nan=0.0).clamp(min=0) * evidence.valid
+    weights = torch.where(weights.any(1, keepdim=True), weights, evidence.valid.float())
+    # Dividing by the largest first: the weights of a neuron may be as small or large as floats get.
+    return weights / weights.amax(1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
 
 
 def wpmi_prior(
@@ -211,7 +224,7 @@ def wpmi_prior(
     ValueError
         As :func:`score`.
     """
-    return log_mean_exp(wpmi(evidence, _texts(evidence, prompts, empty), centred=centred))
+    return log_mean_exp(wpmi(evidence, text_directions(evidence, prompts, empty), centred=centred))
 
 
 @dataclass(frozen=True)
@@ -303,8 +316,14 @@ def _linear_scores(
     return scores - ~contrasted * offset
 
 
-def _texts(evidence: Evidence, prompts: Tensor, empty: Tensor | None) -> Tensor:
-    """Return T(t) averaged over templates, ``(T, D)`` of unit length, the empty text last."""
+def text_directions(evidence: Evidence, prompts: Tensor, empty: Tensor | None = None) -> Tensor:
+    """Return T(t) averaged over templates, ``(T, D)`` of unit length, the empty text last.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit the evidence.
+    """
     dim = evidence.positives.shape[2]
     if prompts.ndim != 3 or not len(prompts) or prompts.shape[1] == 0 or prompts.shape[2] != dim:
         raise ValueError(

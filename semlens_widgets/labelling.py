@@ -1,0 +1,257 @@
+"""The labels of a lens: scored, explained, chosen, kept."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn.functional import normalize
+
+from semlens_widgets import run as stages
+from semlens_widgets.analysis import labels as scorers
+from semlens_widgets.analysis.contributions import contributions
+from semlens_widgets.analysis.evidence import one_neuron, without_pairs
+from semlens_widgets.foundation import CSP_TEMPLATES, embed_prompts
+from semlens_widgets.reader import AnalysisReader
+from semlens_widgets.scoring import needed
+from semlens_widgets.store import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from semlens_widgets.foundation import FoundationModel
+    from semlens_widgets.store import AnalysisStore
+
+_MOST_TEXTS = 50_000
+_MOST_PRIORS = 16
+
+
+class Words:
+    """Text embeddings and the priors of CLIP-Dissect, each computed once.
+
+    A label typed beside a thousand others costs one text; a change of scorer costs none.
+    """
+
+    def __init__(self, reader: AnalysisReader, foundation: FoundationModel) -> None:
+        self.reader = reader
+        self.foundation = foundation
+        self._known: dict[tuple[str, ...], tuple[dict[str, int], Tensor]] = {}
+        self._priors: OrderedDict[object, Tensor] = OrderedDict()
+
+    def prompts(self, names: Sequence[str], templates: Sequence[str] | None) -> Tensor:
+        """Embed texts, averaged over the templates, ``(1, texts, dim)`` of unit length."""
+        key = tuple(templates or CSP_TEMPLATES)
+        places, vectors = self._known.get(key, ({}, torch.empty(0, self.foundation.dim)))
+        new = [name for name in dict.fromkeys(names) if name not in places]
+        if new:
+            if len(places) + len(new) > _MOST_TEXTS:
+                return self._embed(names, key)[None]
+            vectors = torch.cat([vectors, self._embed(new, key)])
+            places |= {name: len(places) + at for at, name in enumerate(new)}
+            self._known[key] = (places, vectors)
+        return vectors[[places[name] for name in names]][None]
+
+    def _embed(self, names: Sequence[str], templates: tuple[str, ...]) -> Tensor:
+        return normalize(embed_prompts(self.foundation, names, templates).cpu().mean(0), dim=1)
+
+    def prior(
+        self, names: Sequence[str], templates: Sequence[str] | None, *, centred: bool
+    ) -> Tensor:
+        """Return the prior of each candidate over all neurons, ``(candidates,)``."""
+        key = (tuple(names), tuple(templates or ()), centred)
+        if key not in self._priors:
+            prompts = self.prompts(names, templates)
+            self._priors[key] = scorers.wpmi_prior(self.reader.evidence, prompts, centred=centred)
+            while len(self._priors) > _MOST_PRIORS:
+                self._priors.popitem(last=False)
+        self._priors.move_to_end(key)
+        return self._priors[key]
+
+
+class Labelling:
+    """The part of a lens that scores and keeps labels; see :class:`SemanticLens`."""
+
+    foundation: FoundationModel | None
+    store: AnalysisStore
+
+    @cached_property
+    def _read(self) -> AnalysisReader:
+        if not self.store.is_finished("vectors"):
+            raise StoreError("This analysis is not finished: call run() first.")
+        return AnalysisReader(self.store)
+
+    @property
+    def _texts(self) -> Words:
+        foundation = needed(self._read, self.foundation)
+        words: Words | None = self.__dict__.get("_words")
+        if words is None or words.foundation is not foundation or words.reader is not self._read:
+            words = self.__dict__["_words"] = Words(self._read, foundation)
+        return words
+
+    def scores(
+        self,
+        layer: str,
+        neuron: int,
+        candidates: Sequence[str],
+        *,
+        method: str = "csp",
+        gamma: float = 1.0,
+        centred: bool = False,
+        templates: Sequence[str] | None = None,
+        exclude: Sequence[int] = (),
+    ) -> pd.DataFrame:
+        """Score candidate labels for one neuron; parameters as in :meth:`label`.
+
+        Parameters
+        ----------
+        exclude
+            Ranks of examples to leave out, with their contrastive examples.
+
+        Returns
+        -------
+        pandas.DataFrame
+            candidate, score, in the order given, duplicates dropped.
+        """
+        names = scorers.check_candidates(candidates)
+        words = self._texts
+        prior = None
+        if scorers.check_method(method) == "clip-dissect":
+            prior = words.prior(names, templates, centred=centred)
+        evidence = one_neuron(self._read.evidence, self._read.row(layer, neuron))
+        scores = scorers.score(
+            without_pairs(evidence, exclude),
+            words.prompts(names, templates),
+            method=method,
+            gamma=gamma,
+            centred=centred,
+            prior=prior,
+        )
+        return pd.DataFrame({"candidate": names, "score": scores[0].numpy()})
+
+    def contributions(
+        self,
+        layer: str,
+        neuron: int,
+        candidates: Sequence[str],
+        *,
+        method: str = "csp",
+        gamma: float = 1.0,
+        centred: bool = False,
+        templates: Sequence[str] | None = None,
+        exclude: Sequence[int] = (),
+    ) -> pd.DataFrame:
+        """Tell which examples speak for which label: each one's part of the score.
+
+        Parameters as in :meth:`scores`; ``"clip-dissect"`` cannot be shared out.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per rank and one column per candidate, which sums to the candidate's score.
+        """
+        names = scorers.check_candidates(candidates)
+        row = self._read.row(layer, neuron)
+        parts = contributions(
+            without_pairs(one_neuron(self._read.evidence, row), exclude),
+            self._texts.prompts(names, templates),
+            method=method,
+            gamma=gamma,
+            centred=centred,
+        )[0]
+        there = self._read.evidence.valid[row]
+        ranks = pd.Index(torch.arange(len(there))[there].numpy(), name="rank")
+        return pd.DataFrame(parts[there].numpy(), index=ranks, columns=list(names))
+
+    def label(
+        self,
+        candidates: Sequence[str],
+        *,
+        method: str = "csp",
+        gamma: float = 1.0,
+        centred: bool = False,
+        templates: Sequence[str] | None = None,
+        threshold: float | None = None,
+    ) -> pd.DataFrame:
+        """Give every neuron the candidate label that scores best, and keep it.
+
+        Parameters
+        ----------
+        candidates
+            Words or phrases to choose from.
+        method
+            ``"csp"``, ``"semanticlens"``, ``"difference"`` or ``"clip-dissect"``.
+        gamma
+            How much of the contrastive example CSP projects out, in [0, 1].
+        centred
+            Subtract from each candidate its mean similarity over all images.
+        templates
+            Sentences with ``{}`` where the candidate goes; by default the six of CSP.
+        threshold
+            Score below which a neuron is "unknown"; by default the score of the empty prompt.
+
+        Returns
+        -------
+        pandas.DataFrame
+            layer, neuron, label, score, margin (over the threshold).
+        """
+        names = scorers.check_candidates(candidates)
+        words = self._texts
+        prompts = words.prompts(names, templates)
+
+        def score(empty: Tensor | None = None) -> Tensor:
+            return scorers.score(
+                self._read.evidence,
+                prompts,
+                method=method,
+                gamma=gamma,
+                centred=centred,
+                empty=empty,
+            )
+
+        scores = score()
+        bar = None
+        if threshold is None:
+            best = scores.max(dim=1)
+            rest = score(words.prompts([""], templates)).gather(1, best.indices[:, None])[:, 0]
+            bar = best.values - rest
+        found = scorers.assign(scores, names, bar, threshold)
+        self._labels = self._read.neurons[["layer", "neuron"]].assign(
+            label=found.labels, score=found.score.numpy(), margin=found.margin.numpy()
+        )
+        self.vocabulary = names
+        self._keep_labels()
+        return self._labels.copy()
+
+    def set_label(self, layer: str, neuron: int, label: str, score: float | None = None) -> None:
+        """Give one neuron a label that a person chose, and keep it."""
+        (name,) = scorers.check_candidates([label])
+        row = self._read.row(layer, neuron)
+        self._labels.loc[row, ["label", "score", "margin"]] = [name, score, None]
+        self._keep_labels()
+
+    @cached_property
+    def _labels(self) -> pd.DataFrame:
+        if self.store.has("labels"):
+            return self.store.frame("labels")
+        return self._read.neurons[["layer", "neuron"]].assign(
+            label="", score=np.float32("nan"), margin=np.float32("nan")
+        )
+
+    @cached_property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The candidates that :meth:`label` last chose from."""
+        if not self.store.has("vocabulary"):
+            return ()
+        return tuple(self.store.frame("vocabulary")["candidate"])
+
+    def _keep_labels(self) -> None:
+        if self.store.read_only:
+            return
+        with self.store.writing():
+            stages.write_labels(self.store, self._labels, self.vocabulary)

@@ -1,0 +1,96 @@
+"""Scores without some pairs, their parts, groups and originals, asked of a lens."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import semlens_widgets as slw
+from semlens_widgets.scoring import LensUnavailable
+from tests.colour_world import ColourFoundation
+
+NAMES = ["red", "green", "blue"]
+
+
+def test_contributions_sum_to_the_scores_with_and_without_some_pairs(colour_lens):
+    lens = colour_lens().run()
+    for method in ("csp", "semanticlens", "difference"):
+        for exclude in ([], [0, 3]):
+            settings = {"method": method, "gamma": 0.5, "exclude": exclude}
+            scores = lens.scores("mixed", 1, NAMES, **settings)
+            parts = lens.contributions("mixed", 1, NAMES, **settings)
+            assert parts.columns.tolist() == NAMES
+            assert (
+                parts.index.tolist() == [rank for rank in range(6) if rank not in exclude]
+                or (parts.loc[exclude].to_numpy() == 0).all()
+            )
+            np.testing.assert_allclose(parts.sum(), scores["score"], atol=1e-5)
+
+
+def test_leaving_out_a_pair_changes_the_scores(colour_lens):
+    lens = colour_lens().run()
+    whole, less = (lens.scores("mixed", 1, NAMES, exclude=ranks)["score"] for ranks in ([], [0]))
+    assert not np.allclose(whole, less, atol=1e-6)
+    with pytest.raises(ValueError, match=r"rank 6 is outside 0\.\.5"):
+        lens.scores("mixed", 1, NAMES, exclude=[6])
+
+
+def test_each_text_is_embedded_once(colour_lens):
+    asked = []
+
+    class Listening(ColourFoundation):
+        def encode_text(self, texts):
+            asked.extend(texts)
+            return super().encode_text(texts)
+
+    lens = colour_lens(foundation=Listening()).run()
+    lens.scores("seen", 0, NAMES, templates=["{}"])
+    lens.scores("seen", 1, [*NAMES, "grey"], templates=["{}"], method="clip-dissect")
+    assert asked == [*NAMES, "grey"]
+    lens.scores("seen", 1, ["grey"], templates=["a {}"])
+    assert asked[4:] == ["a grey"]
+
+
+def test_the_prior_is_computed_once_for_the_same_candidates(colour_lens, monkeypatch):
+    lens = colour_lens().run()
+    from semlens_widgets.analysis import labels
+
+    calls = []
+    real = labels.wpmi_prior
+    monkeypatch.setattr(labels, "wpmi_prior", lambda *a, **k: calls.append(1) or real(*a, **k))
+    for neuron in range(3):
+        lens.scores("seen", neuron, NAMES, method="clip-dissect")
+    lens.scores("seen", 0, NAMES, method="clip-dissect", gamma=0.2)
+    assert len(calls) == 1
+    lens.scores("seen", 0, NAMES, method="clip-dissect", centred=True)
+    lens.scores("seen", 0, NAMES[::-1], method="clip-dissect")
+    assert len(calls) == 3
+
+
+def test_groups_are_those_of_polysemanticity(colour_lens):
+    lens = colour_lens().run()
+    groups = lens.example_clusters("mixed", 3)
+    assert groups.shape == (6,)
+    assert groups[0] == 0
+    assert set(groups) <= {0, 1}
+
+
+def test_the_histogram_counts_every_readable_image(colour_lens):
+    lens = colour_lens().run()
+    counts, edges = lens.activation_histogram("seen", 0, bins=10)
+    values = lens.activations("seen", 0)
+    assert counts.sum() == 60
+    assert (edges[0], edges[-1]) == pytest.approx((values.min(), values.max()))
+
+
+def test_originals_are_whole_and_need_the_images(colour_lens, tmp_path):
+    big = [Image.new("RGB", (400, 300), (i, 90, 200)) for i in range(8)]
+    lens = colour_lens(images=slw.ImageDataset.from_list(big)).run()
+    assert Image.open(io.BytesIO(lens.thumbnail(0))).size == (160, 120)
+    assert Image.open(io.BytesIO(lens.original(0))).size == (400, 300)
+    assert Image.open(io.BytesIO(lens.original(0, side=200))).size == (200, 150)
+    with pytest.raises(LensUnavailable, match="images="):
+        slw.open(tmp_path / "analysis").original(0)
