@@ -84,12 +84,19 @@ class SparseEncoder(nn.Module):
                 raise ValueError(f"{name} has shape {tuple(value.shape)}; expected ({size},).")
         if top is not None and not 1 <= top <= units:
             raise ValueError(f"top={top} must be between 1 and the number of units, {units}.")
-        self.top = top
         self.weight = nn.Parameter(weight.detach().clone())
         self.bias = nn.Parameter(torch.zeros(units) if bias is None else bias.detach().clone())
         self.centre = nn.Parameter(
             torch.zeros(channels) if centre is None else centre.detach().clone()
         )
+
+        self.kept: Tensor  # a buffer, so that it is part of what is saved and compared
+        self.register_buffer("kept", torch.tensor(top or 0))
+
+    @property
+    def top(self) -> int | None:
+        """How many units are kept at each position; None for all positive ones."""
+        return int(self.kept) or None
 
     def extra_repr(self) -> str:
         """State sizes and sparsity."""
@@ -99,8 +106,9 @@ class SparseEncoder(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         """Encode (..., channels) as (..., units), none negative."""
         encoded = nn.functional.linear(values - self.centre, self.weight, self.bias)
-        if self.top is not None:
-            best = encoded.topk(self.top, dim=-1)
+        top = self.top
+        if top is not None:
+            best = encoded.topk(top, dim=-1)
             encoded = torch.zeros_like(encoded).scatter(-1, best.indices, best.values)
         return encoded.relu()
 
