@@ -5,9 +5,11 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import traitlets
 
 from semlens_widgets.analysis.labels import METHODS
+from semlens_widgets.foundation import CSP_TEMPLATES
 from semlens_widgets.widgets import _answers
 from semlens_widgets.widgets._base import Handler, LensWidget, Reply, asset, close_matches
 from semlens_widgets.widgets._sheet import COLUMNS, sheet_png
@@ -18,6 +20,17 @@ if TYPE_CHECKING:
     from semlens_widgets.lens import SemanticLens
 
 _SUGGESTIONS = 8
+#: Scores that are kept in a saved notebook, and candidates whose scores are taken apart.
+_KEPT = 64
+_MOST_WORDS = 5_000
+TEMPLATES = {"csp": CSP_TEMPLATES, "plain": ("{}",)}
+
+
+def _best(pairs: Sequence[Sequence[Any]], most: int) -> list[list[Any]]:
+    def key(pair: Sequence[Any]) -> float:
+        return float("inf") if pair[1] is None else -pair[1]
+
+    return [list(pair) for pair in sorted(pairs, key=key)[:most]]
 
 
 def distinct(candidates: Iterable[Any]) -> tuple[list[str], list[str]]:
@@ -64,10 +77,18 @@ class ContrastPanel(LensWidget):
         The analysis to look at.
     layer, neuron : str, int, optional
         The neuron to show; also the trait ``active``, which may be set at any time.
-    **options
-        ``candidates`` (labels to score; empty: the neuron's own label and the best of
-        ``lens.vocabulary``), ``method`` (one of ``METHODS``), ``gamma`` (0 to 1, for CSP),
-        ``centred`` (subtract each text's mean similarity over all images).
+    candidates : list of str
+        Labels to score; empty: the neuron's own label and the best of ``lens.vocabulary``.
+    method : str
+        One of ``METHODS``.
+    gamma : float
+        How much of the contrastive example CSP takes out, 0 to 1.
+    centred : bool
+        Subtract each text's mean similarity over all images.
+    templates : {"csp", "plain"}
+        The six sentences of CSP around each label, or the label alone.
+    excluded : list of int
+        Ranks of the pairs that are left out; empty again when the neuron changes.
 
     Attributes
     ----------
@@ -87,12 +108,18 @@ class ContrastPanel(LensWidget):
     centred = traitlets.Bool(False, help="Subtract each text's mean over all images.").tag(
         sync=True
     )
-    scores: traitlets.List[Any] = traitlets.List(read_only=True, help="The last scores.").tag(
+    templates = traitlets.Enum(tuple(TEMPLATES), "csp", help="Sentences around a label.").tag(
         sync=True
+    )
+    excluded = traitlets.List(traitlets.Int(min=0), help="Ranks of the pairs left out.")
+    scores: traitlets.List[Any] = traitlets.List(read_only=True, help="The last scores.").tag(
+        sync=True, to_json=lambda value, _widget: _best(value, _KEPT)
     )
     accepted = traitlets.Dict(
         None, allow_none=True, read_only=True, help="The last accepted label."
     ).tag(sync=True)
+    #: With the neuron they belong to, so that no change of neuron can mix them up.
+    _excluded = traitlets.Dict(None, allow_none=True).tag(sync=True)
     _revision = traitlets.Int(0).tag(sync=True)
 
     def __init__(
@@ -102,7 +129,10 @@ class ContrastPanel(LensWidget):
         neuron: int | None = None,
         **options: Any,
     ) -> None:
+        excluded = options.pop("excluded", None)
         super().__init__(lens, **_answers.with_active(options, layer, neuron))
+        if excluded is not None:
+            self.excluded = excluded
 
     def refresh(self) -> None:
         """Ask the browser to fetch the neuron's label and measures again."""
@@ -135,6 +165,31 @@ class ContrastPanel(LensWidget):
             raise traitlets.TraitError(f"gamma must lie between 0 and 1, got {gamma}.")
         return gamma
 
+    @traitlets.validate("excluded")
+    def _ranks_of_examples(self, proposal: dict[str, Any]) -> list[int]:
+        ranks = sorted(set(proposal["value"]))
+        if ranks and self.active is None:
+            raise traitlets.TraitError("excluded: choose a neuron first (active).")
+        if ranks and ranks[-1] >= self.lens.n_examples:
+            raise traitlets.TraitError(
+                f"excluded: there is no rank {ranks[-1]}; {self.lens.n_examples} examples are kept."
+            )
+        return ranks
+
+    @traitlets.observe("excluded")
+    def _tell_excluded(self, change: dict[str, Any]) -> None:
+        if self.active is not None and change["new"] != self._ranks():
+            layer, neuron = self.active
+            self._excluded = {"layer": layer, "neuron": neuron, "ranks": change["new"]}
+
+    @traitlets.observe("active", "_excluded")
+    def _hear_excluded(self, _change: object) -> None:
+        self.excluded = self._ranks()
+
+    def _ranks(self) -> list[int]:
+        of = self._excluded or {}
+        return list(of["ranks"]) if (of.get("layer"), of.get("neuron")) == self.active else []
+
     def _score(self, params: Mapping[str, Any]) -> Reply:
         """Score the candidates named; without any, suggest the best of what the lens knows."""
         layer, neuron = _answers.neuron_of(params)
@@ -142,19 +197,31 @@ class ContrastPanel(LensWidget):
         suggest = not candidates
         if suggest:
             candidates = self._known_labels(layer, neuron)
-        pairs: list[list[Any]] = []
-        if candidates:
-            settings = {
-                name: params[name] for name in ("method", "gamma", "centred") if name in params
-            }
-            table = self.lens.scores(layer, neuron, candidates, **settings)
-            scores = map(_answers.number, table["score"])
-            pairs = [list(pair) for pair in zip(table["candidate"], scores, strict=True)]
+        if not candidates:
+            self.set_trait("scores", [])
+            return {"scores": [], "explained": []}, []
+        settings = {name: params[name] for name in ("method", "gamma", "centred") if name in params}
+        if "templates" in params:
+            settings["templates"] = TEMPLATES[params["templates"]]
+        if params.get("exclude"):
+            settings["exclude"] = [int(rank) for rank in params["exclude"]]
+        table = self.lens.scores(layer, neuron, candidates, **settings)
+        scores = map(_answers.number, table["score"])
+        pairs = [list(pair) for pair in zip(table["candidate"], scores, strict=True)]
         if suggest:
-            pairs.sort(key=lambda pair: float("inf") if pair[1] is None else -pair[1])
-            pairs = pairs[:_SUGGESTIONS]
+            pairs = _best(pairs, _SUGGESTIONS)
         self.set_trait("scores", pairs)
-        return {"scores": pairs}, []
+        if settings.get("method") == "clip-dissect":
+            return {"scores": pairs, "explained": []}, []
+        explained = [name for name, _ in _best(pairs, _KEPT)]
+        parts = self.lens.contributions(layer, neuron, explained, **settings)
+        values = np.ascontiguousarray(parts.to_numpy(dtype=np.float32).T)
+        return {"scores": pairs, "explained": explained}, [values.tobytes()]
+
+    def _vocabulary(self, _params: Mapping[str, Any]) -> Reply:
+        """Answer the labels that the lens knows, to choose from."""
+        words = [str(word) for word in getattr(self.lens, "vocabulary", ())]
+        return {"words": words[:_MOST_WORDS], "total": len(words)}, []
 
     def _known_labels(self, layer: str, neuron: int) -> list[str]:
         own = _answers.facts(self.lens.neurons, layer, neuron)["label"]
@@ -177,6 +244,7 @@ class ContrastPanel(LensWidget):
         "pairs": _pairs,
         "thumbnails": _answers.thumbnails,
         "scores": _score,
+        "vocabulary": _vocabulary,
         "accept": _accept,
     }
 

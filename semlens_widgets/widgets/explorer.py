@@ -10,19 +10,38 @@ import pandas as pd
 import traitlets
 
 from semlens_widgets.widgets import _answers
-from semlens_widgets.widgets._base import Handler, LensWidget, Reply, asset
+from semlens_widgets.widgets._base import (
+    Handler,
+    LensWidget,
+    Neuron,
+    Reply,
+    asset,
+    close_matches,
+)
 from semlens_widgets.widgets.contrast import ContrastPanel
 from semlens_widgets.widgets.gallery import ConceptGallery
 from semlens_widgets.widgets.map import NeuronMap
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from semlens_widgets.lens import SemanticLens
 
 #: How many neurons a search lists and highlights.
 HITS = 24
 MAP_HEIGHT = 560
+#: What a view is made of, by part; the browser copies the same (js/src/state.ts).
+_PARTS = {
+    "map": (
+        "color_by", "size_by", "opacity_by", "filter", "contours", "region_labels", "tool",
+    ),
+    "gallery": (
+        "overlay", "crop", "outline", "side_by_side", "opacity", "threshold", "colormap",
+        "sort_by", "group_by",
+    ),
+    "contrast": ("candidates", "method", "gamma", "centred", "templates", "excluded"),
+}  # fmt: skip
+_OWN = ("active", "query", "query_layer", "like", "tab")
 
 
 class Explorer(LensWidget):
@@ -34,8 +53,14 @@ class Explorer(LensWidget):
     ----------
     lens : SemanticLens
         The analysis to look at.
-    **options
-        ``active``: the neuron to start from, ``(layer, index)``.
+    active : (layer, index) or None
+        The neuron to start from.
+    query, query_layer, like
+        What is searched: words, in one layer or all; or neurons like this one.
+    tab : {"gallery", "contrast"}
+        The panel in front where there is room for one.
+    state : dict, optional
+        A view to restore, as :attr:`state` or the button "Copy state" gave it.
     """
 
     _esm = asset("explorer.js")
@@ -46,7 +71,18 @@ class Explorer(LensWidget):
     _contrast = anywidget.WidgetTrait().tag(sync=True)
     _layers = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
-    def __init__(self, lens: SemanticLens, **options: Any) -> None:
+    query = traitlets.Unicode("", help="Words that are searched.").tag(sync=True)
+    query_layer = traitlets.Unicode(None, allow_none=True, help="The layer searched.").tag(
+        sync=True
+    )
+    like = Neuron(help="The neuron whose like are searched.")
+    tab = traitlets.Enum(("gallery", "contrast"), "gallery", help="The panel in front.").tag(
+        sync=True
+    )
+
+    def __init__(
+        self, lens: SemanticLens, *, state: Mapping[str, Any] | None = None, **options: Any
+    ) -> None:
         self._told_by_browser = False
         super().__init__(lens, **options)
         with self.hold_sync():
@@ -55,6 +91,8 @@ class Explorer(LensWidget):
             self._contrast = ContrastPanel(lens, active=self.active)
             self._layers = [str(layer) for layer in lens.layers]
         self.contrast.observe(self._relabelled, names="accepted")
+        if state is not None:
+            self.restore(state)
 
     @property
     def map(self) -> NeuronMap:
@@ -78,6 +116,45 @@ class Explorer(LensWidget):
     def selection(self) -> pd.DataFrame:
         """The neurons inside the map's lasso: rows of ``lens.neurons``."""
         return self.map.selected
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The view as a small dict of plain values: ``lens.explore(state=...)`` shows it again."""
+        state: dict[str, Any] = {name: _plain(getattr(self, name)) for name in _OWN}
+        for part, names in _PARTS.items():
+            state[part] = {name: _plain(getattr(getattr(self, part), name)) for name in names}
+        state["selection"] = np.frombuffer(self.map.selection, dtype=np.uint32).tolist()
+        return state
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Show a view again; what `state` leaves out stays as it is.
+
+        Raises
+        ------
+        ValueError
+            If it holds a name that is no part of a view.
+        """
+        _check(state, [*_OWN, *_PARTS, "selection"], "state")
+        for part, names in _PARTS.items():
+            _check(state.get(part, {}), names, f"state[{part!r}]")
+        for name in _OWN:
+            if name in state:
+                setattr(self, name, state[name])
+        for part in _PARTS:
+            for name, value in state.get(part, {}).items():
+                setattr(getattr(self, part), name, value)
+        if "selection" in state:
+            self.map.selection = np.asarray(state["selection"], dtype=np.uint32).tobytes()
+
+    @traitlets.validate("query_layer")
+    def _known_layer(self, proposal: dict[str, Any]) -> str | None:
+        layer: str | None = proposal["value"] or None
+        layers = [str(name) for name in self.lens.layers]
+        if layer is not None and layer not in layers:
+            raise traitlets.TraitError(
+                f"query_layer: there is no layer {layer!r}.{close_matches(layer, layers)}"
+            )
+        return layer
 
     def refresh(self) -> None:
         """Show the neurons as the lens has them now, after labelling or a new layout."""
@@ -138,3 +215,16 @@ class Explorer(LensWidget):
 
     def _preview(self) -> bytes | None:
         return self.map._preview()  # noqa: SLF001 -- a widget of its own
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, tuple | list) else value
+
+
+def _check(state: Any, known: Sequence[str], what: str) -> None:
+    for name in state:
+        if name not in known:
+            raise ValueError(f"{what} has no {name!r}.{close_matches(name, list(known))}")

@@ -16,18 +16,41 @@ if TYPE_CHECKING:
     from semlens_widgets.lens import SemanticLens
 
 
+COLORMAPS = ("ember", "viridis", "ice", "grey")
+
+
 def _neuron(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
     layer, neuron = _answers.neuron_of(params)
     facts = _answers.facts(widget.lens.neurons, layer, neuron)
     rows = widget.lens.examples(layer, neuron).to_dict("records")
     examples = [{"rank": int(row["rank"]), **_answers.shown(row)} for row in rows]
-    return {"facts": facts, "examples": examples}, []
+    counts, edges = widget.lens.activation_histogram(layer, neuron)
+    histogram = {"counts": counts.tolist(), "low": float(edges[0]), "high": float(edges[-1])}
+    return {"facts": facts, "examples": examples, "histogram": histogram}, []
+
+
+def _clusters(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
+    return widget.lens.example_clusters(*_answers.neuron_of(params)).tolist(), []
+
+
+def _original(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
+    (sample,) = _answers.samples_of(params)
+    return {}, [widget.lens.original(sample)]
+
+
+def _fraction(default: float, what: str) -> traitlets.Float[float, float]:
+    return traitlets.Float(default, min=0.0, max=1.0, help=what).tag(sync=True)
+
+
+def _switch(what: str) -> traitlets.Bool[bool, bool]:
+    return traitlets.Bool(False, help=what).tag(sync=True)
 
 
 class ConceptGallery(LensWidget):
     """Show the images that activate one neuron most.
 
-    Thumbnails and relevance are fetched when they come into view.
+    Thumbnails and relevance are fetched when they come into view; a click on an image opens it in
+    its own resolution if the lens has the images.
 
     Parameters
     ----------
@@ -35,24 +58,43 @@ class ConceptGallery(LensWidget):
         The analysis to look at.
     layer, neuron : str, int, optional
         The neuron to show; also the trait ``active``, which may be set at any time.
-    **options
-        ``overlay`` (colour the relevant pixels), ``crop`` (zoom into the relevant region),
-        ``opacity`` (of the overlay, 0 to 1).
+    overlay, opacity, colormap : bool, float, str
+        Colour the relevant pixels, how strongly, and with which of ``COLORMAPS``.
+    threshold : float
+        Relevance below this share of its maximum is left out.
+    outline : bool
+        Draw a line where the relevance reaches the threshold (half its maximum, if that is 0).
+    crop : bool
+        Zoom into the relevant region.
+    side_by_side : bool
+        Show the plain image beside the relevance.
+    sort_by : {"activation", "class", "file"}
+        The order of the images.
+    group_by : {"class", "cluster"} or None
+        What puts images together; ``"cluster"`` splits them into the two meanings that
+        polysemanticity compares.
     """
 
     _esm = asset("gallery.js")
     _css = asset("gallery.css")
     _requests: ClassVar[Mapping[str, Handler]] = {
         "neuron": _neuron,
+        "clusters": _clusters,
+        "original": _original,
         "thumbnails": _answers.thumbnails,
         "heatmaps": _answers.heatmaps,
     }
 
-    overlay = traitlets.Bool(False, help="Colour the pixels that made the neuron fire.").tag(
-        sync=True
-    )
-    crop = traitlets.Bool(False, help="Zoom each image into its relevant region.").tag(sync=True)
-    opacity = traitlets.Float(0.7, min=0.0, max=1.0, help="Of the overlay, 0 to 1.").tag(sync=True)
+    overlay = _switch("Colour the pixels that made the neuron fire.")
+    crop = _switch("Zoom each image into its relevant region.")
+    outline = _switch("Draw a line around the relevant region.")
+    side_by_side = _switch("Show the plain image beside the relevance.")
+    opacity = _fraction(0.7, "Of the overlay, 0 to 1.")
+    threshold = _fraction(0.0, "Relevance below this share of its maximum is left out.")
+    colormap = traitlets.Enum(COLORMAPS, "ember", help="Of the overlay.").tag(sync=True)
+    sort_by = traitlets.Enum(("activation", "class", "file"), "activation").tag(sync=True)
+    group_by = traitlets.Enum(("class", "cluster"), None, allow_none=True).tag(sync=True)
+    _originals = _switch("Whether the images can be shown whole.")
     _revision = traitlets.Int(0).tag(sync=True)
 
     def __init__(
@@ -63,6 +105,7 @@ class ConceptGallery(LensWidget):
         **options: Any,
     ) -> None:
         super().__init__(lens, **_answers.with_active(options, layer, neuron))
+        self._originals = getattr(lens, "images", None) is not None
 
     def refresh(self) -> None:
         """Ask the browser to fetch the neuron's label and measures again."""

@@ -16,6 +16,8 @@ EVIL = "<img src=x onerror=alert(1)>"
 class Lens:
     layers = ("layer3", "layer4")
     vocabulary = ("dotted", "Striped", "plain")
+    n_examples = 2
+    images = None
 
     def __init__(self) -> None:
         self.neurons = pd.DataFrame(
@@ -74,6 +76,23 @@ class Lens:
         self.asked.append((layer, neuron, list(candidates), settings))
         scores = np.arange(len(candidates), dtype=np.float32) / 10
         return pd.DataFrame({"candidate": candidates, "score": scores})
+
+    def contributions(
+        self, layer: str, neuron: int, candidates: list[str], **settings: Any
+    ) -> pd.DataFrame:
+        values = np.arange(2 * len(candidates), dtype=np.float64).reshape(2, -1)
+        return pd.DataFrame(values, columns=candidates)
+
+    def activation_histogram(self, layer: str, neuron: int) -> Any:
+        return np.array([3, 0, 1]), np.array([0.0, 1.0, 2.0, 3.0])
+
+    def example_clusters(self, layer: str, neuron: int) -> Any:
+        return np.array([0, 1])
+
+    def original(self, sample: int) -> bytes:
+        if self.images is None:
+            raise LensUnavailable("The images are not at hand.")
+        return b"whole %d" % sample
 
     def set_label(self, layer: str, neuron: int, label: str, score: float | None = None) -> None:
         row = (self.neurons["layer"] == layer) & (self.neurons["neuron"] == neuron)

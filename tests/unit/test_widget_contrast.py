@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import traitlets
 
@@ -76,7 +77,7 @@ def test_without_candidates_the_best_known_labels_are_suggested(ask):
 def test_a_lens_that_knows_no_labels_suggests_none(ask):
     ask.widget.lens.vocabulary = ()
     result, _ = ask("scores", layer="layer3", neuron=1, candidates=[])
-    assert result == {"scores": []}
+    assert result == {"scores": [], "explained": []}
     assert ask.widget.lens.asked == []
 
 
@@ -97,3 +98,48 @@ def test_an_accepted_label_reaches_lens_and_listeners(ask):
     assert ask.widget.lens.neurons.loc[1, "label"] == "polka dots"
     error, _ = ask("accept", layer="layer3", neuron=1, label=" ")
     assert "label is blank" in error["message"]
+
+
+def test_the_scores_of_the_best_come_taken_apart_into_pairs(ask):
+    result, (parts,) = ask("scores", layer="layer3", neuron=0, candidates=["a", "b"])
+    assert result["explained"] == ["b", "a"]
+    values = np.frombuffer(parts, np.float32).reshape(2, 2)  # (candidates, ranks)
+    assert values.tolist() == [[0.0, 2.0], [1.0, 3.0]]
+    settings = {"method": "clip-dissect"}
+    result, buffers = ask("scores", layer="layer3", neuron=0, candidates=["a"], **settings)
+    assert (result["explained"], buffers) == ([], [])
+
+
+def test_templates_and_excluded_pairs_reach_the_lens(ask):
+    settings = {"templates": "plain", "exclude": [1]}
+    ask("scores", layer="layer3", neuron=0, candidates=["a"], **settings)
+    assert ask.widget.lens.asked[0][3] == {"templates": ("{}",), "exclude": [1]}
+
+
+def test_excluded_pairs_belong_to_their_neuron():
+    panel = ContrastPanel(Lens(), "layer3", 0, excluded=[1, 1])
+    assert panel.excluded == [1]
+    assert panel.get_state()["_excluded"] == {"layer": "layer3", "neuron": 0, "ranks": [1]}
+    events = []
+    panel.observe(lambda change: events.append(change["new"]), names="excluded")
+    panel.set_state({"_excluded": {"layer": "layer3", "neuron": 0, "ranks": [0]}})
+    panel.active = ("layer3", 1)
+    assert events == [[0], []]
+    panel.set_state({"_excluded": {"layer": "layer3", "neuron": 0, "ranks": [1]}})
+    assert panel.excluded == []
+    with pytest.raises(traitlets.TraitError, match="no rank 2"):
+        panel.excluded = [2]
+    with pytest.raises(traitlets.TraitError, match="choose a neuron"):
+        ContrastPanel(Lens()).excluded = [0]
+
+
+def test_the_vocabulary_is_offered(ask):
+    assert ask("vocabulary")[0] == {"words": ["dotted", "Striped", "plain"], "total": 3}
+
+
+def test_a_saved_notebook_keeps_few_scores(ask):
+    ask("scores", layer="layer3", neuron=0, candidates=[f"word {i}" for i in range(200)])
+    assert len(ask.widget.scores) == 200
+    kept = ask.widget.get_state("scores")["scores"]
+    assert len(kept) == 64
+    assert kept[0][0] == "word 199"

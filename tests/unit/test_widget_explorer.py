@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+import traitlets
 
 from semlens_widgets.widgets.explorer import Explorer
 from tests.unit.panel_world import Asker, Lens
@@ -79,3 +82,47 @@ def test_the_selection_is_the_lasso_of_the_map(explorer):
     explorer.map.selection = np.array([2, 0], dtype=np.uint32).tobytes()
     assert explorer.selection["neuron"].tolist() == [0, 0]
     assert explorer.selection["layer"].tolist() == ["layer4", "layer3"]
+
+
+VIEW = {
+    "active": ["layer3", 1],
+    "query": "stripes",
+    "query_layer": "layer4",
+    "tab": "contrast",
+    "map": {"color_by": "clarity", "contours": True},
+    "gallery": {"overlay": True, "group_by": "class"},
+    "contrast": {"candidates": ["a", "b"], "gamma": 0.5, "excluded": [1]},
+    "selection": [0, 2],
+}
+
+
+def test_a_view_is_restored_from_its_state():
+    explorer = Explorer(Lens(), state=VIEW)
+    again = Explorer(Lens(), state=json.loads(json.dumps(explorer.state)))
+    assert again.state == explorer.state
+    for name, value in VIEW.items():
+        if isinstance(value, dict):
+            assert {key: again.state[name][key] for key in value} == value
+        else:
+            assert again.state[name] == value
+    assert again.contrast.active == ("layer3", 1)
+    assert again.selection["layer"].tolist() == ["layer3", "layer4"]
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({"actve": None}, "state has no 'actve'. Did you mean 'active'"),
+        ({"map": {"colour_by": "x"}}, r"state\['map'\] has no 'colour_by'.*'color_by'"),
+    ],
+)
+def test_a_state_with_unknown_parts_is_refused(state, message):
+    with pytest.raises(ValueError, match=message):
+        Explorer(Lens(), state=state)
+
+
+def test_unknown_options_and_layers_are_refused():
+    with pytest.raises(TypeError, match="no option 'querry'"):
+        Explorer(Lens(), querry="x")
+    with pytest.raises(traitlets.TraitError, match="Did you mean 'layer3'"):
+        Explorer(Lens(), query_layer="layer33")

@@ -114,3 +114,33 @@ def test_where_no_javascript_runs_a_picture_of_the_examples_stands():
     assert left[0] > 240
     assert left[1] < 20
     assert right == (255, 255, 255)
+
+
+def test_a_neuron_comes_with_a_histogram_not_with_all_values(ask):
+    detail, _ = ask("neuron", layer="layer3", neuron=0)
+    assert detail["histogram"] == {"counts": [3, 0, 1], "low": 0.0, "high": 3.0}
+
+
+def test_the_two_groups_come_from_the_lens(ask):
+    assert ask("clusters", layer="layer3", neuron=0) == ([0, 1], [])
+
+
+def test_originals_are_offered_where_the_lens_has_the_images(ask):
+    error, buffers = ask("original", samples=[7])
+    assert error["type"] == "LensUnavailable"
+    assert buffers == []
+    assert not ask.widget._originals
+    lens = Lens()
+    lens.images = [1]
+    assert ConceptGallery(lens)._originals
+    ask.widget.lens.images = [1]
+    assert ask("original", samples=[7]) == ({}, [b"whole 7"])
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("colormap", "jet"), ("sort_by", "size"), ("group_by", "colour"), ("threshold", -0.1)],
+)
+def test_what_a_gallery_cannot_show_is_refused(option, value):
+    with pytest.raises(traitlets.TraitError):
+        ConceptGallery(Lens(), **{option: value})
