@@ -155,9 +155,7 @@ def _stages(calls: Sequence[_Call], parent: str) -> list[str]:
     steps: list[_Call] = []
     for child in _children(calls, parent):
         inner = _children(calls, child.name)
-        if len({call.positions for call in inner if call.composite}) > 1 or (
-            len({call.positions for call in inner}) > 1 and not _is_block(child, inner)
-        ):
+        if len({call.positions for call in inner}) > 1 and not _is_block(child, inner):
             names = set(_stages(calls, child.name))
             steps += [call for call in calls if call.name in names]
         else:
