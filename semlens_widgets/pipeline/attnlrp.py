@@ -64,9 +64,9 @@ def attnlrp(
     Tensor
         (batch, height, width) float32, signed, summed over colours.
     """
-    with frozen(model), _written_out_activations(model):
+    with frozen(model), written_out_activations(model):
         data = images.detach().clone().requires_grad_()
-        with _Rules(gammas):
+        with AttentionRules(gammas):
             output = run_to(model, layer, data)
         (gradient,) = torch.autograd.grad(output, data, start(output.detach()))
     return (images * gradient).detach().sum(1).float()
@@ -124,7 +124,7 @@ class _Gamma(torch.autograd.Function):
         return values * gradient / stable(values, _TINY), None, None
 
 
-class _Rules(TorchFunctionMode):
+class AttentionRules(TorchFunctionMode):
     """Gives functions the gradients of AttnLRP."""
 
     def __init__(self, gammas: Gammas) -> None:
@@ -176,7 +176,7 @@ def _norm(
 
 
 @contextmanager
-def _written_out_activations(model: nn.Module) -> Iterator[None]:
+def written_out_activations(model: nn.Module) -> Iterator[None]:
     """Give QuickGELU, which is written out as a product, the rule of activations."""
     with ExitStack() as stack:
         for module in model.modules():

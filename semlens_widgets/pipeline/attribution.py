@@ -90,7 +90,7 @@ def rules_for(model: nn.Module, layer: str, image: Tensor) -> Rules:
         )
     merges = watch.merges()
     if merges:
-        with frozen(model), torch.no_grad(), _merged(model, merges):
+        with frozen(model), torch.no_grad(), merged(model, merges):
             merges = merges if _same(run_to(model, layer, image), plain) else ()
     inexact = []
     if len(merges) < watch.norms:
@@ -184,7 +184,7 @@ def crp(
     ValueError
         If the layer's output does not depend on the images.
     """
-    attached = _merged(model, rules.merges) if isinstance(rules, Rules) else rules.context(model)
+    attached = merged(model, rules.merges) if isinstance(rules, Rules) else rules.context(model)
     functions = FunctionRules() if isinstance(rules, Rules) else nullcontext()
     with frozen(model), attached:
         data = images.detach().clone().requires_grad_()
@@ -243,7 +243,7 @@ def frozen(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _merged(model: nn.Module, merges: tuple[tuple[str, str], ...]) -> Iterator[None]:
+def merged(model: nn.Module, merges: tuple[tuple[str, str], ...]) -> Iterator[None]:
     with ExitStack() as stack:
         for source, norm in merges:
             for canonizer in NamedMergeBatchNorm([([source], norm)]).apply(model):

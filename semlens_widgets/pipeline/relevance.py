@@ -1,0 +1,141 @@
+"""How much each neuron matters for an output of the model, by layer-wise relevance propagation."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from semlens_widgets.layers import first_tensor
+from semlens_widgets.pipeline.attnlrp import (
+    GAMMAS,
+    KNOWN_ATTENTION,
+    METHOD,
+    AttentionRules,
+    written_out_activations,
+)
+from semlens_widgets.pipeline.attribution import frozen, merged, rules_for
+from semlens_widgets.pipeline.rules import FunctionRules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import nn
+
+    from semlens_widgets.target import TargetModel
+
+_OUTPUT = ""  # the model itself, as torch names it
+
+
+def output_relevance(
+    target: TargetModel, images: Tensor, outputs: Tensor | None = None
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Propagate one output per image back to every neuron of every layer, in one backward pass.
+
+    Relevance starts as the output's own value (a logit) and is what arrives at a layer's output,
+    summed over positions: at the last stage of a ResNet, a neuron's mean activation times its
+    weight for the class. The rules are those of the heatmaps; with attention, AttnLRP.
+
+    Parameters
+    ----------
+    target
+        A model with outputs ``(batch, outputs)``.
+    images
+        ``(batch, 3, height, width)``, transformed.
+    outputs
+        ``(batch,)`` int64, which output to explain for each image; by default the largest.
+
+    Returns
+    -------
+    relevance : dict
+        Layer to ``(batch, neurons)`` float32, signed.
+    outputs : Tensor
+        ``(batch,)`` int64, the outputs explained.
+
+    Raises
+    ------
+    ValueError
+        If the model's output is not ``(batch, outputs)``, an output does not exist, a layer's
+        neurons are not its channels, or the output does not depend on a layer.
+
+    Notes
+    -----
+    LRP for neurons: Achtibat et al. 2023 (CRP), "relevance of a concept for a prediction". The
+    spurious-concept audit of SemanticLens (arXiv 2501.05398) rests on it.
+    """
+    if target.encoders:
+        raise ValueError(
+            f"The neurons of {', '.join(map(repr, target.encoders))} are read by an encoder and "
+            "are not part of the model, so no output depends on them."
+        )
+    if target.composite is not None:
+        raise ValueError("Relevance for outputs knows the model's own rules only: no composite.")
+    images = target.as_input(images)
+    rules = rules_for(target.model, _OUTPUT, images[:1])
+    attention = bool(rules.attention)
+    if not rules.attention <= KNOWN_ATTENTION:
+        raise ValueError("AttnLRP does not cover this model's attention.")
+    prepared = (
+        written_out_activations(target.model) if attention else merged(target.model, rules.merges)
+    )
+    with frozen(target.model), prepared, _caught(target.model, target.layers) as caught:
+        with AttentionRules(GAMMAS) if attention else FunctionRules():
+            result = first_tensor(target.model(images.detach().clone().requires_grad_()))
+        logits, outputs = _checked(result, outputs)
+        chosen = logits.gather(1, outputs[:, None])
+        start = torch.ones_like(chosen) if attention else chosen.detach()
+        gradients = torch.autograd.grad(
+            chosen, [caught[layer] for layer in target.layers], start, allow_unused=True
+        )
+    relevance = {}
+    for layer, gradient in zip(target.layers, gradients, strict=True):
+        if gradient is None:
+            raise ValueError(f"The model's output does not depend on layer {layer!r}.")
+        values = gradient * caught[layer].detach() if attention else gradient
+        channels = target.channel_axis(layer) % values.ndim if values.ndim > 2 else 1
+        positions = [axis for axis in range(1, values.ndim) if axis != channels]
+        relevance[layer] = values.sum(positions).float() if positions else values.float()
+    return relevance, outputs
+
+
+def relevance_method(target: TargetModel) -> str:
+    """Return how :func:`output_relevance` works for a model, with what is not exact in it."""
+    rules = rules_for(target.model, _OUTPUT, target.as_input(target.probe()))
+    return METHOD if rules.attention else rules.method.replace("CRP", "LRP", 1)
+
+
+@contextmanager
+def _caught(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+    """Keep the outputs of layers, safe from what later operations do to them in place."""
+    caught: dict[str, Tensor] = {}
+
+    def catch(layer: str, output: Any) -> Any:
+        tensor = first_tensor(output)
+        if tensor is None or not tensor.requires_grad:
+            raise ValueError(f"Layer {layer!r} has no gradient to the image: it is detached.")
+        caught[layer] = tensor
+        return tensor.clone() if tensor is output else None
+
+    with ExitStack() as stack:
+        for layer in layers:
+            handle = model.get_submodule(layer).register_forward_hook(
+                lambda _module, _inputs, output, layer=layer: catch(layer, output)
+            )
+            stack.callback(handle.remove)
+        yield caught
+
+
+def _checked(result: Tensor | None, outputs: Tensor | None) -> tuple[Tensor, Tensor]:
+    if result is None or result.ndim != 2:
+        shape = None if result is None else tuple(result.shape)
+        raise ValueError(f"The model returns {shape}; relevance needs outputs (batch, outputs).")
+    if outputs is None:
+        return result, result.detach().argmax(1)
+    outputs = outputs.to(result.device)
+    if len(outputs) != len(result):
+        raise ValueError(f"outputs has {len(outputs)} entries for {len(result)} images.")
+    if int(outputs.min()) < 0 or int(outputs.max()) >= result.shape[1]:
+        raise ValueError(f"outputs must lie in 0 to {result.shape[1] - 1}.")
+    return result, outputs
