@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tests.browser.notebook import Notebook
     from tests.browser.server import Lab
 
+expect.set_options(timeout=20_000)  # milliseconds, for machines that have more to do
+
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
@@ -84,7 +86,7 @@ def notebook(explorer_notebook: Notebook) -> Iterator[Notebook]:
 def explorer(notebook: Notebook) -> Locator:
     """The explorer, its map drawn, nothing searched."""
     root = notebook.page.locator(".slw-explorer")
-    expect(root.locator(".slw-map-stage[data-renderer=webgl]")).to_be_visible(timeout=20_000)
+    expect(root.locator(".slw-map-stage[data-renderer=webgl]")).to_be_visible()
     clear = root.get_by_role("button", name="Clear the search")
     if clear.is_visible():
         clear.click()

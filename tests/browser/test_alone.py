@@ -63,7 +63,7 @@ def test_draws_narrow_and_wide(widgets: Notebook, name: str, theme: str):
     widget.scroll_into_view_if_needed()
     for width in WIDTHS:
         widgets.set_width(widget, width)
-        expect(widget.locator(DRAWN[name]).first).to_be_visible(timeout=20_000)
+        expect(widget.locator(DRAWN[name]).first).to_be_visible()
         expect(widget).to_have_class(f"slw slw-{name} slw-{theme}")
         assert overflowing(widget) == []
         assert colours(picture(widget.locator(DRAWN[name]).first)) > 8

@@ -163,8 +163,8 @@ def test_relevance_is_drawn_over_the_examples(notebook: Notebook, explorer: Loca
     expect(tile.locator("img")).to_be_visible()
     plain = picture(tile)
     gallery.get_by_role("button", name="Relevance").click()
-    expect(tile.locator("canvas.slw-heat")).to_be_visible(timeout=20_000)
-    expect(gallery.locator(".slw-tile [aria-busy=true]")).to_have_count(0, timeout=20_000)
+    expect(tile.locator("canvas.slw-heat")).to_be_visible()
+    expect(gallery.locator(".slw-tile [aria-busy=true]")).to_have_count(0)
     read = """canvas => [...canvas.getContext('2d')
         .getImageData(0, 0, canvas.width, canvas.height).data].filter((_, i) => i % 4 === 3)"""
     alpha = np.array(tile.locator("canvas.slw-heat").evaluate(read))
