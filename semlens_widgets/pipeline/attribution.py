@@ -244,6 +244,7 @@ def frozen(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def merged(model: nn.Module, merges: tuple[tuple[str, str], ...]) -> Iterator[None]:
+    """Merge batch norms into the layers before them; undo it whatever happens."""
     with ExitStack() as stack:
         for source, norm in merges:
             for canonizer in NamedMergeBatchNorm([([source], norm)]).apply(model):
