@@ -89,9 +89,12 @@ export function followScores(
     if (now.neuron === null || !visible.value || wanted === asked) return;
     asked = wanted;
     untracked(() => {
+      const idle = !pending.peek();
       pending.value = true;
       clearTimeout(timer);
-      timer = setTimeout(() => void ask(now), PAUSE);
+      // The first change is asked about at once; what follows while it is on its way, together.
+      if (idle) void ask(now);
+      else timer = setTimeout(() => void ask(now), PAUSE);
     });
   });
 
