@@ -7,12 +7,17 @@ import type { MapState } from "./map-state";
 import { once } from "./once";
 
 const NUMBERED = 5;
+/** More neurons than this get their names a little later, in milliseconds. */
+const MANY = 20_000;
+const LATER = 250;
 /** Below this zoom (times its own) a name is still fading in. */
 const FADE = 1.12;
 
 export class Overlay {
   private readonly contours = once(contours);
   private readonly regions = once(regions);
+  private regionsOf: readonly unknown[] = [];
+  private timer: ReturnType<typeof setTimeout> | undefined;
   private readonly places = once(placeRegions);
   private widthOf: (text: string) => number = () => 0;
   private font = "";
@@ -20,7 +25,13 @@ export class Overlay {
   constructor(
     private readonly canvas: HTMLCanvasElement,
     private readonly state: MapState,
+    /** Asks for another paint. */
+    private readonly again: () => void,
   ) {}
+
+  dispose(): void {
+    clearTimeout(this.timer);
+  }
 
   /** `shape` is the lasso or box in pixels: [x0, y0, x1, y1, ...]; `aim` marks the centre. */
   paint(shape: readonly number[], aim: boolean): void {
@@ -82,7 +93,19 @@ export class Overlay {
         return context.measureText(text).width;
       };
     }
-    const found = this.regions(state.x.value, state.y.value, labels);
+    const [x, y] = [state.x.value, state.y.value];
+    if (x.length > MANY && [x, y, labels].some((part, i) => part !== this.regionsOf[i])) {
+      // The points first, their names a moment later.
+      this.regionsOf = [x, y, labels];
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => {
+        this.timer = undefined;
+        this.regions(x, y, labels);
+        this.again();
+      }, LATER);
+    }
+    if (this.timer !== undefined) return;
+    const found = this.regions(x, y, labels);
     const placed: PlacedRegion[] = this.places(found, state.size.value, this.widthOf);
     const camera: Camera = state.camera.value;
     const { width, height } = state.size.value;

@@ -39,7 +39,7 @@ export class Stage {
     this.overlayCanvas.className = "slw-map-overlay";
     this.overlayCanvas.setAttribute("aria-hidden", "true");
     host.prepend(this.overlayCanvas);
-    this.overlay = new Overlay(this.overlayCanvas, state);
+    this.overlay = new Overlay(this.overlayCanvas, state, () => this.schedule());
     const resized = new ResizeObserver(() => this.measure());
     resized.observe(host);
     // Scrolled back into the notebook: the browser may have let go of what was painted.
@@ -54,6 +54,7 @@ export class Stage {
       () => resized.disconnect(),
       () => seen.disconnect(),
       () => pointing.dispose(),
+      () => this.overlay.dispose(),
       listenToKeys(this, () => pointing.cancel()),
       effect(() => {
         // Everything that is painted, so that any change asks for a frame.

@@ -73,9 +73,10 @@ export class MapState {
   readonly x = this.place("x");
   readonly y = this.place("y");
   /** Whether the places have come. */
-  readonly ready = computed(() =>
-    this.count.value === 0 ||
-    (this.x.value.length === this.count.value && this.y.value.length === this.count.value));
+  readonly ready = computed(() => {
+    const [x, y] = [this.x.value, this.y.value]; // both, so that both are asked for at once
+    return x.length === this.count.value && y.length === this.count.value;
+  });
   readonly placed = computed(() => this.x.value.some(Number.isFinite));
   private readonly layerOf = computed(() => this.store.read("layer"));
   private readonly indexOf = computed(() => this.store.read("neuron")?.values ?? NO_BYTES);

@@ -46,7 +46,9 @@ function NeuronMap({ state, rpc, cache }: Props) {
   const stage = useRef<Stage | null>(null);
   const painter = useSignal<Painter["kind"] | null | "opening">("opening");
   const hint = useSignal(false);
-  const empty = !state.ready.value || state.count.value === 0 || !state.placed.value;
+  const loading = !state.ready.value && !state.store.failure.value;
+  // The stage opens while the neurons are on their way, so that they are drawn as they come.
+  const empty = !loading && (!state.ready.value || state.count.value === 0 || !state.placed.value);
 
   useEffect(() => {
     if (!host.current || empty) return undefined;
@@ -90,6 +92,11 @@ function NeuronMap({ state, rpc, cache }: Props) {
               role="application" aria-label={summary(state)} aria-description={HELP}
               data-renderer={painter.value} />
           )}
+        {loading && (
+          <div class="slw-state slw-map-state slw-map-loading" role="status">
+            Loading {format.count(state.count.value, "neuron")} …
+          </div>
+        )}
         {!empty && painter.value === null && (
           <State title="This browser offers no WebGL">
             Without it {CANVAS_LIMIT.toLocaleString("en")} points can be drawn; here are{" "}
@@ -152,13 +159,6 @@ function Empty({ state }: { state: MapState }) {
         {failure.message}{" "}
         <button type="button" class="slw-button" onClick={state.store.retry}>Retry</button>
       </State>
-    );
-  }
-  if (!state.ready.value) {
-    return (
-      <div class="slw-state slw-map-state slw-map-loading" role="status">
-        Loading {format.count(state.count.value, "neuron")} …
-      </div>
     );
   }
   return state.count.value === 0

@@ -167,20 +167,23 @@ export class GlPainter implements Painter {
     );
     if (same) return;
     if (last?.size !== size) this.resize(size);
-    if (last?.palette !== frame.palette) this.plot.set({ pointColor: frame.palette.map(toHex) });
-    if (last?.sizes !== frame.sizes) this.plot.set({ pointSize: [...frame.sizes] });
-    if (last?.opacities !== frame.opacities) this.plot.set({ opacity: [...frame.opacities] });
+    const changed = {
+      ...(last?.palette !== frame.palette && { pointColor: frame.palette.map(toHex) }),
+      ...(last?.sizes !== frame.sizes && { pointSize: [...frame.sizes] }),
+      ...(last?.opacities !== frame.opacities && { opacity: [...frame.opacities] }),
+    };
+    if (Object.keys(changed).length > 0) void this.plot.set(changed);
     // regl-scatterplot fits [-1, 1] into the height.
     const scale = (camera.zoom * Math.min(size.width, size.height)) / size.height;
     // prettier-ignore
-    const view = new Float32Array([
+    const view = [
       scale, 0, 0, 0,
       0, scale, 0, 0,
       0, 0, 1, 0,
       -camera.x * scale, -camera.y * scale, 0, 1,
-    ]);
-    this.plot.set({ cameraView: view });
-    this.plot.redraw();
+    ];
+    // Not by set(), which draws once more a frame later.
+    this.plot.view(view, { preventEvent: true });
   }
 
   private resize(size: Size): void {
@@ -201,6 +204,7 @@ export class GlPainter implements Painter {
   private async points(frame: Frame): Promise<void> {
     const { last } = this;
     const { x, y, color, level, order } = frame;
+    if (x.length === 0 || x.length !== y.length) return; // on their way
     const same = (["x", "y", "color", "level", "order"] as const).every(
       (column) => last?.[column] === frame[column],
     );

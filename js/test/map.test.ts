@@ -274,7 +274,7 @@ describe.skipIf(!inBrowser)("the map", () => {
     });
     views.push({ el, cleanup: render({ model, el }), model });
     expect(el.querySelector(".slw-map-loading")!.textContent).toContain("Loading 4 neurons");
-    await until(() => el.querySelector(".slw-map-stage[data-renderer=webgl]"));
+    await until(() => model.sent.length === 4 && !el.querySelector(".slw-map-loading"));
     const names = model.sent.map((request) => request.params.name);
     expect(names.sort()).toEqual(["layer", "neuron", "x", "y"]);
   });
