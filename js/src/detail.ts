@@ -3,11 +3,11 @@ import { effect, signal, untracked, type ReadonlySignal } from "@preact/signals"
 import { sameNeuron } from "./neuron";
 import type { Cleanup, Neuron } from "./model";
 import { asError, IDLE, LOADING, type Resource } from "./resources";
-import { isAbort, type Rpc } from "./rpc";
+import { isAbort, LruCache, type Rpc } from "./rpc";
 
 export interface Detail<D> {
   resource: ReadonlySignal<Resource<D>>;
-  /** The newest detail received, shown dimmed while the next one loads. */
+  /** The newest detail received; another neuron's for a moment while the next one loads. */
   last: ReadonlySignal<D | null>;
   reload(): void;
   stop: Cleanup;
@@ -23,23 +23,41 @@ interface Source {
   revision: ReadonlySignal<number>;
 }
 
+/** Another neuron's detail stays this long, in milliseconds: quick answers do not flicker. */
+const GRACE = 400;
+const REMEMBERED = 40;
+
 export function followNeuron<D>({ rpc, method, active, visible, revision }: Source): Detail<D> {
   const resource = signal<Resource<D>>(IDLE);
   const last = signal<D | null>(null);
   const reloads = signal(0);
+  // Going back shows at once what was seen before, also while the kernel is busy or gone.
+  const seen = new LruCache<string, { version: string; detail: D }>(REMEMBERED);
   let asked: { neuron: Neuron; version: string } | null = null;
+  let shown: Neuron | null = null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
 
-  async function load(neuron: Neuron): Promise<void> {
+  const show = (neuron: Neuron | null, detail: D | null) => {
+    clearTimeout(timer);
+    shown = neuron;
+    last.value = detail;
+  };
+
+  async function load(neuron: Neuron, version: string): Promise<void> {
     resource.value = LOADING;
+    clearTimeout(timer);
+    if (!sameNeuron(shown, neuron)) timer = setTimeout(() => show(null, null), GRACE);
     try {
       const { layer, neuron: index } = neuron;
       const reply = await rpc.request<D>(method, { layer, neuron: index }, { key: method });
       if (!asked || !sameNeuron(asked.neuron, neuron)) return;
-      last.value = reply.result;
+      seen.set(keyOf(neuron), { version, detail: reply.result });
+      show(neuron, reply.result);
       resource.value = { state: "ready", value: reply.result };
     } catch (error) {
-      if (isAbort(error)) return;
+      if (isAbort(error) || !asked || !sameNeuron(asked.neuron, neuron)) return;
       asked = null;
+      if (!sameNeuron(shown, neuron)) show(null, null);
       resource.value = { state: "error", error: asError(error) };
     }
   }
@@ -50,15 +68,28 @@ export function followNeuron<D>({ rpc, method, active, visible, revision }: Sour
     if (neuron === null) {
       asked = null;
       resource.value = IDLE;
-      last.value = null;
+      show(null, null);
     } else if (visible.value) {
       if (asked?.version === version && sameNeuron(asked.neuron, neuron)) return;
       asked = { neuron, version };
-      untracked(() => void load(neuron));
+      const known = seen.get(keyOf(neuron));
+      if (known) show(neuron, known.detail);
+      if (known?.version === version) resource.value = { state: "ready", value: known.detail };
+      else untracked(() => void load(neuron, version));
     }
   });
-  return { resource, last, reload: () => (reloads.value += 1), stop };
+  return {
+    resource,
+    last,
+    reload: () => (reloads.value += 1),
+    stop: () => {
+      clearTimeout(timer);
+      stop();
+    },
+  };
 }
+
+const keyOf = ({ layer, neuron }: Neuron): string => JSON.stringify([layer, neuron]);
 
 /** Whether an element is on the screen, or nearly; true where the browser cannot tell. */
 export function followVisibility(

@@ -1,15 +1,19 @@
 // The concept gallery: the images that activate a neuron most, with relevance and crops.
-import type { ReadonlySignal } from "@preact/signals";
+import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { useState } from "preact/hooks";
+import { arrange, type Grouping, type Sorting } from "./arrange";
 import { followNeuron, followVisibility, type Detail } from "./detail";
-import { rampGradient } from "./heatmap";
+import { Controls, type Size } from "./gallery-controls";
+import type { Colormap } from "./heatmap";
 import { Lightbox } from "./lightbox";
 import { mount, type Mounted } from "./mount";
-import { setTrait, traitSignal, type Model, type Neuron, type RenderContext } from "./model";
-import { baseName, short, type Example, type Facts } from "./neuron";
-import { Failure, NeuronHeading, Segments, Slider, Toggle } from "./parts";
-import { Picture } from "./picture";
+import { traitSignal, type Model, type Neuron, type RenderContext } from "./model";
+import { baseName, neuronName, sameNeuron, short, type Example, type Facts } from "./neuron";
+import { Awaited, Failure, NeuronHeading } from "./parts";
+import { Picture, wantsRelevance, type Look } from "./picture";
 import { createPictures, type Pictures } from "./pictures";
+import { Strip, type Histogram } from "./strip";
+import { Tiles } from "./tiles";
 import "./panels.css";
 import "./gallery.css";
 
@@ -18,26 +22,37 @@ export interface GalleryTraits {
   active: Neuron | null;
   overlay: boolean;
   crop: boolean;
+  outline: boolean;
+  side_by_side: boolean;
   opacity: number;
+  threshold: number;
+  colormap: Colormap;
+  sort_by: Sorting;
+  group_by: Grouping;
+  _originals: boolean;
   _revision: number;
 }
 
 export interface GalleryDetail {
   facts: Facts;
   examples: Example[];
+  histogram: Histogram;
 }
-
-type Size = "small" | "medium" | "large";
-const SIZES = [["small", "S"], ["medium", "M"], ["large", "L"]] as const;
 
 interface GalleryProps {
   model: Model<GalleryTraits>;
   detail: Detail<GalleryDetail>;
+  /** Which of two meanings each example belongs to, by rank; asked for when wanted. */
+  clusters: Detail<number[]>;
   pictures: Pictures;
   active: ReadonlySignal<Neuron | null>;
-  overlay: ReadonlySignal<boolean>;
-  crop: ReadonlySignal<boolean>;
+  look: ReadonlySignal<Look>;
   opacity: ReadonlySignal<number>;
+  sorting: ReadonlySignal<Sorting>;
+  grouping: ReadonlySignal<Grouping>;
+  originals: ReadonlySignal<boolean>;
+  /** The image under the pointer. */
+  pointed: Signal<number | null>;
 }
 
 /** What one tile shows, in words. */
@@ -46,25 +61,37 @@ export function describe(example: Example): string {
   return `Example ${example.rank + 1}: ${name}${baseName(example.uri)}`;
 }
 
-function Tile(props: GalleryProps & { example: Example; top: number; neuron: Neuron; open: () => void }) {
-  const { example, top, neuron, open, pictures, overlay, crop } = props;
+interface TileProps extends GalleryProps {
+  example: Example;
+  top: number;
+  neuron: Neuron;
+  focus: { tabIndex: number; "data-place": number };
+  open: () => void;
+}
+
+function Tile({ example, top, neuron, focus, open, pictures, look, pointed }: TileProps) {
   const share = top > 0 ? Math.min(1, Math.max(0, (example.activation ?? 0) / top)) : 0;
   const words = describe(example);
+  const point = (sample: number | null) => () => (pointed.value = sample);
   return (
     <li class="slw-tile">
       <button
         type="button"
+        {...focus}
         title={`${words}\nactivation ${short(example.activation, 3)}\n${example.uri}`}
         aria-label={`${words}, activation ${short(example.activation)}. Open the large view.`}
         onClick={open}
+        onPointerEnter={point(example.sample)}
+        onPointerLeave={point(null)}
+        onFocus={point(example.sample)}
+        onBlur={point(null)}
       >
         <Picture
           pictures={pictures}
           sample={example.sample}
           alt={words}
           neuron={neuron}
-          overlay={overlay.value}
-          crop={crop.value}
+          look={look.value}
         />
       </button>
       <div class="slw-bar" aria-hidden="true">
@@ -78,112 +105,108 @@ function Tile(props: GalleryProps & { example: Example; top: number; neuron: Neu
   );
 }
 
-function Controls(props: GalleryProps & { size: Size; onSize: (size: Size) => void }) {
-  const { model, overlay, crop, opacity, size, onSize } = props;
+function Waiting({ neuron }: { neuron: Neuron }) {
   return (
-    <div class="slw-controls" role="toolbar" aria-label="How the examples are shown">
-      <Toggle
-        icon="relevance"
-        label="Relevance"
-        title="Colour the pixels that made the neuron fire"
-        pressed={overlay.value}
-        onChange={(on) => setTrait(model, "overlay", on)}
-      />
-      <Toggle
-        icon="crop"
-        label="Crop"
-        title="Zoom each image into its relevant region"
-        pressed={crop.value}
-        onChange={(on) => setTrait(model, "crop", on)}
-      />
-      {overlay.value && (
-        <>
-          <Slider
-            label="Opacity"
-            value={opacity.value}
-            step={0.05}
-            text={`${Math.round(opacity.value * 100)} %`}
-            onInput={(value) => setTrait(model, "opacity", value)}
-          />
-          <span class="slw-legend slw-small slw-muted" aria-hidden="true">
-            low <i style={{ background: rampGradient }} /> high
-          </span>
-        </>
-      )}
-      <span class="slw-spring" />
-      <Segments label="Tile size" options={SIZES} value={size} onChange={onSize} />
-    </div>
-  );
-}
-
-function Waiting() {
-  return (
-    <ol class="slw-tiles" aria-label="Loading the examples">
-      {Array.from({ length: 12 }, (_, index) => (
-        <li class="slw-tile" key={index}>
-          <div class="slw-picture slw-skeleton" />
-        </li>
-      ))}
-    </ol>
+    <Awaited neuron={neuron}>
+      <ol class="slw-tiles" aria-label="Loading the examples">
+        {Array.from({ length: 12 }, (_, index) => (
+          <li class="slw-tile" key={index}>
+            <div class="slw-picture slw-skeleton" />
+          </li>
+        ))}
+      </ol>
+    </Awaited>
   );
 }
 
 export function Gallery(props: GalleryProps) {
-  const { detail, active, pictures, opacity } = props;
+  const { detail, clusters, active, pictures, opacity, look, sorting, grouping } = props;
   const [size, setSize] = useState<Size>("medium");
-  const [large, setLarge] = useState<number | null>(null);
+  const [large, setLarge] = useState<{ of: string; sample: number } | null>(null);
   const { resource, last } = detail;
   if (active.value === null) {
     return <div class="slw-state">Choose a neuron to see the images that activate it most.</div>;
   }
   const failed = resource.value.state === "error" ? resource.value.error : null;
   const shown = last.value;
-  if (!shown) return failed ? <Failure error={failed} retry={detail.reload} /> : <Waiting />;
+  if (!shown && failed) {
+    const about = <span class="slw-mono">({neuronName(active.value)})</span>;
+    return <Failure error={failed} retry={detail.reload}>{about}</Failure>;
+  }
+  if (!shown) return <Waiting neuron={active.value} />;
 
-  const busy = resource.value.state === "loading";
-  const { facts, examples } = shown;
+  const { facts, examples, histogram } = shown;
   const neuron = { layer: facts.layer, neuron: facts.neuron };
+  const busy = resource.value.state === "loading" || !sameNeuron(neuron, active.value);
   const top = Math.max(...examples.map(({ activation }) => activation ?? 0), 0);
+  const wanted = grouping.value === "cluster";
+  const found = clusters.resource.value;
+  const meanings = found.state === "ready" ? found.value : null;
+  const groups = arrange(examples, sorting.value, grouping.value, meanings);
+  const order = groups.flatMap((group) => group.examples);
   const heatFailure = pictures.heatmaps.failure.value;
   const pictureFailure = pictures.thumbnails.failure.value;
-  const open = large === null ? undefined : examples[large];
+  const name = neuronName(neuron);
+  const at = large?.of === name ? order.findIndex(({ sample }) => sample === large.sample) : -1;
+  const open = order[at];
+  const walk = (by: number) =>
+    setLarge({ of: name, sample: order[(at + by + order.length) % order.length]!.sample });
   return (
     <div class={`slw-panel slw-size-${size}`} style={{ "--slw-heat-opacity": opacity.value }}>
       <NeuronHeading facts={facts} busy={busy} />
-      <Controls {...props} size={size} onSize={setSize} />
+      {histogram && <Strip histogram={histogram} examples={examples} pointed={props.pointed} />}
+      <Controls
+        model={props.model}
+        look={look.value}
+        opacity={opacity.value}
+        sorting={sorting.value}
+        grouping={grouping.value}
+        size={size}
+        onSize={setSize}
+      />
       {failed && <Failure error={failed} retry={detail.reload} />}
+      {wanted && found.state === "error" && (
+        <Failure error={found.error} retry={clusters.reload} />
+      )}
       {pictureFailure && (
         <Failure error={pictureFailure} retry={() => pictures.thumbnails.retry()} />
       )}
-      {heatFailure && (props.overlay.value || props.crop.value) && (
+      {heatFailure && wantsRelevance(look.value) && (
         <Failure error={heatFailure} retry={() => pictures.heatmaps.retry()} />
       )}
       {examples.length === 0 ? (
         <div class="slw-state">No image activates this neuron.</div>
       ) : (
-        <ol class="slw-tiles" aria-busy={busy} aria-label="Images that activate the neuron most">
-          {examples.map((example, index) => (
+        <Tiles
+          key={name}
+          groups={groups}
+          busy={busy || (wanted && found.state === "loading")}
+          label="Images that activate the neuron most"
+          tile={(example, focus) => (
             <Tile
               {...props}
               key={example.sample}
               example={example}
               top={top}
               neuron={neuron}
-              open={() => setLarge(index)}
+              focus={focus}
+              open={() => setLarge({ of: name, sample: example.sample })}
             />
-          ))}
-        </ol>
+          )}
+        />
       )}
       <p class="slw-hidden" aria-live="polite">
         {busy ? "Loading" : `${examples.length} examples of ${facts.label || "this neuron"}`}
       </p>
       {open && (
         <Lightbox
-          {...props}
+          pictures={pictures}
+          look={look.value}
+          originals={props.originals.value}
           example={open}
           neuron={neuron}
           count={examples.length}
-          step={(by) => setLarge((large! + by + examples.length) % examples.length)}
+          step={walk}
           close={() => setLarge(null)}
         />
       )}
@@ -198,16 +221,37 @@ function start({ model, rpc, root, onCleanup }: Mounted & { model: Model<Gallery
     return mirror;
   };
   const active = follow("active");
+  const grouping = follow("group_by");
   const [visible, stopVisible] = followVisibility(root);
-  const source = { rpc, method: "neuron", active, visible, revision: follow("_revision") };
-  const detail = followNeuron<GalleryDetail>(source);
+  const source = { rpc, active, visible };
+  const detail = followNeuron<GalleryDetail>({
+    ...source, method: "neuron", revision: follow("_revision"),
+  });
+  const clusters = followNeuron<number[]>({
+    ...source,
+    method: "clusters",
+    visible: computed(() => visible.value && grouping.value === "cluster"),
+    revision: signal(0),
+  });
+  const [overlay, crop, outline] = [follow("overlay"), follow("crop"), follow("outline")];
+  const [sideBySide, colormap] = [follow("side_by_side"), follow("colormap")];
+  const threshold = follow("threshold");
+  const look = computed<Look>(() => ({
+    overlay: overlay.value,
+    crop: crop.value,
+    outline: outline.value,
+    sideBySide: sideBySide.value,
+    colormap: colormap.value,
+    threshold: threshold.value,
+  }));
   const pictures = createPictures(rpc);
-  onCleanup(stopVisible);
-  onCleanup(detail.stop);
-  onCleanup(() => pictures.dispose());
+  for (const stop of [stopVisible, detail.stop, clusters.stop, () => pictures.dispose()]) {
+    onCleanup(stop);
+  }
   return {
-    model, detail, pictures, active,
-    overlay: follow("overlay"), crop: follow("crop"), opacity: follow("opacity"),
+    model, detail, clusters, pictures, active, look, grouping,
+    opacity: follow("opacity"), sorting: follow("sort_by"), originals: follow("_originals"),
+    pointed: signal<number | null>(null),
   };
 }
 

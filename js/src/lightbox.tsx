@@ -1,10 +1,9 @@
 // The large view of one example, as a modal dialog.
-import type { ReadonlySignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { Icon } from "./icons";
 import type { Neuron } from "./model";
 import { short, type Example } from "./neuron";
-import { Picture } from "./picture";
+import { Picture, wantsRelevance, type Look } from "./picture";
 import { heatmapKey, type Pictures } from "./pictures";
 import { useResource } from "./resources";
 
@@ -13,12 +12,21 @@ interface LightboxProps {
   example: Example;
   neuron: Neuron;
   count: number;
-  overlay: ReadonlySignal<boolean>;
-  crop: ReadonlySignal<boolean>;
+  look: Look;
+  /** Whether the image can be shown in its own resolution. */
+  originals: boolean;
   /** Go to the next (1) or previous (-1) example. */
   step: (by: 1 | -1) => void;
   close: () => void;
 }
+
+const RESOLUTION = {
+  none: "thumbnail, 160 pixels: the images are not at hand",
+  idle: "thumbnail",
+  loading: "thumbnail, the whole image is loading",
+  ready: "in its own resolution",
+  error: "thumbnail: the image cannot be read",
+};
 
 function Term({ name, children }: { name: string; children: string }) {
   return (
@@ -30,14 +38,15 @@ function Term({ name, children }: { name: string; children: string }) {
 }
 
 export function Lightbox(props: LightboxProps) {
-  const { pictures, example, neuron, count, overlay, crop, step, close } = props;
+  const { pictures, example, neuron, count, look, originals, step, close } = props;
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => dialog.current?.showModal(), []);
-  const wanted = overlay.value || crop.value;
+  const wanted = wantsRelevance(look);
   const relevance = useResource(
     pictures.heatmaps,
     wanted ? heatmapKey(neuron, example.sample) : null,
   );
+  const whole = useResource(pictures.originals, originals ? example.sample : null);
   const onKeyDown = ({ key }: KeyboardEvent) => {
     if (key === "ArrowRight") step(1);
     else if (key === "ArrowLeft") step(-1);
@@ -45,7 +54,7 @@ export function Lightbox(props: LightboxProps) {
   return (
     <dialog
       ref={dialog}
-      class="slw-lightbox"
+      class={wanted && look.sideBySide ? "slw-lightbox slw-lightbox-two" : "slw-lightbox"}
       aria-label={`Example ${example.rank + 1} of ${count}`}
       onClose={close}
       onKeyDown={onKeyDown}
@@ -58,9 +67,8 @@ export function Lightbox(props: LightboxProps) {
           sample={example.sample}
           alt={example.class_name || example.uri}
           neuron={neuron}
-          overlay={overlay.value}
-          crop={crop.value}
-          outline={overlay.value}
+          look={look}
+          original={originals}
         />
         <div class="slw-lightbox-side">
           <h3 class="slw-title">{example.class_name || "Example"}</h3>
@@ -68,6 +76,7 @@ export function Lightbox(props: LightboxProps) {
             <Term name="Rank">{`${example.rank + 1} of ${count}`}</Term>
             <Term name="Activation">{short(example.activation, 3)}</Term>
             <Term name="File">{example.uri}</Term>
+            <Term name="Shown">{RESOLUTION[originals ? whole.state : "none"]}</Term>
             {wanted && relevance.state === "ready" && (
               <Term name="Relevance by">{relevance.value.method}</Term>
             )}
@@ -92,6 +101,17 @@ export function Lightbox(props: LightboxProps) {
             >
               <Icon name="next" />
             </button>
+            {originals && whole.state === "error" && (
+              <button
+                type="button"
+                class="slw-button"
+                title={whole.error.message}
+                onClick={() => pictures.originals.retry()}
+              >
+                <Icon name="retry" />
+                Retry
+              </button>
+            )}
             <span class="slw-spring" />
             <button type="button" class="slw-button" onClick={() => dialog.current?.close()}>
               Close

@@ -2,6 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Icon, type IconName } from "./icons";
+import type { Neuron } from "./model";
 import { neuronName, short, type Facts } from "./neuron";
 import { RpcError } from "./rpc";
 
@@ -164,6 +165,64 @@ export function NeuronHeading({ facts, busy }: { facts: Facts; busy: boolean }) 
         <Fact name="max" value={short(facts.max)} help="Highest activation over all images" />
       </ul>
     </header>
+  );
+}
+
+interface ChoiceProps<V extends string> {
+  label: string;
+  options: readonly (readonly [V, string])[];
+  value: V;
+  title?: string;
+  onChange: (value: V) => void;
+}
+
+/** One of several, folded. */
+export function Choice<V extends string>({ label, options, value, title, onChange }: ChoiceProps<V>) {
+  return (
+    <label class="slw-choice" title={title}>
+      <span class="slw-muted">{label}</span>
+      <select
+        class="slw-select"
+        value={value}
+        onChange={(event) => onChange(event.currentTarget.value as V)}
+      >
+        {options.map(([option, text]) => (
+          <option key={option} value={option}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+/** After this many milliseconds without an answer a panel says so. */
+const LATE = 3000;
+
+/** A neuron that is being asked for: its name at once, and after a while why it takes so long. */
+export function Awaited({ neuron, children }: { neuron: Neuron; children: ComponentChildren }) {
+  const [late, setLate] = useState(false);
+  const name = neuronName(neuron);
+  useEffect(() => {
+    setLate(false);
+    const timer = setTimeout(() => setLate(true), LATE);
+    return () => clearTimeout(timer);
+  }, [name]);
+  return (
+    <div class="slw-panel">
+      <header class="slw-heading" aria-busy="true">
+        <div class="slw-heading-name">
+          <span class="slw-awaited-title slw-skeleton" aria-hidden="true" />
+          <span class="slw-mono slw-muted">{name}</span>
+        </div>
+      </header>
+      <p class={late ? "slw-notice" : "slw-hidden"} role="status">
+        {late
+          ? "No answer from the kernel yet: it runs another cell, or it has stopped."
+          : `Loading ${name}`}
+      </p>
+      {children}
+    </div>
   );
 }
 

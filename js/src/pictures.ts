@@ -16,6 +16,8 @@ interface Refusal {
 export interface Pictures {
   /** Blob addresses by sample. */
   thumbnails: Resources<number, string>;
+  /** Blob addresses of whole images, by sample. */
+  originals: Resources<number, string>;
   /** By `heatmapKey`. */
   heatmaps: Resources<string, Heatmap>;
   dispose(): void;
@@ -38,6 +40,14 @@ export function createPictures(rpc: Rpc): Pictures {
     },
     { batch: 12, capacity: 300, free: (url) => URL.revokeObjectURL(url) },
   );
+  const originals = new Resources<number, string>(
+    async (samples, signal) => {
+      const { buffers } = await rpc.request("original", { samples }, { signal });
+      return buffers.map((bytes) =>
+        URL.createObjectURL(new Blob([uint8(bytes)], { type: "image/jpeg" })));
+    },
+    { batch: 1, capacity: 12, free: (url) => URL.revokeObjectURL(url) },
+  );
   const heatmaps = new Resources<string, Heatmap>(
     async (keys, signal) => {
       const wanted = keys.map((key) => JSON.parse(key) as [string, number, number]);
@@ -57,9 +67,11 @@ export function createPictures(rpc: Rpc): Pictures {
   );
   return {
     thumbnails,
+    originals,
     heatmaps,
     dispose() {
       thumbnails.dispose();
+      originals.dispose();
       heatmaps.dispose();
     },
   };

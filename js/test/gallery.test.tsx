@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { arrange } from "../src/arrange";
 import { render, type GalleryTraits } from "../src/gallery";
 import { short } from "../src/neuron";
 import { FakeModel, inBrowser, until, type Request } from "./fake-model";
@@ -20,18 +21,22 @@ const HEATMAP = { shape: [2, 2], box: [0, 0, 0.5, 0.5], method: "CRP" };
 function answer(request: Request) {
   const { method, params } = request;
   if (method === "thumbnails") return thumbnails(picture, request);
+  if (method === "clusters") return { result: [0, 1, 0] };
+  if (method === "original") return { result: {}, buffers: [picture] };
   if (method === "heatmaps") {
     const samples = params.samples as number[];
     const values = () => new DataView(Uint8Array.of(0, 90, 180, 255).buffer);
     return { result: samples.map(() => HEATMAP), buffers: samples.map(values) };
   }
   const neuron = params.neuron as number;
-  return { result: { facts: facts({ neuron }), examples: examples(neuron * 10) } };
+  const histogram = { counts: [50, 3, 0, 1], low: 0, high: 4 };
+  return { result: { facts: facts({ neuron }), examples: examples(neuron * 10), histogram } };
 }
 
 function gallery(change: Partial<GalleryTraits> = {}, replies = answer as any) {
   const traits: GalleryTraits = { active: { layer: "layer4", neuron: 17 }, overlay: false,
-    crop: false, opacity: 0.7, _revision: 0, ...change };
+    crop: false, outline: false, side_by_side: false, opacity: 0.7, threshold: 0, colormap: "ember",
+    sort_by: "activation", group_by: null, _originals: false, _revision: 0, ...change };
   const model = new FakeModel(traits, replies);
   return { model, ...show(render, model) };
 }
@@ -181,4 +186,138 @@ describe.runIf(inBrowser)("the gallery", () => {
 test("numbers are short", () => {
   const shown = [1.234, 0.0001, -2, 12345, null, NaN, 0].map((value) => short(value));
   expect(shown).toEqual(["1.23", "1e−4", "−2.00", "12345", "–", "–", "0.00"]);
+});
+
+describe.runIf(inBrowser)("many tiles", () => {
+  const many = (count: number) => (request: Request) => {
+    if (request.method !== "neuron") return answer(request);
+    const all = Array.from({ length: count }, (_, rank) => ({
+      rank, sample: rank, activation: count - rank, class_name: `kind ${rank % 3}`, uri: `${rank}.png`,
+    }));
+    return { result: { facts: facts(), examples: all } };
+  };
+  const key = (target: Element, name: string) =>
+    target.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true, cancelable: true }));
+
+  test("two thousand are drawn, and asked for, only where they are near", async () => {
+    const { all, find, asked } = gallery({}, many(2000));
+    await until(() => all(".slw-tile img").length > 10);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(all(".slw-tile").length).toBeLessThan(250);
+    const wanted = asked("thumbnails").flatMap(({ params }) => params.samples as number[]);
+    expect(wanted.length).toBeLessThan(200);
+    const frame = find(".slw-groups-framed")!;
+    const whole = frame.scrollHeight;
+    frame.scrollTop = whole;
+    await until(() => all(".slw-tile-caption .slw-number").some((one) => one.textContent === "1.00"));
+    expect(all(".slw-tile").length).toBeLessThan(350);
+    expect(Math.abs(frame.scrollHeight - whole)).toBeLessThan(40);
+  });
+
+  test("arrows, Home and End walk over all of them, one stop for Tab", async () => {
+    const { all, find } = gallery({}, many(1200));
+    await until(() => all(".slw-tile img").length > 10);
+    expect(all(".slw-tile button[tabindex='0']")).toHaveLength(1);
+    find(".slw-tile button")!.focus();
+    key(document.activeElement!, "ArrowRight");
+    await until(() => (document.activeElement as HTMLElement).dataset.place === "1");
+    key(document.activeElement!, "End");
+    await until(() => (document.activeElement as HTMLElement).dataset.place === "1199");
+    key(document.activeElement!, "Home");
+    await until(() => (document.activeElement as HTMLElement).dataset.place === "0");
+  });
+});
+
+describe.runIf(inBrowser)("how relevance and order are shown", () => {
+  test("groups by meaning come from the kernel, by class from the examples", async () => {
+    const { model, all, texts, asked } = gallery({ group_by: "cluster" });
+    await until(() => all(".slw-group").length === 2);
+    expect(texts(".slw-group-name > :first-child")).toEqual(["Group 1", "Group 2"]);
+    expect(texts(".slw-group:first-child .slw-number")).toEqual(["3.00", "1.00"]);
+    model.set("group_by", "class");
+    await until(() => texts(".slw-group-name > :first-child")[0] === "zebra");
+    expect(texts(".slw-group-name > :first-child")).toEqual(["zebra", EVIL]);
+    expect(asked("clusters")).toHaveLength(1);
+  });
+
+  test("outline, threshold and colours need no kernel", async () => {
+    const { model, all, find, asked } = gallery({ overlay: true, outline: true });
+    await until(() => all(".slw-heat").length === 3 && all(".slw-outline").length === 3);
+    const before = find(".slw-outline path")!.getAttribute("d");
+    const alpha = () => {
+      const canvas = find(".slw-heat") as HTMLCanvasElement;
+      return [...canvas.getContext("2d")!.getImageData(0, 0, 2, 2).data].filter((_, i) => i % 4 === 3);
+    };
+    await until(() => alpha().filter(Boolean).length === 3);
+    const count = asked("heatmaps").length;
+    model.set("threshold", 0.8);
+    await until(() => alpha().filter(Boolean).length === 1);
+    expect(find(".slw-outline path")!.getAttribute("d")).not.toBe(before);
+    model.set("colormap", "viridis");
+    model.set("side_by_side", true);
+    await until(() => all(".slw-picture-two").length === 3);
+    expect(all(".slw-tile img")).toHaveLength(6);
+    expect(asked("heatmaps")).toHaveLength(count);
+  });
+
+  test("the strip marks the examples, and the one under the pointer", async () => {
+    const { all, find } = gallery();
+    await until(() => all(".slw-strip-marks i").length === 3);
+    expect(find(".slw-strip")!.ariaLabel).toContain("54 images");
+    find(".slw-tile button")!.dispatchEvent(new PointerEvent("pointerenter"));
+    await until(() => all(".slw-strip-here").length === 1);
+    expect((find(".slw-strip-here") as HTMLElement).style.left).toBe("75%");
+  });
+
+  test("the large view shows the original where there is one", async () => {
+    const { all, find, asked } = gallery({ _originals: true });
+    await until(() => all(".slw-tile img").length === 3);
+    all(".slw-tile button")[1]!.click();
+    await until(() => find("dialog")?.textContent?.includes("in its own resolution"));
+    expect(asked("original").map(({ params }) => params.samples)).toEqual([[171]]);
+    expect(find("dialog h3")!.textContent).toBe(EVIL);
+  });
+
+  test("without images the large view says that it is a thumbnail", async () => {
+    const { all, find, asked } = gallery();
+    await until(() => all(".slw-tile img").length === 3);
+    all(".slw-tile button")[0]!.click();
+    await until(() => find("dialog")?.textContent?.includes("not at hand"));
+    expect(asked("original")).toEqual([]);
+  });
+});
+
+describe.runIf(inBrowser)("a kernel that is slow or gone", () => {
+  test("a neuron seen before shows at once; a new one never under another's name", async () => {
+    let replies: any = answer;
+    const { model, find, texts, all, asked } = gallery({}, (request: Request) => replies(request));
+    await until(() => all(".slw-tile img").length === 3);
+    replies = () => undefined;
+    model.set("active", { layer: "layer4", neuron: 18 });
+    await until(() => find(".slw-groups")?.ariaBusy === "true");
+    await until(() => all(".slw-tile.slw-tile img").length === 0 && find(".slw-skeleton"));
+    expect(texts(".slw-heading .slw-mono")).toEqual(["layer4 / 18"]);
+    model.set("active", { layer: "layer4", neuron: 17 });
+    await until(() => all(".slw-tile img").length === 3);
+    expect(asked("neuron")).toHaveLength(2);
+    model.set("active", { layer: "layer4", neuron: 18 });
+    await until(() => asked("neuron").length === 3);
+    await until(() => find("[role=status].slw-notice"), 5000);
+    expect(find(".slw-notice")!.textContent).toContain("No answer from the kernel yet");
+    model.fail(asked("neuron")[2]!, "KeyError", "gone");
+    await until(() => find("[role=alert]"));
+    expect(find("[role=alert]")!.textContent).toContain("layer4 / 18");
+    expect(all(".slw-tile")).toHaveLength(0);
+  });
+});
+
+test("examples are put in order and together", () => {
+  const some = examples(0).map((one, rank) => ({ ...one, class_name: ["b", "a", "b"][rank]!, uri: `${9 - rank}.png` }));
+  const ranks = (...settings: [any, any]) =>
+    arrange(some, ...settings, null).map((group) => group.examples.map(({ rank }) => rank));
+  expect(ranks("activation", null)).toEqual([[0, 1, 2]]);
+  expect(ranks("class", null)).toEqual([[1, 0, 2]]);
+  expect(ranks("file", null)).toEqual([[2, 1, 0]]);
+  expect(ranks("activation", "class")).toEqual([[0, 2], [1]]);
+  expect(ranks("activation", "cluster")).toEqual([[0, 1, 2]]);
 });

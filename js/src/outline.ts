@@ -1,0 +1,31 @@
+// A line around where the relevance reaches a level, by marching squares.
+import type { Heatmap } from "./heatmap";
+
+// The edges (top, right, bottom, left) that the line crosses, by which corners lie above.
+const CROSSINGS = [[], [3, 0], [0, 1], [3, 1], [1, 2], [3, 2, 0, 1], [0, 2], [3, 2], [2, 3], [2, 0],
+  [0, 3, 1, 2], [2, 1], [1, 3], [1, 0], [0, 3], []] as const;
+
+/** An SVG path in the heatmap's own pixels; outside the image the relevance is 0. */
+export function outlinePath({ width, height, values }: Heatmap, level: number): string {
+  const bar = Math.max(level * 255, 0.5);
+  const at = (x: number, y: number) =>
+    x < 0 || y < 0 || x >= width || y >= height ? 0 : values[y * width + x]!;
+  const clamp = (value: number, most: number) => +Math.min(most, Math.max(0, value)).toFixed(2);
+  const share = (from: number, to: number) => (bar - from) / (to - from);
+  let path = "";
+  for (let y = -1; y < height; y++) {
+    for (let x = -1; x < width; x++) {
+      const [a, b, c, d] = [at(x, y), at(x + 1, y), at(x + 1, y + 1), at(x, y + 1)];
+      const which = (a >= bar ? 1 : 0) | (b >= bar ? 2 : 0) | (c >= bar ? 4 : 0) | (d >= bar ? 8 : 0);
+      CROSSINGS[which]!.forEach((edge, index) => {
+        let [px, py] = [x + 0.5, y + 0.5];
+        if (edge === 0) px += share(a, b);
+        else if (edge === 1) [px, py] = [px + 1, py + share(b, c)];
+        else if (edge === 2) [px, py] = [px + share(d, c), py + 1];
+        else py += share(a, d);
+        path += `${index % 2 === 0 ? "M" : "L"}${clamp(px, width)} ${clamp(py, height)}`;
+      });
+    }
+  }
+  return path;
+}
