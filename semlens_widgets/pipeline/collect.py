@@ -14,6 +14,7 @@ from semlens_widgets.store import vector_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from semlens_widgets.target import TargetModel
 
 STAGE = "collect"
-_BLOCK_VALUES = 16 << 20
+_BLOCK_VALUES = 8 << 20  # 32 MiB
 _READABLE = ""  # a column of the log beside the layers; no layer has an empty name
 
 
@@ -78,7 +79,9 @@ def collect(
     dim = log.rows
     store.write(
         "activations",
-        vector_batches("activations", _neuron_blocks(log, target.layers), dim, pa.float32()),
+        vector_batches(
+            "activations", _neuron_blocks(log, target.layers, store.scratch()), dim, pa.float32()
+        ),
     )
     store.write(
         "samples",
@@ -112,9 +115,27 @@ def _finite(layer: str, units: NDArray[np.float32]) -> NDArray[np.float32]:
     return units
 
 
-def _neuron_blocks(log: RowLog, layers: tuple[str, ...]) -> Iterator[NDArray[np.float32]]:
-    step = max(1, _BLOCK_VALUES // log.rows)
+def _neuron_blocks(
+    log: RowLog, layers: tuple[str, ...], scratch: Path
+) -> Iterator[NDArray[np.float32]]:
+    """Yield (neurons, images), reading the log once however large it is.
+
+    A block of images is turned in memory and written out, each neuron's part to its place in a file
+    of neurons; blocks of that are then read in order.
+    """
+    images = log.rows
+    turned = scratch / f"{STAGE}-turned.rows"
     for layer in layers:
-        by_image = log.read(layer)
-        for start in range(0, log.widths[layer], step):
-            yield np.ascontiguousarray(by_image[:, start : start + step].T)  # (neurons, images)
+        width = log.widths[layer]
+        tall = max(1, _BLOCK_VALUES // width)
+        with turned.open("w+b", buffering=0) as file:
+            for start, block in log.blocks(layer, tall):
+                for neuron, values in enumerate(np.ascontiguousarray(block.T)):
+                    file.seek(4 * (neuron * images + start))
+                    file.write(values.data)
+            file.seek(0)
+            wide = max(1, _BLOCK_VALUES // images)
+            for start in range(0, width, wide):
+                count = min(wide, width - start) * images
+                yield np.fromfile(file, np.float32, count).reshape(-1, images)
+    turned.unlink(missing_ok=True)

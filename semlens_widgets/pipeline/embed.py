@@ -16,7 +16,6 @@ from semlens_widgets.store import vector_batches
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
     from PIL import Image
 
     from semlens_widgets.foundation import FoundationModel
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from semlens_widgets.store import AnalysisStore
 
 STAGE = "embed"
+_ROWS_AT_ONCE = 1 << 14
 
 
 def embed(
@@ -57,17 +57,13 @@ def embed(
                 rows[batch.readable.numpy()] = embedded.cpu().numpy()
             log.append({"embedding": rows})
             bar.update(len(batch.indices))
-    embeddings = log.read("embedding")
-    store.write(
-        "embeddings",
-        vector_batches("embedding", _blocks(embeddings), foundation.dim, pa.float16()),
-    )
+    store.write("embeddings", _embeddings(log))
     store.finish(STAGE, foundation=foundation.name, dim=foundation.dim)
 
 
-def _blocks(rows: NDArray[np.generic], step: int = 1 << 14) -> Iterator[NDArray[np.generic]]:
-    for start in range(0, len(rows), step):
-        yield np.asarray(rows[start : start + step])
+def _embeddings(log: RowLog) -> pa.RecordBatchReader:
+    blocks = (block for _, block in log.blocks("embedding", _ROWS_AT_ONCE))
+    return vector_batches("embedding", blocks, log.widths["embedding"], pa.float16())
 
 
 def embed_crops(
@@ -104,10 +100,7 @@ def embed_crops(
                 rows[[i - start for i in present]] = embedded.cpu().numpy()
             log.append({"embedding": rows})
             bar.update(len(block))
-    embeddings = log.read("embedding")
-    store.write(
-        table, vector_batches("embedding", _blocks(embeddings), foundation.dim, pa.float16())
-    )
+    store.write(table, _embeddings(log))
     store.finish(table)
 
 

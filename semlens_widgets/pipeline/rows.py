@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from semlens_widgets.manifest import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import DTypeLike, NDArray
@@ -83,6 +83,17 @@ class RowLog:
             with self._path(column).open("ab") as file:
                 file.write(np.ascontiguousarray(values, dtype=self._dtype).tobytes())
         self.rows += len(next(iter(block.values())))
+
+    def blocks(self, column: str, rows: int) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Read a column in blocks: the first row, and ``(rows, width)``.
+
+        A map of the file would count as memory used, page by page, until all of it does.
+        """
+        width = self.widths[column]
+        with self._path(column).open("rb") as file:
+            for start in range(0, self.rows, rows):
+                count = min(rows, self.rows - start) * width
+                yield start, np.fromfile(file, self._dtype, count).reshape(-1, width)
 
     def read(self, column: str) -> NDArray[np.generic]:
         """Map a column, ``(rows, width)``, without loading it."""
