@@ -47,16 +47,21 @@ export function codeLabels(labels: readonly string[]): Labels {
   return { names: [...known.keys()], codes };
 }
 
-function frequent({ names, codes }: Labels): number[] {
+function frequent({ names, codes }: Labels, shown: Uint8Array | null): number[] {
   const counts = new Uint32Array(names.length);
-  for (const code of codes) counts[code]!++;
+  for (let row = 0; row < codes.length; row++) if (!shown || shown[row]) counts[codes[row]!]!++;
   const order = [...names.keys()].filter((code) => names[code] && counts[code]! >= 3);
   return order.sort((a, b) => counts[b]! - counts[a]!).slice(0, MOST_NAMES);
 }
 
 /** Where the neurons of a label lie together, the most telling regions first. */
-export function regions(x: Float32Array, y: Float32Array, labels: Labels): Region[] {
-  const kept = frequent(labels);
+export function regions(
+  x: Float32Array,
+  y: Float32Array,
+  labels: Labels,
+  shown: Uint8Array | null = null,
+): Region[] {
+  const kept = frequent(labels, shown);
   const slot = new Int32Array(labels.names.length).fill(-1);
   kept.forEach((code, i) => (slot[code] = i));
   const area = CELLS * CELLS;
@@ -65,8 +70,10 @@ export function regions(x: Float32Array, y: Float32Array, labels: Labels): Regio
   const cellOf = (value: number) =>
     Math.min(CELLS - 1, Math.max(0, Math.floor(((value + 1) / 2) * CELLS)));
   const cells = new Int32Array(x.length).fill(-1);
+  let placed = 0;
   for (let row = 0; row < x.length; row++) {
-    if (!(Number.isFinite(x[row]!) && Number.isFinite(y[row]!))) continue;
+    if (!Number.isFinite(x[row]! + y[row]!) || (shown && !shown[row])) continue;
+    placed++;
     const cell = cellOf(y[row]!) * CELLS + cellOf(x[row]!);
     cells[row] = cell;
     total[cell]!++;
@@ -83,7 +90,7 @@ export function regions(x: Float32Array, y: Float32Array, labels: Labels): Regio
       around: cells.reduce((sum, cell) => sum + total[cell]!, 0),
     }));
     const largest = Math.max(0, ...sized.map(({ count }) => count));
-    const least = Math.max(3, SHARE_OF_ALL * x.length, SHARE_OF_LARGEST * largest);
+    const least = Math.max(3, SHARE_OF_ALL * placed, SHARE_OF_LARGEST * largest);
     for (const { cells, count, around } of sized) {
       if (count < least || count < SHARE * around) continue;
       for (const cell of cells) partOf[own * area + cell] = parts.length;

@@ -93,19 +93,19 @@ export class Overlay {
         return context.measureText(text).width;
       };
     }
-    const [x, y] = [state.x.value, state.y.value];
-    if (x.length > MANY && [x, y, labels].some((part, i) => part !== this.regionsOf[i])) {
+    const [x, y, shown] = [state.x.value, state.y.value, state.shown.value];
+    if (x.length > MANY && [x, y, labels, shown].some((part, i) => part !== this.regionsOf[i])) {
       // The points first, their names a moment later.
-      this.regionsOf = [x, y, labels];
+      this.regionsOf = [x, y, labels, shown];
       clearTimeout(this.timer);
       this.timer = setTimeout(() => {
         this.timer = undefined;
-        this.regions(x, y, labels);
+        this.regions(x, y, labels, shown);
         this.again();
       }, LATER);
     }
     if (this.timer !== undefined) return;
-    const found = this.regions(x, y, labels);
+    const found = this.regions(x, y, labels, shown);
     const placed: PlacedRegion[] = this.places(found, state.size.value, this.widthOf);
     const camera: Camera = state.camera.value;
     const { width, height } = state.size.value;

@@ -196,6 +196,12 @@ describe("names on the map", () => {
     const found = place([...at("ox", 0, 0, 40), ...at("cow", 0, 0, 3)]);
     expect(found.map(({ text }) => text)).toEqual(["ox"]);
   });
+  test("what is filtered out names nothing", () => {
+    const [x, y] = [Float32Array.of(0, 0, 0, 0.5, 0.5, 0.5), new Float32Array(6)];
+    const labels = codeLabels(["ox", "ox", "ox", "cow", "cow", "cow"]);
+    const found = regions(x, y, labels, Uint8Array.of(1, 1, 1, 0, 0, 1));
+    expect(found.map(({ text }) => text)).toEqual(["ox"]);
+  });
   test("the lesser of two that touch waits for a closer look, and stays from then on", () => {
     const found = place([...at("ox", 0, 0, 9), ...at("cow", 0.1, 0, 5), ...at("far", 0.9, 0.9, 3)]);
     const placed = placeRegions(found, size, () => 30);

@@ -35,10 +35,15 @@ def replace_those_of_the_last_run(widget: ipywidgets.Widget) -> None:
         shell.events.unregister("post_run_cell", close)
         for reference in stale:
             old = reference()
-            if old is not None and not _kept(old, shell.user_ns):
-                old.close()
-            elif old is not None:
+            if old is None:
+                continue
+            if _kept(old, shell.user_ns):
                 made.append((-1, reference))
+                continue
+            layout = getattr(old, "layout", None)
+            old.close()
+            if layout is not None and not _kept(layout, shell.user_ns, but=old):
+                layout.close()
 
     shell.events.register("post_run_cell", close)
 
@@ -56,8 +61,10 @@ def _running_cell(shell: Any) -> str | None:
     return str(cell) if cell else None
 
 
-def _kept(widget: ipywidgets.Widget, names: Mapping[str, Any]) -> bool:
-    """Return whether a variable, a collection in one, or another widget holds the widget."""
+def _kept(
+    widget: ipywidgets.Widget, names: Mapping[str, Any], but: ipywidgets.Widget | None = None
+) -> bool:
+    """Return whether a variable, a collection in one, or a widget other than `but` holds it."""
     held = [value for name, value in names.items() if not name.startswith("_") and name != "Out"]
     for value in held:
         if value is widget:
@@ -66,7 +73,7 @@ def _kept(widget: ipywidgets.Widget, names: Mapping[str, Any]) -> bool:
         if isinstance(value, dict | list | tuple | set) and any(part is widget for part in parts):
             return True
     known = getattr(sys.modules.get("ipywidgets.widgets.widget"), "_instances", {})
-    others = [other for other in known.values() if other is not widget]
+    others = [other for other in known.values() if other is not widget and other is not but]
     return any(
         value is widget
         for other in others
