@@ -80,8 +80,8 @@ def contributions(
         length = length - torch.einsum("nm,nmd->nd", gamma * weights * cosine, negatives)
         length = length.norm(dim=1)
         share = (weights / weights.sum(1, keepdim=True).clamp(min=_TINY))[..., None]
-    parts = parts / length.clamp(min=_TINY)[:, None, None]
-    return parts - share * _offset(evidence, texts, centred)
+    offset: Tensor = share * _offset(evidence, texts, centred)
+    return parts / length.clamp(min=_TINY)[:, None, None] - offset
 
 
 def _offset(evidence: Evidence, texts: Tensor, centred: bool) -> Tensor | float:

@@ -42,7 +42,7 @@ def _fraction(default: float, what: str) -> traitlets.Float[float, float]:
     return traitlets.Float(default, min=0.0, max=1.0, help=what).tag(sync=True)
 
 
-def _switch(what: str) -> traitlets.Bool[bool, bool]:
+def _switch(what: str) -> traitlets.Bool[bool, bool | int]:
     return traitlets.Bool(False, help=what).tag(sync=True)
 
 
