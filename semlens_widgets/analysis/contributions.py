@@ -80,8 +80,8 @@ def contributions(
         length = length - torch.einsum("nm,nmd->nd", gamma * weights * cosine, negatives)
         length = length.norm(dim=1)
         share = (weights / weights.sum(1, keepdim=True).clamp(min=_TINY))[..., None]
-    offset: Tensor = share * _offset(evidence, texts, centred)
-    return parts / length.clamp(min=_TINY)[:, None, None] - offset
+    contributions: Tensor = parts / length.clamp(min=_TINY)[:, None, None]
+    return contributions - torch.as_tensor(share * _offset(evidence, texts, centred))
 
 
 def _offset(evidence: Evidence, texts: Tensor, centred: bool) -> Tensor | float:
