@@ -233,6 +233,8 @@ class AnalysisStore:
         self._bury()
         for stage in self._manifest.stages:
             self._clear_scratch(f"{stage}-")
+        for file in self.path.glob("*.lance/*/.tmp*"):  # compacting does not see hidden files
+            file.unlink()
         for folder in self.path.glob("*.lance"):
             if not self.has(folder.stem):
                 shutil.rmtree(folder)

@@ -125,6 +125,7 @@ def _hold_and_die(path, held):
         (store.scratch() / "unfinished-0.rows").touch()
         table = store.path / "t.lance" / "data"
         (table / ("0" * 50 + ".lance")).write_bytes(b"half of a table")
+        (table / ".tmpAbCdEf").write_bytes(b"a quarter of a table")
         (store.path / "new.lance" / "data").mkdir(parents=True)
         held.set()
         while True:
