@@ -108,11 +108,14 @@ class NeuronMap(LensWidget):
 
     def refresh(self) -> None:
         """Read the neurons again, after labelling or a new layout."""
-        self._table = table = self.lens.neurons
+        before, self._table = self._table, self.lens.neurons
+        table = self._table
         names = self._color_columns()
         labels = table["label"].fillna("").astype(str) if "label" in table else None
         small = len(table) <= IN_STATE
         with self.hold_sync():
+            if len(table) != len(before):  # rows mean other neurons now
+                self.selection = self.highlight = b""
             self._count = len(table)
             self._layers = [str(layer) for layer in self.lens.layers]
             self._columns = [_columns.describe_column(table, name) for name in names]

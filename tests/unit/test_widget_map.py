@@ -307,6 +307,14 @@ def test_refresh_reads_new_labels(widget):
     assert widget._revision == 2
 
 
+def test_other_neurons_are_not_selected_by_the_rows_of_the_old(widget):
+    widget.selection = np.array([5], dtype=np.uint32).tobytes()
+    widget.lens.neurons = widget.lens.neurons.iloc[:4]
+    widget.refresh()
+    assert widget.selected.empty
+    assert (widget._count, widget._selected) == (4, b"")
+
+
 def test_large_traits_are_not_echoed(widget):
     for name in ("_data", "_selected", "highlight", "_labels"):
         assert widget.trait_metadata(name, "echo_update") is False
