@@ -12,6 +12,13 @@ interface BarsProps {
   accepting: string | null;
   accept: (candidate: string, score: number | null) => void;
   remove: (candidate: string) => void;
+  /** Whose pairs are explained. */
+  focused: string | null;
+  /** Explain this one while it is pointed at; null: no longer. */
+  point: (candidate: string | null) => void;
+  /** Explained while none is pointed at. */
+  pinned: string | null;
+  pin: (candidate: string | null) => void;
 }
 
 const FOLDED = 12;
@@ -32,7 +39,7 @@ interface BarProps extends Omit<BarsProps, "bars" | "pending"> {
 }
 
 function Bar({ score: [candidate, score], runnerUp, best, place, ...props }: BarProps) {
-  const { current, accepting, accept, remove } = props;
+  const { current, accepting, accept, remove, focused, point, pinned, pin } = props;
   const [zero, end] = [place(0), place(score ?? 0)];
   const span = (from: number, to: number) => ({
     left: `${Math.min(from, to)}%`,
@@ -41,10 +48,20 @@ function Bar({ score: [candidate, score], runnerUp, best, place, ...props }: Bar
   const lead = best && score !== null && runnerUp !== null ? score - runnerUp : null;
   const isLabel = candidate === current;
   return (
-    <li class={best ? "slw-score slw-score-best" : "slw-score"}>
-      <span class="slw-score-name slw-ellipsis" title={candidate}>
+    <li
+      class={`slw-score${best ? " slw-score-best" : ""}${candidate === focused ? " slw-score-focused" : ""}`}
+      onPointerEnter={() => point(candidate)}
+      onFocusIn={() => point(candidate)}
+    >
+      <button
+        type="button"
+        class="slw-score-name slw-ellipsis"
+        title={`${candidate}\nClick to keep its explanation`}
+        aria-pressed={candidate === pinned}
+        onClick={() => pin(candidate === pinned ? null : candidate)}
+      >
         {candidate}
-      </span>
+      </button>
       <span class="slw-score-track" aria-hidden="true">
         <i class="slw-score-bar" style={span(zero, end)} />
         {lead !== null && lead > 0 && (
@@ -92,8 +109,11 @@ export function Bars({ bars, pending, ...props }: BarsProps) {
   const [all, setAll] = useState(false);
   const shown = all ? bars : bars.slice(0, FOLDED);
   const place = barScale(bars.map(([, score]) => score));
+  const leave = ({ currentTarget, relatedTarget }: FocusEvent) => {
+    if (!(currentTarget as Element).contains(relatedTarget as Element | null)) props.point(null);
+  };
   return (
-    <div class="slw-bars">
+    <div class="slw-bars" onPointerLeave={() => props.point(null)} onFocusOut={leave}>
       <ol aria-label="Label scores, best first" aria-busy={pending}>
         {shown.map((score, index) => (
           <Bar

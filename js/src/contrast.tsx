@@ -3,17 +3,18 @@
 import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import { Bars } from "./bars";
+import { AddCandidate } from "./candidates";
 import { followNeuron, followVisibility, type Detail } from "./detail";
-import { Icon } from "./icons";
 import { mount, type Mounted } from "./mount";
 import { setTrait, traitSignal, type Model, type Neuron, type RenderContext } from "./model";
-import type { Facts } from "./neuron";
+import { neuronName, sameNeuron, type Facts } from "./neuron";
 import { Pairs, type Pair } from "./pairs";
-import { Failure, NeuronHeading, Segments, Slider, Toggle } from "./parts";
+import { Awaited, Choice, Failure, NeuronHeading, Segments, Slider, Toggle } from "./parts";
 import { createPictures, type Pictures } from "./pictures";
 import { asError } from "./resources";
 import type { Rpc } from "./rpc";
-import { addCandidates, followScores, METHODS, type Method, type Score, type Scoring } from "./scoring";
+import { followScores, METHODS, type Method, type Score, type Scoring, type Templates } from "./scoring";
+import { contributionsOf, inWords, type Measure } from "./why";
 import "./panels.css";
 import "./contrast.css";
 
@@ -24,6 +25,9 @@ export interface ContrastTraits {
   method: Method;
   gamma: number;
   centred: boolean;
+  templates: Templates;
+  /** The pairs left out, and the neuron they belong to. */
+  _excluded: (Neuron & { ranks: number[] }) | null;
   /** As the kernel last gave them. */
   scores: Score[];
   accepted: (Neuron & { label: string; score: number | null }) | null;
@@ -35,7 +39,7 @@ export interface ContrastDetail {
   pairs: Pair[];
 }
 
-interface ContrastProps {
+export interface ContrastProps {
   model: Model<ContrastTraits>;
   rpc: Rpc;
   detail: Detail<ContrastDetail>;
@@ -46,11 +50,19 @@ interface ContrastProps {
   method: ReadonlySignal<Method>;
   gamma: ReadonlySignal<number>;
   centred: ReadonlySignal<boolean>;
+  templates: ReadonlySignal<Templates>;
+  excluded: ReadonlySignal<number[]>;
   /** What the person is told about the list of candidates. */
   message: Signal<string>;
+  /** The candidate pointed at, and the one chosen to be explained. */
+  pointed: Signal<string | null>;
+  pinned: Signal<string | null>;
 }
 
-function Settings({ model, method, gamma, centred }: ContrastProps) {
+const TEMPLATES = [["csp", "six of CSP"], ["plain", "label alone"]] as const;
+const MEASURES = [["score", "score"], ["lead", "lead"]] as const;
+
+function Settings({ model, method, gamma, centred, templates }: ContrastProps) {
   const about = METHODS.find(([name]) => name === method.value);
   return (
     <div class="slw-controls" role="toolbar" aria-label="How labels are scored" title={about?.[2]}>
@@ -76,65 +88,19 @@ function Settings({ model, method, gamma, centred }: ContrastProps) {
         pressed={centred.value}
         onChange={(on) => setTrait(model, "centred", on)}
       />
+      <Choice
+        label="Prompts"
+        title="The sentences around each label, whose embeddings are averaged"
+        options={TEMPLATES}
+        value={templates.value}
+        onChange={(name) => setTrait(model, "templates", name)}
+      />
     </div>
   );
 }
 
-function AddCandidate({ model, scoring, candidates, message }: ContrastProps) {
-  const [text, setText] = useState("");
-  const add = (input: string) => {
-    const added = addCandidates(scoring.listed.value, input);
-    message.value = added.message;
-    if (added.candidates.length > scoring.listed.value.length) {
-      setTrait(model, "candidates", added.candidates);
-    }
-    if (input.trim() !== "") setText("");
-  };
-  const onPaste = (event: ClipboardEvent) => {
-    const pasted = event.clipboardData?.getData("text") ?? "";
-    if (!/[\n\r,;]/.test(pasted)) return;
-    event.preventDefault(); // an input would join the lines
-    add(pasted);
-  };
-  return (
-    <form
-      class="slw-add"
-      onSubmit={(event) => {
-        event.preventDefault();
-        add(text);
-      }}
-    >
-      <input
-        class="slw-input"
-        placeholder="Try another label"
-        aria-label="Add candidate labels, separated by commas"
-        value={text}
-        onInput={(event) => setText(event.currentTarget.value)}
-        onPaste={onPaste}
-      />
-      <button type="submit" class="slw-button">
-        <Icon name="plus" />
-        Add
-      </button>
-      {candidates.value.length > 0 && (
-        <button
-          type="button"
-          class="slw-button"
-          title="Forget this list: suggest labels for each neuron"
-          onClick={() => {
-            message.value = "";
-            setTrait(model, "candidates", []);
-          }}
-        >
-          Suggest
-        </button>
-      )}
-    </form>
-  );
-}
-
-function Labels(props: ContrastProps & { facts: Facts }) {
-  const { model, rpc, scoring, message, facts, detail } = props;
+function Labels(props: ContrastProps & { facts: Facts; focused: string | null }) {
+  const { model, rpc, scoring, message, facts, detail, pointed, pinned, focused } = props;
   const [accepting, setAccepting] = useState<string | null>(null);
   const [refused, setRefused] = useState<{ error: Error; again: () => void } | null>(null);
   const { layer, neuron } = facts;
@@ -169,6 +135,10 @@ function Labels(props: ContrastProps & { facts: Facts }) {
           accepting={accepting}
           accept={(label, score) => void accept(label, score)}
           remove={remove}
+          focused={focused}
+          point={(candidate) => (pointed.value = candidate)}
+          pinned={pinned.value}
+          pin={(candidate) => (pinned.value = candidate)}
         />
       ) : pending.value ? (
         <div class="slw-bars-waiting slw-skeleton" />
@@ -184,29 +154,114 @@ function Labels(props: ContrastProps & { facts: Facts }) {
   );
 }
 
+interface WhyProps {
+  focused: string;
+  rival: string | null;
+  parts: number[] | null;
+  method: Method;
+  excluded: ReadonlySet<number>;
+  measure: Measure;
+  onMeasure: (measure: Measure) => void;
+}
+
+/** Which pairs speak for the label in focus. */
+function Why({ focused, rival, parts, method, excluded, measure, onMeasure }: WhyProps) {
+  return (
+    <div class="slw-why">
+      <p>
+        <span class="slw-muted">Why </span>
+        <strong class="slw-ellipsis">{focused}</strong>
+        {measure === "lead" && rival !== null && (
+          <>
+            <span class="slw-muted"> rather than </span>
+            <span class="slw-ellipsis">{rival}</span>
+          </>
+        )}
+      </p>
+      <p class="slw-small slw-muted slw-why-words">
+        {parts
+          ? inWords(parts, excluded)
+          : method === "clip-dissect"
+            ? "A score of CLIP-Dissect rests on more images than these and cannot be shared out."
+            : "Only the best labels are taken apart."}
+      </p>
+      {parts && (
+        <Segments
+          label="What each pair adds to"
+          options={MEASURES}
+          value={measure}
+          onChange={onMeasure}
+        />
+      )}
+    </div>
+  );
+}
+
 export function Contrast(props: ContrastProps) {
-  const { active, detail, pictures } = props;
+  const { model, active, detail, pictures, scoring, excluded, pointed, pinned, method } = props;
+  const [measure, setMeasure] = useState<Measure>("score");
   const { resource, last } = detail;
   if (active.value === null) {
     return <div class="slw-state">Choose a neuron to compare what activates it with what does not.</div>;
   }
   const failed = resource.value.state === "error" ? resource.value.error : null;
   const shown = last.value;
-  if (!shown) {
-    if (failed) return <Failure error={failed} retry={detail.reload} />;
-    return <div class="slw-contrast-waiting slw-skeleton" aria-label="Loading the pairs" />;
+  if (!shown && failed) {
+    const about = <span class="slw-mono">({neuronName(active.value)})</span>;
+    return <Failure error={failed} retry={detail.reload}>{about}</Failure>;
   }
-  const busy = resource.value.state === "loading";
+  if (!shown) {
+    return (
+      <Awaited neuron={active.value}>
+        <div class="slw-bars-waiting slw-skeleton" />
+        <div class="slw-contrast-waiting slw-skeleton" aria-label="Loading the pairs" />
+      </Awaited>
+    );
+  }
+  const here = sameNeuron(shown.facts, active.value);
+  const busy = resource.value.state === "loading" || !here;
   const pictureFailure = pictures.thumbnails.failure.value;
+  const out = new Set(here ? excluded.value : []);
+  const exclude = (ranks: number[]) => {
+    if (active.value) setTrait(model, "_excluded", { ...active.value, ranks });
+  };
+  const toggle = (rank: number) =>
+    exclude(out.has(rank) ? [...out].filter((other) => other !== rank) : [...out, rank].sort((a, b) => a - b));
+
+  const names = scoring.bars.value.map(([name]) => name);
+  const focused =
+    [pointed.value, pinned.value].find((name) => name !== null && names.includes(name)) ??
+    names[0] ?? null;
+  const rival = (focused === names[0] ? names[1] : names[0]) ?? null;
+  const parts = here ? contributionsOf(scoring.parts.value, focused, rival, measure) : null;
   return (
     <div class="slw-panel">
       <NeuronHeading facts={shown.facts} busy={busy} />
       {failed && <Failure error={failed} retry={detail.reload} />}
-      <Labels {...props} facts={shown.facts} />
+      <Labels {...props} facts={shown.facts} focused={focused} />
       {pictureFailure && (
         <Failure error={pictureFailure} retry={() => pictures.thumbnails.retry()} />
       )}
-      <Pairs pairs={shown.pairs} pictures={pictures} busy={busy} />
+      {focused !== null && (
+        <Why
+          focused={focused}
+          rival={rival}
+          parts={parts}
+          method={method.value}
+          excluded={out}
+          measure={measure}
+          onMeasure={setMeasure}
+        />
+      )}
+      <Pairs
+        pairs={shown.pairs}
+        pictures={pictures}
+        busy={busy}
+        excluded={out}
+        toggle={toggle}
+        takeAll={() => exclude([])}
+        parts={parts}
+      />
     </div>
   );
 }
@@ -218,9 +273,12 @@ function start({ model, rpc, root, onCleanup }: Mounted & { model: Model<Contras
     return mirror;
   };
   const active = follow("active");
-  const [candidates, method, gamma, centred] = [
+  const [candidates, method, gamma, centred, templates, given] = [
     follow("candidates"), follow("method"), follow("gamma"), follow("centred"),
+    follow("templates"), follow("_excluded"),
   ] as const;
+  const excluded = computed(() =>
+    given.value && sameNeuron(given.value, active.value) ? given.value.ranks : []);
   const [visible, stopVisible] = followVisibility(root);
   const settings = computed(() => ({
     neuron: active.value,
@@ -228,6 +286,8 @@ function start({ model, rpc, root, onCleanup }: Mounted & { model: Model<Contras
     method: method.value,
     gamma: gamma.value,
     centred: centred.value,
+    templates: templates.value,
+    exclude: excluded.value,
   }));
   const scoring = followScores(rpc, settings, visible, model.get("scores"));
   const source = { rpc, method: "pairs", active, visible, revision: follow("_revision") };
@@ -236,8 +296,11 @@ function start({ model, rpc, root, onCleanup }: Mounted & { model: Model<Contras
   for (const stop of [stopVisible, scoring.stop, detail.stop, () => pictures.dispose()]) {
     onCleanup(stop);
   }
-  const message = signal("");
-  return { model, rpc, detail, pictures, scoring, active, candidates, method, gamma, centred, message };
+  return {
+    model, rpc, detail, pictures, scoring, active, candidates, method, gamma, centred, templates,
+    excluded, message: signal(""), pointed: signal<string | null>(null),
+    pinned: signal<string | null>(null),
+  };
 }
 
 export const render = (context: RenderContext<ContrastTraits>) =>

@@ -50,8 +50,8 @@ export function followNeuron<D>({ rpc, method, active, visible, revision }: Sour
     try {
       const { layer, neuron: index } = neuron;
       const reply = await rpc.request<D>(method, { layer, neuron: index }, { key: method });
-      if (!asked || !sameNeuron(asked.neuron, neuron)) return;
       seen.set(keyOf(neuron), { version, detail: reply.result });
+      if (!asked || !sameNeuron(asked.neuron, neuron)) return;
       show(neuron, reply.result);
       resource.value = { state: "ready", value: reply.result };
     } catch (error) {

@@ -1,5 +1,6 @@
 // Concept examples above look-alikes that activate the neuron less than average.
 import { useState } from "preact/hooks";
+import { Icon } from "./icons";
 import { baseName, short, type Example, type Shown } from "./neuron";
 import { Picture } from "./picture";
 import type { Pictures } from "./pictures";
@@ -24,7 +25,7 @@ function Half({ shown, role, share, quiet = false, pictures }: HalfProps) {
   const name = shown.class_name || baseName(shown.uri);
   const words = `${role}: ${name}`;
   return (
-    <figure title={`${words}\nactivation ${short(shown.activation, 3)}\n${shown.uri}`}>
+    <figure>
       <Picture pictures={pictures} sample={shown.sample} alt={words} />
       <figcaption class="slw-pair-caption slw-small">
         <span class="slw-ellipsis slw-muted">{name}</span>
@@ -37,53 +38,118 @@ function Half({ shown, role, share, quiet = false, pictures }: HalfProps) {
   );
 }
 
+/** A bar from the middle: to the right what speaks for the label, to the left what speaks against. */
+function Part({ value, most }: { value: number; most: number }) {
+  const width = most > 0 ? (Math.abs(value) / most) * 50 : 0;
+  return (
+    <div class="slw-part slw-small">
+      <span class="slw-part-track" aria-hidden="true">
+        <i
+          class={value < 0 ? "slw-part-against" : ""}
+          style={{ left: `${value < 0 ? 50 - width : 50}%`, width: `${width}%` }}
+        />
+      </span>
+      <span class="slw-number">{value > 0 ? `+${short(value, 3)}` : short(value, 3)}</span>
+    </div>
+  );
+}
+
+const about = ({ uri, contrast }: Pair): string =>
+  contrast ? `${uri}\nagainst ${contrast.uri}` : uri;
+
 interface PairsProps {
   pairs: Pair[];
   pictures: Pictures;
   busy: boolean;
+  excluded: ReadonlySet<number>;
+  /** Leave a pair out, or take it in again. */
+  toggle: (rank: number) => void;
+  takeAll: () => void;
+  /** By rank, what each pair adds to the label in focus. */
+  parts: number[] | null;
 }
 
-export function Pairs({ pairs, pictures, busy }: PairsProps) {
+export function Pairs(props: PairsProps) {
+  const { pairs, pictures, busy, excluded, toggle, takeAll, parts } = props;
   const [all, setAll] = useState(false);
   if (pairs.length === 0) return <div class="slw-state">No image activates this neuron.</div>;
   const top = Math.max(...pairs.map(({ activation }) => activation ?? 0), 0);
   const share = (value: number | null) =>
     top > 0 ? Math.min(1, Math.max(0, (value ?? 0) / top)) : 0;
+  const most = parts ? Math.max(...parts.map(Math.abs), 0) : 0;
   const shown = all ? pairs : pairs.slice(0, FOLDED);
   return (
     <section class="slw-pairs" aria-label="Examples and their contrasts" aria-busy={busy}>
-      <p class="slw-small slw-muted">
-        Above, what activates the neuron; below, its closest look-alike under the neuron's mean
-        activation; between them, their similarity.
-      </p>
+      <div class="slw-pairs-head">
+        <p class="slw-small slw-muted">
+          Above, what activates the neuron; below, its closest look-alike under the neuron's mean
+          activation; between them, their similarity. A click leaves a pair out of the scores.
+        </p>
+        {excluded.size > 0 && (
+          <button type="button" class="slw-button slw-button-small" onClick={takeAll}>
+            <Icon name="retry" />
+            {`Take in ${excluded.size} again`}
+          </button>
+        )}
+      </div>
       <ol>
-        {shown.map((pair) => (
-          <li class="slw-pair" key={`${pair.sample} ${pair.contrast?.sample}`}>
-            <Half
-              shown={pair}
-              role={`Example ${pair.rank + 1}`}
-              share={share(pair.activation)}
-              pictures={pictures}
-            />
-            <div class="slw-pair-link slw-small" title="Cosine similarity of the two images">
-              <span class="slw-hidden">Similarity </span>
-              {pair.contrast ? `≈ ${short(pair.similarity)}` : "–"}
-            </div>
-            {pair.contrast ? (
+        {shown.map((pair) => {
+          const { rank, contrast } = pair;
+          const out = excluded.has(rank);
+          const part = parts?.[rank];
+          return (
+            <li
+              class={out ? "slw-pair slw-pair-out" : "slw-pair"}
+              key={rank}
+              title={`${about(pair)}\n${out ? "Click to take it in again" : "Click to leave it out"}`}
+              onClick={() => toggle(rank)}
+            >
+              <button
+                type="button"
+                class="slw-pair-toggle"
+                aria-pressed={out}
+                aria-label={`Leave out pair ${rank + 1}`}
+                onClick={(event) => {
+                  event.stopPropagation(); // the whole pair takes clicks too
+                  toggle(rank);
+                }}
+              >
+                <span>{rank + 1}</span>
+                <Icon name={out ? "plus" : "close"} />
+              </button>
               <Half
-                shown={pair.contrast}
-                role="Contrast"
-                share={share(pair.contrast.activation)}
-                quiet
+                shown={pair}
+                role={`Example ${rank + 1}`}
+                share={share(pair.activation)}
                 pictures={pictures}
               />
-            ) : (
-              <div class="slw-picture slw-pair-none">
-                <span class="slw-picture-missing">No image under the mean</span>
+              <div class="slw-pair-link slw-small" title="Cosine similarity of the two images">
+                <span class="slw-hidden">Similarity </span>
+                {contrast ? `≈ ${short(pair.similarity)}` : "–"}
               </div>
-            )}
-          </li>
-        ))}
+              {contrast ? (
+                <Half
+                  shown={contrast}
+                  role="Contrast"
+                  share={share(contrast.activation)}
+                  quiet
+                  pictures={pictures}
+                />
+              ) : (
+                <figure>
+                  <div class="slw-picture slw-pair-none">
+                    <span class="slw-picture-missing">No image under the mean</span>
+                  </div>
+                </figure>
+              )}
+              {out ? (
+                <div class="slw-part slw-small slw-muted">left out</div>
+              ) : (
+                part !== undefined && <Part value={part} most={most} />
+              )}
+            </li>
+          );
+        })}
       </ol>
       {pairs.length > FOLDED && (
         <button type="button" class="slw-button" onClick={() => setAll(!all)}>

@@ -1,6 +1,6 @@
 // The candidates of a neuron and their scores, kept up with the panel's settings.
 import { computed, effect, signal, untracked, type ReadonlySignal } from "@preact/signals";
-import type { Cleanup, Neuron } from "./model";
+import { float32, type Cleanup, type Neuron } from "./model";
 import { asError } from "./resources";
 import { isAbort, type Rpc } from "./rpc";
 
@@ -12,6 +12,7 @@ export const METHODS = [
 ] as const;
 
 export type Method = (typeof METHODS)[number][0];
+export type Templates = "csp" | "plain";
 export type Score = [candidate: string, score: number | null];
 
 export interface Settings {
@@ -21,6 +22,9 @@ export interface Settings {
   method: Method;
   gamma: number;
   centred: boolean;
+  templates: Templates;
+  /** Ranks of the pairs left out. */
+  exclude: number[];
 }
 
 export interface Scoring {
@@ -28,10 +32,18 @@ export interface Scoring {
   bars: ReadonlySignal<Score[]>;
   /** What the bars are of, as a list to edit: the candidates, or what was suggested. */
   listed: ReadonlySignal<string[]>;
+  /** What each pair adds to a candidate's score, by rank; of the best candidates alone. */
+  parts: ReadonlySignal<ReadonlyMap<string, Float32Array>>;
   pending: ReadonlySignal<boolean>;
   error: ReadonlySignal<Error | null>;
   retry(): void;
   stop: Cleanup;
+}
+
+interface Reply {
+  scores: Score[];
+  /** Whose parts the buffer holds, one after the other. */
+  explained: string[];
 }
 
 const value = (score: number | null): number => score ?? -Infinity;
@@ -40,6 +52,14 @@ const byScore = (scores: Score[]): Score[] =>
 
 /** Sliding a slider asks at most this often, in milliseconds. */
 const PAUSE = 40;
+const NO_PARTS: ReadonlyMap<string, Float32Array> = new Map();
+
+function readParts({ explained = [] }: Reply, buffer: DataView | undefined) {
+  if (explained.length === 0) return NO_PARTS;
+  const values = float32(buffer);
+  const ranks = values.length / explained.length;
+  return new Map(explained.map((name, i) => [name, values.subarray(i * ranks, (i + 1) * ranks)]));
+}
 
 export function followScores(
   rpc: Rpc,
@@ -48,16 +68,20 @@ export function followScores(
   first: Score[],
 ): Scoring {
   const scores = signal(first);
+  const parts = signal(NO_PARTS);
   const suggested = signal({ of: "", candidates: first.map(([candidate]) => candidate) });
   const pending = signal(false);
   const error = signal<Error | null>(null);
   const retries = signal(0);
   let timer: ReturnType<typeof setTimeout> | undefined;
   let asked = "";
+  let askedAt = 0;
+  /** The neuron whose scores are shown; those of a saved notebook are of the first. */
+  let shown = JSON.stringify(settings.peek().neuron);
 
   // What a suggestion holds for: moving gamma re-scores it instead of replacing it.
-  const context = ({ neuron, method, centred }: Settings) =>
-    JSON.stringify([neuron, method, centred]);
+  const context = ({ neuron, method, centred, templates }: Settings) =>
+    JSON.stringify([neuron, method, centred, templates]);
   const candidatesOf = (now: Settings): string[] | null => {
     if (now.candidates.length > 0) return now.candidates;
     const { of, candidates } = suggested.peek();
@@ -65,12 +89,15 @@ export function followScores(
   };
 
   async function ask(now: Settings): Promise<void> {
-    const { neuron, method, gamma, centred } = now;
+    askedAt = performance.now();
+    const { neuron, candidates: _, ...rest } = now;
     const candidates = candidatesOf(now);
-    const params = { ...neuron, candidates: candidates ?? [], method, gamma, centred };
+    const params = { ...neuron, candidates: candidates ?? [], ...rest };
     try {
-      const reply = await rpc.request<{ scores: Score[] }>("scores", params, { key: "scores" });
+      const reply = await rpc.request<Reply>("scores", params, { key: "scores" });
+      shown = JSON.stringify(neuron);
       scores.value = reply.result.scores;
+      parts.value = readParts(reply.result, reply.buffers[0]);
       if (!candidates) {
         suggested.value = { of: context(now), candidates: reply.result.scores.map(([c]) => c) };
       }
@@ -79,6 +106,12 @@ export function followScores(
       if (isAbort(reason)) return; // a newer request is on its way
       asked = "";
       error.value = asError(reason);
+      if (shown !== JSON.stringify(neuron)) {
+        // Better no numbers than those of another neuron.
+        scores.value = [];
+        if (!candidates) suggested.value = { of: "", candidates: [] };
+      }
+      parts.value = NO_PARTS;
     }
     pending.value = false;
   }
@@ -89,12 +122,11 @@ export function followScores(
     if (now.neuron === null || !visible.value || wanted === asked) return;
     asked = wanted;
     untracked(() => {
-      const idle = !pending.peek();
       pending.value = true;
       clearTimeout(timer);
-      // The first change is asked about at once; what follows while it is on its way, together.
-      if (idle) void ask(now);
-      else timer = setTimeout(() => void ask(now), PAUSE);
+      // A single change is asked for at once; of many in a row, the last after a pause.
+      const rest = Math.max(0, askedAt + PAUSE - performance.now());
+      timer = setTimeout(() => void ask(settings.peek()), rest);
     });
   });
 
@@ -108,6 +140,7 @@ export function followScores(
       return byScore(listed.value.map((candidate) => [candidate, known.get(candidate) ?? null]));
     }),
     listed,
+    parts,
     pending,
     error,
     retry: () => (retries.value += 1),
@@ -133,12 +166,14 @@ export function addCandidates(
   const parts = splitCandidates(text);
   if (parts.length === 0) return { candidates: list, message: "Type a label first." };
   const candidates = [...list];
+  const known = new Set(list.map((one) => one.toLowerCase()));
   const twice: string[] = [];
   for (const part of parts) {
-    const known = candidates.some((other) => other.toLowerCase() === part.toLowerCase());
-    if (known) twice.push(part);
+    if (known.has(part.toLowerCase())) twice.push(part);
     else candidates.push(part);
+    known.add(part.toLowerCase());
   }
-  const message = twice.length > 0 ? `Already in the list: ${twice.join(", ")}.` : "";
-  return { candidates, message };
+  const some = twice.slice(0, 5).join(", ");
+  const more = twice.length > 5 ? ` and ${twice.length - 5} more` : "";
+  return { candidates, message: twice.length > 0 ? `Already in the list: ${some}${more}.` : "" };
 }

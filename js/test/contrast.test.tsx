@@ -2,6 +2,7 @@ import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { barScale } from "../src/bars";
 import { render, type ContrastTraits } from "../src/contrast";
 import { addCandidates, splitCandidates } from "../src/scoring";
+import { contributionsOf, inWords } from "../src/why";
 import { FakeModel, inBrowser, until, type Request } from "./fake-model";
 import { endViews, enter, EVIL, facts, jpeg, show, thumbnails } from "./panel-world";
 
@@ -23,10 +24,13 @@ function answer(request: Request) {
   if (request.method === "thumbnails") return thumbnails(picture, request);
   if (request.method === "pairs") return { result: { facts: facts(), pairs: PAIRS } };
   if (request.method === "accept") return { result: {} };
+  if (request.method === "vocabulary") return { result: { words: ["one", EVIL], total: 2 } };
   const named = request.params.candidates as string[];
   const known = new Map(SCORES as [string, number][]);
   const scores = named.length ? named.map((one) => [one, known.get(one) ?? 0.05]) : SCORES;
-  return { result: { scores } };
+  const explained = request.params.method === "clip-dissect" ? [] : scores.map(([name]) => name);
+  const parts = Float32Array.from(scores.flatMap(([, score]) => [2 * Number(score), -Number(score)]));
+  return { result: { scores, explained }, buffers: [new DataView(parts.buffer)] };
 }
 
 /** All but scores. */
@@ -34,7 +38,7 @@ const still = (request: Request) => (request.method === "scores" ? undefined : a
 
 function panel(change: Partial<ContrastTraits> = {}, replies = answer as any) {
   const traits: ContrastTraits = { active: { layer: "layer4", neuron: 17 }, candidates: [],
-    method: "csp", gamma: 1, centred: false, scores: [], accepted: null, _revision: 0, ...change };
+    method: "csp", gamma: 1, centred: false, templates: "csp", _excluded: null, scores: [], accepted: null, _revision: 0, ...change };
   const model = new FakeModel(traits, replies);
   const view = show(render, model);
   const names = () => view.texts(".slw-score-name");
@@ -56,7 +60,7 @@ describe.runIf(inBrowser)("the contrast panel", () => {
     const { names, texts, find, asked, el } = panel();
     await until(() => names().length === 3);
     expect(asked("scores")[0]!.params).toEqual({ layer: "layer4", neuron: 17, candidates: [],
-      method: "csp", gamma: 1, centred: false });
+      method: "csp", gamma: 1, centred: false, templates: "csp", exclude: [] });
     expect(names()).toEqual(["striped", EVIL, "dotted"]);
     expect(texts(".slw-score > .slw-number")).toEqual(["0.300", "0.200", "0.100"]);
     expect(find(".slw-score-best .slw-score-gap")!.textContent).toContain("+0.100");
@@ -173,6 +177,100 @@ describe.runIf(inBrowser)("the contrast panel", () => {
     await until(() => names().length === 2);
     expect(names()).toEqual(["y", "x"]);
   });
+});
+
+describe.runIf(inBrowser)("pairs and labels", () => {
+  test("a click leaves a pair out: the scores follow, and the neuron keeps its own", async () => {
+    const { model, all, find, button, asked } = panel();
+    await until(() => all(".slw-part").length === 2);
+    button("Leave out pair 2")!.click();
+    expect(model.traits._excluded).toEqual({ layer: "layer4", neuron: 17, ranks: [1] });
+    await until(() => asked("scores").length === 2);
+    expect(asked("scores")[1]!.params).toMatchObject({ exclude: [1], candidates: ["dotted", "striped", EVIL] });
+    await until(() => all(".slw-pair-out").length === 1);
+    expect(button("Leave out pair 2")!.ariaPressed).toBe("true");
+    find(".slw-pair figure")!.click();
+    await until(() => asked("scores").length === 3);
+    expect(asked("scores")[2]!.params.exclude).toEqual([0, 1]);
+    button("Take in 2 again")!.click();
+    await until(() => all(".slw-pair-out").length === 0);
+    model.set("_excluded", { layer: "layer4", neuron: 9, ranks: [0] });
+    await until(() => all(".slw-pair-out").length === 0);
+  });
+
+  test("pointing at a label explains it by its pairs; the best one otherwise", async () => {
+    const { all, texts, find, button } = panel();
+    await until(() => all(".slw-part").length === 2);
+    expect(find(".slw-why strong")!.textContent).toBe("striped");
+    expect(texts(".slw-part .slw-number")).toEqual(["+0.600", "−0.300"]);
+    expect(find(".slw-why-words")!.textContent).toBe("Pair 1 gives most; 1 of 2 speak against it.");
+    const dotted = all(".slw-score")[2]!;
+    dotted.dispatchEvent(new PointerEvent("pointerenter"));
+    await until(() => texts(".slw-part .slw-number")[0] === "+0.200");
+    expect(find(".slw-score-focused .slw-score-name")!.textContent).toBe("dotted");
+    find(".slw-bars")!.dispatchEvent(new PointerEvent("pointerleave"));
+    await until(() => find(".slw-why strong")!.textContent === "striped");
+    button("Use dotted as label")!.focus();
+    await until(() => find(".slw-why strong")!.textContent === "dotted");
+    (document.activeElement as HTMLElement).blur();
+    await until(() => find(".slw-why strong")!.textContent === "striped");
+    (all(".slw-score-name")[1] as HTMLButtonElement).click();
+    await until(() => find(".slw-why strong")!.textContent === EVIL);
+    all(".slw-why input")[1]!.click();
+    await until(() => texts(".slw-part .slw-number")[0] === "−0.200");
+    expect(find(".slw-why")!.textContent).toContain("rather than striped");
+  });
+
+  test("a scorer that cannot be taken apart says so", async () => {
+    const { all, find } = panel({ method: "clip-dissect" });
+    await until(() => find(".slw-why-words")?.textContent?.includes("cannot be shared out"));
+    expect(all(".slw-part")).toHaveLength(0);
+  });
+
+  test("templates are chosen; the lens's labels, or a file's, become candidates", async () => {
+    const { model, find, button, asked, names } = panel();
+    await until(() => names().length === 3);
+    const prompts = [...find(".slw-labels")!.querySelectorAll("select")][0]!;
+    prompts.value = "plain";
+    prompts.dispatchEvent(new Event("change", { bubbles: true }));
+    expect(model.traits.templates).toBe("plain");
+    await until(() => asked("scores").at(-1)!.params.templates === "plain");
+    button("All")!.click();
+    await until(() => names().includes("one"));
+    expect(model.traits.candidates).toEqual(["one", EVIL]);
+    const input = find("input[type=file]") as HTMLInputElement;
+    const files = new DataTransfer();
+    files.items.add(new File(["two\nthree, one"], "labels.txt"));
+    input.files = files.files;
+    input.dispatchEvent(new Event("change"));
+    await until(() => names().includes("three"));
+    expect(model.traits.candidates).toEqual(["one", EVIL, "two", "three"]);
+    expect(find(".slw-message")!.textContent).toBe("Already in the list: one.");
+  });
+
+  test("another neuron's scores never stand under a failed request", async () => {
+    let replies: any = answer;
+    const { model, names, texts, find, asked } = panel({ candidates: ["a", "striped"] }, (request: Request) =>
+      replies(request));
+    await until(() => texts(".slw-score > .slw-number")[0] === "0.300");
+    replies = still;
+    model.set("active", { layer: "layer4", neuron: 18 });
+    await until(() => asked("scores").length === 2);
+    model.fail(asked("scores")[1]!, "KeyError", "no");
+    await until(() => find("[role=alert]"));
+    expect(names()).toHaveLength(2);
+    expect(texts(".slw-score > .slw-number")).toEqual(["–", "–"]);
+  });
+});
+
+test("what pairs add is told in words", () => {
+  const parts = new Map([["a", Float32Array.of(3, -1, 2)], ["b", Float32Array.of(1, 1, 1)]]);
+  expect(contributionsOf(parts, "a", "b", "score")).toEqual([3, -1, 2]);
+  expect(contributionsOf(parts, "a", "b", "lead")).toEqual([2, -2, 1]);
+  expect(contributionsOf(parts, "c", "b", "score")).toBeNull();
+  expect(inWords([3, -1, 2], new Set())).toBe("Pairs 1 and 3 give most; 1 of 3 speak against it.");
+  expect(inWords([3, -1, 2], new Set([0, 1]))).toBe("Pair 3 gives most; none speaks against it.");
+  expect(inWords([-1], new Set())).toBe("No pair speaks for it.");
 });
 
 describe("candidates and bars", () => {
