@@ -14,6 +14,7 @@ from semlens_widgets.analysis.measures import two_means
 from semlens_widgets.analysis.search import combine_scores
 from semlens_widgets.labelling import Labelling
 from semlens_widgets.pipeline.thumbnails import jpeg
+from semlens_widgets.relevances import Relevances
 from semlens_widgets.scoring import Correction, LensUnavailable, Query
 from semlens_widgets.store import AnalysisStore, StoredHeatmap, StoreError
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from semlens_widgets.widgets import ConceptGallery, ContrastPanel, Explorer, NeuronMap
 
 
-class SemanticLens(Labelling):
+class SemanticLens(Labelling, Relevances):
     """Look into a vision model: what each neuron stands for, and the evidence for it.
 
     Parameters

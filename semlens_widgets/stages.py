@@ -82,6 +82,14 @@ STAGES = (
     Stage("vectors", "semantic vectors", (), ("contrasts", "contrast_crops"), ("vectors",)),
     Stage("measures", "measures", (), ("vectors",), ("measures",)),
     Stage("layout", "the map's layout", (), ("vectors",), ("layout",)),
+    Stage(
+        "output_relevance",
+        "relevance for outputs",
+        (*_IMAGES, *_TARGET),
+        (),
+        ("output_relevance",),
+        keyed=True,
+    ),
     Stage("thumbnails", "thumbnails", _IMAGES, ("contrasts",), ("thumbnails",), keyed=True),
     Stage("labels", "neurons' labels", (), ("vectors",), ("labels", "vocabulary")),
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from semlens_widgets.layers import first_tensor
 from semlens_widgets.pipeline.attnlrp import (
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from semlens_widgets.images import ImageDataset
     from semlens_widgets.target import TargetModel
 
 _OUTPUT = ""  # the model itself, as torch names it
@@ -139,3 +141,31 @@ def _checked(result: Tensor | None, outputs: Tensor | None) -> tuple[Tensor, Ten
     if int(outputs.min()) < 0 or int(outputs.max()) >= result.shape[1]:
         raise ValueError(f"outputs must lie in 0 to {result.shape[1] - 1}.")
     return result, outputs
+
+
+def images_relevance(
+    target: TargetModel,
+    images: ImageDataset,
+    samples: Sequence[int],
+    output: int,
+    batch_size: int,
+) -> dict[str, Tensor]:
+    """Compute the relevance of all neurons for one output on chosen images, with progress.
+
+    Returns
+    -------
+    dict
+        Layer to ``(samples, neurons)`` float32, on the CPU.
+    """
+    parts: dict[str, list[Tensor]] = {layer: [] for layer in target.layers}
+    with tqdm(
+        total=len(samples), desc="relevance", unit="image", disable=len(samples) < 100
+    ) as bar:
+        for start in range(0, len(samples), batch_size):
+            batch = [target.transform(images.load(s)) for s in samples[start : start + batch_size]]
+            outputs = torch.full((len(batch),), output)
+            relevance, _ = output_relevance(target, torch.stack(batch), outputs)
+            for layer, values in relevance.items():
+                parts[layer].append(values.cpu())
+            bar.update(len(batch))
+    return {layer: torch.cat(values) for layer, values in parts.items()}
