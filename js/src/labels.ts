@@ -143,7 +143,7 @@ function patches(counts: Uint32Array, total: Uint32Array, start: number): number
   return found;
 }
 
-const ZOOMS = Array.from({ length: 26 }, (_, step) => 0.5 * 1.22 ** step);
+const MAX_ZOOM = 80;
 const ROOM_ACROSS = 14;
 const ROOM_ALONG = 24;
 
@@ -157,10 +157,10 @@ export function placeRegions(
   widthOf: (text: string) => number,
 ): PlacedRegion[] {
   const shorter = Math.min(size.width, size.height);
-  const placed: (PlacedRegion & { step: number })[] = [];
+  const placed: PlacedRegion[] = [];
   for (const region of found) {
     const half = widthOf(region.text) / 2;
-    let step = 0;
+    let zoom = 0;
     for (const other of placed) {
       const across = Math.abs(other.x - region.x) * shorter / 2;
       const along = Math.abs(other.y - region.y) * shorter / 2;
@@ -169,12 +169,9 @@ export function placeRegions(
         (other.half + half + ROOM_ACROSS) / Math.max(across, 1e-9),
         ROOM_ALONG / Math.max(along, 1e-9),
       );
-      if (needed <= ZOOMS[Math.max(step, other.step)]!) continue;
-      const next = ZOOMS.findIndex((zoom) => zoom >= needed);
-      step = next < 0 ? ZOOMS.length : next;
-      if (step === ZOOMS.length) break;
+      if (needed > Math.max(zoom, other.zoom)) zoom = needed;
     }
-    if (step < ZOOMS.length) placed.push({ ...region, half, step, zoom: ZOOMS[step]! });
+    if (zoom <= MAX_ZOOM) placed.push({ ...region, half, zoom });
   }
   return placed;
 }
