@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import threading
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
@@ -28,12 +26,12 @@ from semlens_widgets.columns import (
     vector_batches,
     vector_column,
 )
+from semlens_widgets.interrupts import interrupts_wait
 from semlens_widgets.manifest import SCHEMA_VERSION, Manifest, StoreError, write_atomically
 from semlens_widgets.stages import stale_after
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from types import FrameType
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
     import pyarrow as pa
@@ -270,14 +268,14 @@ class AnalysisStore:
     def write(self, table: str, data: pa.Table | pa.RecordBatchReader) -> None:
         """Replace a table in one commit; readers see the old or the new one, never a mixture."""
         self._check_writable()
-        with _interrupts_wait():
+        with interrupts_wait():
             self._db.create_table(table, data, mode="overwrite")
         self._join_commits(table)
 
     def append(self, table: str, data: pa.Table) -> None:
         """Add rows to a table, which is created if need be, in one commit."""
         self._check_writable()
-        with _interrupts_wait():
+        with interrupts_wait():
             if self.has(table):
                 self._table(table).add(data)
             else:
@@ -302,7 +300,7 @@ class AnalysisStore:
         """Join the commits of a table, and remove old versions and files of killed writes."""
         self._check_writable()
         if self.has(table):
-            with _interrupts_wait():
+            with interrupts_wait():
                 # The lock makes it safe to delete files that no version knows.
                 self._table(table).optimize(cleanup_older_than=_GRACE, delete_unverified=True)
             self._files[table] = 1
@@ -388,24 +386,3 @@ def remove_analysis(path: str | Path) -> None:
             f"{str(path)!r} is not an analysis (no analysis.json); it was not deleted."
         )
     shutil.rmtree(folder)
-
-
-@contextmanager
-def _interrupts_wait() -> Iterator[None]:
-    """Let a keyboard interrupt wait for a commit, which else would go on behind our back.
-
-    Python handles signals in the main thread alone; elsewhere there is nothing to wait for.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    caught: list[tuple[int, FrameType | None]] = []
-    before: Callable[[int, FrameType | None], Any] | int | None = signal.signal(
-        signal.SIGINT, lambda number, frame: caught.append((number, frame))
-    )
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if caught and callable(before):
-            before(*caught[0])
