@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from semlens_widgets.foundation import FoundationModel
     from semlens_widgets.images import ImageDataset
-    from semlens_widgets.pipeline.evidence import Embedding
+    from semlens_widgets.pipeline.evidence import Embedding, Ranking
     from semlens_widgets.target import TargetModel
     from semlens_widgets.widgets import ConceptGallery, ContrastPanel, Explorer, NeuronMap
 
@@ -50,6 +50,8 @@ class SemanticLens(Labelling, Relevances):
     embedding
         ``"image"`` embeds whole examples; ``"crop"`` embeds the region where the neuron looks,
         which needs a heatmap for every example.
+    examples_by
+        ``"activation"``, or ``"relevance"`` for what the model says of each image (RelMax).
     batch_size
         Images per forward pass of either model.
     on_change
@@ -80,6 +82,7 @@ class SemanticLens(Labelling, Relevances):
         path: str | Path,
         n_examples: int = 30,
         embedding: Embedding = "image",
+        examples_by: Ranking = "activation",
         batch_size: int = 64,
         on_change: Literal["refuse", "recompute"] = "refuse",
     ) -> None:
@@ -87,6 +90,8 @@ class SemanticLens(Labelling, Relevances):
             raise ValueError(f"n_examples={n_examples} must be at least 2 to compare anything.")
         if embedding not in {"image", "crop"}:
             raise ValueError(f'embedding={embedding!r} must be "image" or "crop".')
+        if examples_by not in {"activation", "relevance"}:
+            raise ValueError(f'examples_by={examples_by!r} must be "activation" or "relevance".')
         if batch_size < 1:
             raise ValueError(f"batch_size={batch_size} must be at least 1.")
         if on_change not in {"refuse", "recompute"}:
@@ -96,7 +101,7 @@ class SemanticLens(Labelling, Relevances):
         self.foundation: FoundationModel | None = foundation
         self.store = AnalysisStore(path)
         self._plan: stages.Plan | None = stages.Plan(
-            target, images, foundation, n_examples, embedding, batch_size
+            target, images, foundation, n_examples, embedding, batch_size, examples_by
         )
         self.store.configure(self._plan.settings(), recompute=on_change == "recompute")
 

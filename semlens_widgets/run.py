@@ -12,7 +12,7 @@ import torch
 from semlens_widgets import fingerprint
 from semlens_widgets.analysis.layout import umap_layout
 from semlens_widgets.analysis.measures import clarity, polysemanticity, redundancy
-from semlens_widgets.pipeline.collect import collect, write_classes
+from semlens_widgets.pipeline.collect import collect, collect_relevance, write_classes
 from semlens_widgets.pipeline.embed import embed, embed_crops
 from semlens_widgets.pipeline.evidence import (
     example_embeddings,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from semlens_widgets.foundation import FoundationModel
     from semlens_widgets.images import ImageDataset
-    from semlens_widgets.pipeline.evidence import Embedding
+    from semlens_widgets.pipeline.evidence import Embedding, Ranking
     from semlens_widgets.store import AnalysisStore
     from semlens_widgets.target import TargetModel
 
@@ -48,6 +48,7 @@ class Plan:
     n_examples: int
     embedding: Embedding
     batch_size: int
+    examples_by: Ranking = "activation"
 
     def settings(self) -> dict[str, Any]:
         """Return what stored results depend on (JSON), as :mod:`semlens_widgets.stages` names it.
@@ -76,6 +77,7 @@ class Plan:
             "foundation_dim": self.foundation.dim,
             "foundation_transform": fingerprint.of_transform(self.foundation.transform),
             "n_examples": self.n_examples,
+            "examples_by": self.examples_by,
             "embedding": self.embedding,
         }
 
@@ -85,7 +87,9 @@ def run(store: AnalysisStore, plan: Plan) -> None:
     collect(store, plan.target, plan.images, batch_size=plan.batch_size)
     write_classes(store, plan.images)
     embed(store, plan.foundation, plan.images, batch_size=plan.batch_size)
-    select_examples(store, plan.n_examples)
+    if plan.examples_by == "relevance":
+        collect_relevance(store, plan.target, plan.images, batch_size=plan.batch_size)
+    select_examples(store, plan.n_examples, plan.examples_by)
     if plan.embedding == "crop":
         localise_some(store, plan, _keys(store, "examples"))
         embed_crops(store, plan.foundation, plan.images, "crops", batch_size=plan.batch_size)

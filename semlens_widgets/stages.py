@@ -49,7 +49,20 @@ STAGES = (
     Stage("collect", "activations", (*_IMAGES, *_TARGET), (), ("activations", "samples")),
     Stage("classes", "class labels", ("classes",), ("collect",)),
     Stage("embed", "image embeddings", (*_IMAGES, *_FOUNDATION), (), ("embeddings",)),
-    Stage("examples", "concept examples", ("n_examples",), ("collect",), ("neurons", "examples")),
+    Stage(
+        "relevance",
+        "relevance of neurons",
+        (*_IMAGES, *_TARGET),
+        (),
+        ("relevances", "predictions"),
+    ),
+    Stage(
+        "examples",
+        "concept examples",
+        ("n_examples", "examples_by"),
+        ("collect", "relevance"),
+        ("neurons", "examples"),
+    ),
     Stage(
         "heatmaps",
         "heatmaps",

@@ -1,4 +1,4 @@
-"""Stage 1: what every neuron of every chosen layer does on every image, in one pass."""
+"""One pass over the images for all layers: what every neuron does, or how relevant it is."""
 
 from __future__ import annotations
 
@@ -9,22 +9,26 @@ import pyarrow as pa
 from tqdm.auto import tqdm
 
 from semlens_widgets.pipeline.loading import batches
+from semlens_widgets.pipeline.relevance import output_relevance
 from semlens_widgets.pipeline.rows import RowLog
 from semlens_widgets.store import vector_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from semlens_widgets.images import ImageDataset
     from semlens_widgets.store import AnalysisStore
     from semlens_widgets.target import TargetModel
 
 STAGE = "collect"
+RELEVANCE = "relevance"
+_LABELS = {STAGE: "activations", RELEVANCE: "relevance"}
 _BLOCK_VALUES = 8 << 20  # 32 MiB
-_READABLE = ""  # a column of the log beside the layers; no layer has an empty name
+_READABLE, _OUTPUT = "", " "  # columns of the log beside the layers, by names no layer has
 
 
 def collect(
@@ -55,34 +59,8 @@ def collect(
     """
     if store.is_finished(STAGE):
         return
-    log = RowLog(store.scratch(), STAGE, np.float32, step=batch_size, total=len(images))
-    unread = 0  # leading images that could not be read, before the layers' widths are known
-    with tqdm(total=len(images), initial=log.rows, desc="activations", unit="image") as bar:
-        for batch in batches(images, [target.transform], batch_size=batch_size, start=log.rows):
-            bar.update(len(batch.indices))
-            readable = batch.readable.numpy()
-            if not (log.widths or readable.any()):
-                unread += len(readable)
-                continue
-            readable = np.concatenate([np.zeros(unread, bool), readable])
-            unread = 0
-            units = target.units(batch.images[0]) if readable.any() else {}
-            block = {_READABLE: readable[:, None].astype(np.float32)}
-            for layer in target.layers:
-                width = units[layer].shape[1] if units else log.widths[layer]
-                block[layer] = np.zeros((len(readable), width), np.float32)
-                if units:
-                    block[layer][readable] = _finite(layer, units[layer].cpu().numpy())
-            log.append(block)
-    if not log.widths:
-        raise ValueError("None of the images could be read; images.uris lists what was tried.")
-    dim = log.rows
-    store.write(
-        "activations",
-        vector_batches(
-            "activations", _neuron_blocks(log, target.layers, store.scratch()), dim, pa.float32()
-        ),
-    )
+    log = _pass_over(store, STAGE, target, images, target.units, batch_size)
+    _write_neurons(store, STAGE, "activations", log, target.layers)
     store.write(
         "samples",
         pa.table(
@@ -106,17 +84,98 @@ def write_classes(store: AnalysisStore, images: ImageDataset) -> None:
     store.finish("classes", names=list(images.classes))
 
 
-def _finite(layer: str, units: NDArray[np.float32]) -> NDArray[np.float32]:
-    if not np.isfinite(units).all():
+def collect_relevance(
+    store: AnalysisStore, target: TargetModel, images: ImageDataset, *, batch_size: int = 64
+) -> None:
+    """Write the relevance of every neuron on every image for what the model says of it.
+
+    The ``relevances`` table is laid out as ``activations`` is; the ``predictions`` table holds the
+    output explained for each image, the model's largest (-1 where the image is unreadable). Concept
+    examples by relevance (RelMax) rest on it.
+
+    Parameters
+    ----------
+    store, target, images, batch_size
+        As in :func:`collect`.
+
+    Raises
+    ------
+    ValueError
+        See :func:`semlens_widgets.pipeline.relevance.output_relevance`.
+
+    Notes
+    -----
+    Relevance maximisation: Achtibat et al. 2023 (Concept Relevance Propagation).
+    """
+    if store.is_finished(RELEVANCE):
+        return
+
+    def relevance(batch: Tensor) -> dict[str, Tensor]:
+        found, outputs = output_relevance(target, batch)
+        return {_OUTPUT: outputs[:, None].float(), **found}
+
+    log = _pass_over(store, RELEVANCE, target, images, relevance, batch_size)
+    _write_neurons(store, RELEVANCE, "relevances", log, target.layers)
+    outputs = np.where(log.read(_READABLE).astype(bool), log.read(_OUTPUT), -1)[:, 0]
+    store.write("predictions", pa.table({"output": pa.array(outputs.astype(np.int32))}))
+    store.finish(RELEVANCE)
+
+
+def _pass_over(
+    store: AnalysisStore,
+    stage: str,
+    target: TargetModel,
+    images: ImageDataset,
+    compute: Callable[[Tensor], Mapping[str, Tensor]],
+    batch_size: int,
+) -> RowLog:
+    """Log what ``compute`` makes of every batch, column to (batch, width); 0 where unreadable."""
+    log = RowLog(store.scratch(), stage, np.float32, step=batch_size, total=len(images))
+    unread = 0  # leading images that could not be read, before the columns' widths are known
+    with tqdm(total=len(images), initial=log.rows, desc=_LABELS[stage], unit="image") as bar:
+        for batch in batches(images, [target.transform], batch_size=batch_size, start=log.rows):
+            bar.update(len(batch.indices))
+            readable = batch.readable.numpy()
+            if not (log.widths or readable.any()):
+                unread += len(readable)
+                continue
+            readable = np.concatenate([np.zeros(unread, bool), readable])
+            unread = 0
+            found = compute(batch.images[0]) if readable.any() else {}
+            widths = {name: values.shape[1] for name, values in found.items()}
+            block = {_READABLE: readable[:, None].astype(np.float32)}
+            for name, width in (widths or _without_readable(log.widths)).items():
+                block[name] = np.zeros((len(readable), width), np.float32)
+                if found:
+                    block[name][readable] = _finite(name, found[name].cpu().numpy())
+            log.append(block)
+    if not log.widths:
+        raise ValueError("None of the images could be read; images.uris lists what was tried.")
+    return log
+
+
+def _without_readable(widths: dict[str, int]) -> dict[str, int]:
+    return {name: width for name, width in widths.items() if name != _READABLE}
+
+
+def _write_neurons(
+    store: AnalysisStore, stage: str, table: str, log: RowLog, layers: tuple[str, ...]
+) -> None:
+    blocks = _neuron_blocks(log, layers, store.scratch() / f"{stage}-turned.rows")
+    store.write(table, vector_batches(table, blocks, log.rows, pa.float32()))
+
+
+def _finite(layer: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not np.isfinite(values).all():
         raise ValueError(
-            f"Layer {layer!r} gives activations that are infinite or not numbers. Check that the "
+            f"Layer {layer!r} gives values that are infinite or not numbers. Check that the "
             "transform is the one the model was trained with, and the model's precision."
         )
-    return units
+    return values
 
 
 def _neuron_blocks(
-    log: RowLog, layers: tuple[str, ...], scratch: Path
+    log: RowLog, layers: tuple[str, ...], turned: Path
 ) -> Iterator[NDArray[np.float32]]:
     """Yield (neurons, images), reading the log once however large it is.
 
@@ -124,7 +183,6 @@ def _neuron_blocks(
     of neurons; blocks of that are then read in order.
     """
     images = log.rows
-    turned = scratch / f"{STAGE}-turned.rows"
     for layer in layers:
         width = log.widths[layer]
         tall = max(1, _BLOCK_VALUES // width)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 TOP_SAMPLES = 100  # what CLIP-Dissect scores a neuron on
 Embedding = Literal["image", "crop"]
+Ranking = Literal["activation", "relevance"]
 
 
 def layer_spans(store: AnalysisStore) -> dict[str, tuple[int, int]]:
@@ -48,30 +49,39 @@ def image_embeddings(store: AnalysisStore) -> Tensor:
     return torch.nn.functional.normalize(stored, dim=1)
 
 
-def _activation_chunks(store: AnalysisStore, label: str) -> Iterator[tuple[int, Tensor]]:
+def _chunks(
+    store: AnalysisStore, label: str, table: Literal["activations", "relevances"] = "activations"
+) -> Iterator[tuple[int, Tensor]]:
     """Yield (first row, (images, neurons) float32 with NaN where unreadable), layer by layer."""
     spans = layer_spans(store)
     unreadable = torch.from_numpy(~store.frame("samples", ["readable"])["readable"].to_numpy())
     with tqdm(total=max(stop for _, stop in spans.values()), desc=label, unit="neuron") as bar:
         for start, stop in spans.values():
-            for row, chunk in store.row_chunks("activations", "activations", start, stop):
-                activations = torch.from_numpy(np.array(chunk)).T
-                activations[unreadable] = torch.nan
-                yield row, activations
+            for row, chunk in store.row_chunks(table, table, start, stop):
+                values = torch.from_numpy(np.array(chunk)).T
+                values[unreadable] = torch.nan
+                yield row, values
                 bar.update(len(chunk))
 
 
-def select_examples(store: AnalysisStore, n_examples: int) -> None:
-    """Write the ``neurons`` table (statistics) and the ``examples`` table (concept examples)."""
+def select_examples(store: AnalysisStore, n_examples: int, by: Ranking = "activation") -> None:
+    """Write the ``neurons`` table (statistics) and the ``examples`` table (concept examples).
+
+    By relevance, an example is an image on which the neuron mattered most for what the model says
+    of it (RelMax); its activation is kept beside it all the same.
+    """
     if store.is_finished("examples"):
         return
     spans = layer_spans(store)
     top_samples, sample, activation = [], [], []
     columns: dict[str, list[NDArray[np.generic]]] = {}
-    for _, chunk in _activation_chunks(store, "concept examples"):
+    ranked = _chunks(store, "relevance", "relevances") if by == "relevance" else None
+    for _, chunk in _chunks(store, "concept examples"):
         for name, values in vars(neuron_statistics(chunk, n_examples)).items():
             columns.setdefault(name, []).append(values.numpy())
-        indices, values = concept_examples(chunk, max(n_examples, TOP_SAMPLES))
+        values_to_rank = chunk if ranked is None else next(ranked)[1]
+        indices, _ = concept_examples(values_to_rank, max(n_examples, TOP_SAMPLES))
+        values = chunk.T.gather(1, indices.clamp(min=0)).masked_fill(indices < 0, torch.nan)
         top_samples.append(indices[:, :TOP_SAMPLES].numpy())
         sample.append(indices[:, :n_examples].numpy())
         activation.append(values[:, :n_examples].numpy())
@@ -122,7 +132,7 @@ def select_contrasts(store: AnalysisStore, embedding: Embedding) -> None:
     examples = example_samples(store)
     crops = stored_crops(store, "crops") if embedding == "crop" else None
     found, similarities, activations = [], [], []
-    for row, chunk in _activation_chunks(store, "contrastive examples"):
+    for row, chunk in _chunks(store, "contrastive examples"):
         anchors = examples[row : row + chunk.shape[1]]
         indices, similarity = contrastive_examples(
             chunk,

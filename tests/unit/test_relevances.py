@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 import semlens_widgets as slw
+from semlens_widgets.pipeline.relevance import output_relevance
 from semlens_widgets.scoring import LensUnavailable
+from semlens_widgets.store import StoreError
 from tests.colour_world import colour_images
 
 
@@ -47,3 +50,23 @@ def test_examples_within_a_class(colour_lens):
     assert found["sample"].tolist() == truth.tolist()
     assert found["activation"].to_numpy() == pytest.approx(activations[truth])
     assert len(lens.class_examples("seen", 0, "blue", top=100)) == 20
+
+
+def test_examples_by_relevance(colour_lens, tmp_path):
+    """RelMax: ranked by relevance for the model's own prediction, with the activation beside."""
+    lens = colour_lens(examples_by="relevance").run()
+    target, images = lens.target, lens.images
+    inputs = torch.stack([target.transform(images.load(i)) for i in range(len(images))])
+    relevance, outputs = output_relevance(target, inputs)
+    assert lens.store.frame("predictions")["output"].tolist() == outputs.tolist()
+    for layer in ("seen", "mixed"):
+        for neuron in range(relevance[layer].shape[1]):
+            examples = lens.examples(layer, neuron)
+            values = relevance[layer][:, neuron].numpy()
+            assert values[examples["sample"]] == pytest.approx(np.sort(values)[::-1][:6], abs=1e-5)
+            activations = lens.activations(layer, neuron)
+            assert np.allclose(examples["activation"], activations[examples["sample"]])
+    with pytest.raises(StoreError, match="examples_by"):
+        colour_lens()
+    with pytest.raises(ValueError, match="examples_by"):
+        colour_lens(path=tmp_path / "other", examples_by="magic")
