@@ -33,7 +33,7 @@ export function arrange(
     const name =
       grouping === "class"
         ? example.class_name || "no class"
-        : `Group ${(clusters![examples.indexOf(example)] ?? 0) + 1}`;
+        : `Meaning ${(clusters![examples.indexOf(example)] ?? 0) + 1}`;
     const group = groups.get(name);
     if (group) group.push(example);
     else groups.set(name, [example]);

@@ -1,16 +1,20 @@
 // The explorer: search, map, gallery and contrast panel in one, linked in the browser.
-import { signal, type ReadonlySignal, type Signal } from "@preact/signals";
+import { batch, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { linkActive, type Host, type HostedContext, type Selecting } from "./children";
-import { createFinder, type Finder } from "./finder";
+import { CopyState } from "./copy-state";
+import { createFinder, type Finder, type Search } from "./finder";
 import { Hits } from "./hits";
 import { Icon } from "./icons";
+import { Measures } from "./measures";
 import { mount, type Mounted } from "./mount";
 import { setTrait, traitSignal, type Model, type Neuron } from "./model";
-import { neuronName } from "./neuron";
+import { neuronName, sameNeuron } from "./neuron";
 import { Failure } from "./parts";
 import { asError } from "./resources";
+import { NO_ROSTER, readRoster, type Roster } from "./roster";
 import { createTrail, type Trail } from "./trail";
+import type { Parts } from "./view-state";
 import "./panels.css";
 import "./explorer.css";
 
@@ -20,6 +24,10 @@ export interface ExplorerTraits extends Selecting {
   _map: string;
   _gallery: string;
   _contrast: string;
+  query: string;
+  query_layer: string | null;
+  like: Neuron | null;
+  tab: Tab;
 }
 
 interface ExplorerProps {
@@ -28,6 +36,10 @@ interface ExplorerProps {
   active: ReadonlySignal<Neuron | null>;
   finder: Finder;
   trail: Trail;
+  tab: ReadonlySignal<Tab>;
+  roster: ReadonlySignal<Roster>;
+  /** The models of the children, once they are reached. */
+  parts: ReadonlySignal<Parts | null>;
   /** Why the children could not be reached. */
   broken: Signal<Error | null>;
 }
@@ -134,6 +146,7 @@ function Toolbar(props: ExplorerProps) {
         <Icon name="similar" />
         <span>Similar</span>
       </button>
+      <CopyState model={model} parts={props.parts.value} />
     </div>
   );
 }
@@ -141,42 +154,73 @@ function Toolbar(props: ExplorerProps) {
 const TABS = [["gallery", "Examples"], ["contrast", "Labels and contrast"]] as const;
 type Tab = (typeof TABS)[number][0];
 
-function Sides({ model, host }: { model: Model<ExplorerTraits>; host: Host }) {
-  const [open, setOpen] = useState<Tab>("gallery");
+/** From this width on, in pixels, both panels stand beside the map. */
+const WIDE = 1440;
+
+function useWide(): [{ current: HTMLDivElement | null }, boolean] {
+  const element = useRef<HTMLDivElement>(null);
+  const [wide, setWide] = useState(false);
+  useEffect(() => {
+    let frame = 0;
+    const observer = new ResizeObserver(([entry]) => {
+      cancelAnimationFrame(frame); // a new layout within the callback would be an error
+      frame = requestAnimationFrame(() => setWide(entry!.contentRect.width >= WIDE));
+    });
+    observer.observe(element.current!);
+    return () => {
+      cancelAnimationFrame(frame);
+      observer.disconnect();
+    };
+  }, []);
+  return [element, wide];
+}
+
+interface SidesProps {
+  model: Model<ExplorerTraits>;
+  host: Host;
+  tab: Tab;
+  wide: boolean;
+}
+
+function Sides({ model, host, tab: open, wide }: SidesProps) {
   const [id] = useState(() => `slw-${Math.random().toString(36).slice(2)}`);
+  const choose = (tab: Tab) => setTrait(model, "tab", tab);
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
     const other = open === "gallery" ? "contrast" : "gallery";
-    setOpen(other);
+    choose(other);
     document.getElementById(`${id}-${other}`)?.focus();
   };
   return (
     <div class="slw-sides">
-      <div class="slw-tabs" role="tablist" onKeyDown={onKeyDown}>
-        {TABS.map(([tab, text]) => (
-          <button
-            key={tab}
-            id={`${id}-${tab}`}
-            type="button"
-            role="tab"
-            aria-selected={tab === open}
-            aria-controls={`${id}-${tab}-panel`}
-            tabIndex={tab === open ? 0 : -1}
-            onClick={() => setOpen(tab)}
-          >
-            {text}
-          </button>
-        ))}
-      </div>
+      {!wide && (
+        <div class="slw-tabs" role="tablist" aria-label="Panels" onKeyDown={onKeyDown}>
+          {TABS.map(([tab, text]) => (
+            <button
+              key={tab}
+              id={`${id}-${tab}`}
+              type="button"
+              role="tab"
+              aria-selected={tab === open}
+              aria-controls={`${id}-${tab}-panel`}
+              tabIndex={tab === open ? 0 : -1}
+              onClick={() => choose(tab)}
+            >
+              {text}
+            </button>
+          ))}
+        </div>
+      )}
       <div class="slw-tab-frame">
-        {TABS.map(([tab]) => (
+        {TABS.map(([tab, text]) => (
           <div
             key={tab}
             id={`${id}-${tab}-panel`}
-            role="tabpanel"
-            aria-labelledby={`${id}-${tab}`}
             class="slw-tab-panel"
-            hidden={tab !== open}
+            hidden={!wide && tab !== open}
+            {...(wide
+              ? { role: "region", "aria-label": text }
+              : { role: "tabpanel", "aria-labelledby": `${id}-${tab}` })}
           >
             <HostedWidget host={host} reference={model.get(`_${tab}`)} />
           </div>
@@ -187,18 +231,25 @@ function Sides({ model, host }: { model: Model<ExplorerTraits>; host: Host }) {
 }
 
 export function Explorer(props: ExplorerProps) {
-  const { model, host, active, finder, broken } = props;
+  const { model, host, active, finder, broken, roster, parts } = props;
+  const [frame, wide] = useWide();
   if (!host) {
     return (
-      <div class="slw-state">
+      <div class="slw-state" ref={frame}>
         This notebook front end cannot show widgets inside a widget. Use lens.map(),
         lens.gallery(…) and lens.contrast(…) instead.
       </div>
     );
   }
   const { error, found, pending } = finder;
+  const { measures, passes, selected } = roster.value;
+  const choose = (neuron: Neuron) => setTrait(model, "active", neuron);
+  const { count, hits } = selected.value;
+  const most = count > hits.length ? `, the first ${hits.length} here` : "";
+  const unselect = () =>
+    parts.value && setTrait(parts.value.map, "_selected", new DataView(new ArrayBuffer(0)));
   return (
-    <div class="slw-explorer-frame">
+    <div class={wide ? "slw-explorer-frame slw-explorer-wide" : "slw-explorer-frame"} ref={frame}>
       <Toolbar {...props} />
       {broken.value && (
         <p class="slw-notice slw-notice-error" role="alert">
@@ -209,17 +260,33 @@ export function Explorer(props: ExplorerProps) {
       {found.value && (
         <Hits
           found={found.value}
+          note={found.value.hits.length === 0 ? "no neurons" : `top ${found.value.hits.length}`}
+          clearing="Clear the search"
+          passes={passes}
           busy={pending.value}
           active={active.value}
-          choose={(neuron) => setTrait(model, "active", neuron)}
+          choose={choose}
           clear={finder.clear}
+        />
+      )}
+      {hits.length > 0 && (
+        <Hits
+          found={{ of: "Selection", hits }}
+          note={`${count.toLocaleString("en")} neurons${most}`}
+          clearing="Clear the selection"
+          passes={passes}
+          busy={false}
+          active={active.value}
+          choose={choose}
+          clear={unselect}
         />
       )}
       <div class="slw-explorer-grid">
         <div class="slw-explorer-map">
           <HostedWidget host={host} reference={model.get("_map")} />
+          {active.value && <Measures of={active.value} measures={measures(active.value)} />}
         </div>
-        <Sides model={model} host={host} />
+        <Sides model={model} host={host} tab={props.tab.value} wide={wide} />
       </div>
     </div>
   );
@@ -234,9 +301,36 @@ function start(context: HostedContext<ExplorerTraits>, { rpc, onCleanup }: Mount
   const [active, stopActive] = traitSignal(model, "active");
   const broken = signal<Error | null>(null);
   const map = signal<Model<MapTraits> | null>(null);
-  const finder = createFinder(rpc, (scores) => {
+  const parts = signal<Parts | null>(null);
+  const roster = signal(NO_ROSTER);
+  const [tab, stopTab] = traitSignal(model, "tab");
+  let lit: DataView | null = null;
+  const highlight = (scores: DataView | null) => {
+    lit = scores;
     if (map.value) setTrait(map.value, "highlight", scores ?? new DataView(new ArrayBuffer(0)));
+  };
+  const tell = ({ text, layer, like }: Search) => {
+    const now = searchOf(model);
+    if (now.text === text && now.layer === layer && sameNeuron(now.like, like)) return;
+    model.set("query", text);
+    model.set("query_layer", layer || null);
+    model.set("like", like);
+    model.save_changes(); // one event in Python
+  };
+  let telling = false;
+  const finder = createFinder(rpc, highlight, (search) => {
+    telling = true;
+    tell(search);
+    telling = false;
   });
+  // Python may search too; what it changes comes trait by trait.
+  const hear = () => {
+    if (!telling) queueMicrotask(() => ended || finder.restore(searchOf(model)));
+  };
+  for (const name of ["query", "query_layer", "like"]) {
+    model.on(`change:${name}`, hear);
+    onCleanup(() => model.off(`change:${name}`, hear));
+  }
   const trail = createTrail();
   const stopTrail = active.subscribe((neuron) => trail.visit(neuron));
 
@@ -247,7 +341,13 @@ function start(context: HostedContext<ExplorerTraits>, { rpc, onCleanup }: Mount
     Promise.all(references.map((reference) => host.getModel(reference)))
       .then((children) => {
         if (ended) return;
-        map.value = children[0] as Model<MapTraits>;
+        batch(() => {
+          map.value = children[0] as Model<MapTraits>;
+          const [onMap, gallery, contrast] = children as [Model<any>, Model<any>, Model<any>];
+          parts.value = { map: onMap, gallery, contrast };
+          roster.value = readRoster(onMap);
+        });
+        if (lit) highlight(lit);
         unlink = linkActive([model as Model<any>, ...children]);
       })
       .catch((reason) => (broken.value = asError(reason)));
@@ -255,10 +355,18 @@ function start(context: HostedContext<ExplorerTraits>, { rpc, onCleanup }: Mount
   onCleanup(() => {
     ended = true;
     unlink();
+    roster.value.stop();
   });
-  for (const stop of [stopActive, stopTrail, finder.stop]) onCleanup(stop);
-  return { model, host, active, finder, trail, broken };
+  if (model.get("query") || model.get("like")) hear(); // what the saved view has searched
+  for (const stop of [stopActive, stopTab, stopTrail, finder.stop]) onCleanup(stop);
+  return { model, host, active, finder, trail, tab, roster, parts, broken };
 }
+
+const searchOf = (model: Model<ExplorerTraits>): Search => ({
+  text: model.get("query") ?? "",
+  layer: model.get("query_layer") ?? "",
+  like: model.get("like") ?? null,
+});
 
 export const render = (context: HostedContext<ExplorerTraits>) =>
   mount(context, "slw-explorer", (mounted) => <Explorer {...start(context, mounted)} />);

@@ -1,5 +1,5 @@
 // Searching neurons by words, or by a neuron, as the explorer does it.
-import { effect, signal, untracked, type ReadonlySignal, type Signal } from "@preact/signals";
+import { batch, effect, signal, untracked, type ReadonlySignal, type Signal } from "@preact/signals";
 import type { Cleanup, Neuron } from "./model";
 import { neuronName } from "./neuron";
 import { asError } from "./resources";
@@ -16,6 +16,13 @@ export interface Found {
   hits: Hit[];
 }
 
+/** What is searched: words in a layer (empty: all), or neurons like one. */
+export interface Search {
+  text: string;
+  layer: string;
+  like: Neuron | null;
+}
+
 export interface Finder {
   text: Signal<string>;
   /** Only this layer; empty: all. */
@@ -28,6 +35,8 @@ export interface Finder {
   /** Neurons that see what this one sees. */
   like(neuron: Neuron): void;
   clear(): void;
+  /** Search what was searched before, or in Python. */
+  restore(search: Search): void;
   stop: Cleanup;
 }
 
@@ -35,7 +44,11 @@ export interface Finder {
 const PAUSE = 250;
 
 /** `highlight` receives one float32 per neuron, NaN where it is no hit; null clears. */
-export function createFinder(rpc: Rpc, highlight: (scores: DataView | null) => void): Finder {
+export function createFinder(
+  rpc: Rpc,
+  highlight: (scores: DataView | null) => void,
+  told: (search: Search) => void = () => {},
+): Finder {
   const [text, layer] = [signal(""), signal("")];
   const found = signal<Found | null>(null);
   const pending = signal(false);
@@ -52,6 +65,7 @@ export function createFinder(rpc: Rpc, highlight: (scores: DataView | null) => v
     const of = like ? `Like ${neuronName(like)}` : `“${query}”`;
     const params = { query, like, layer: layer.peek() || null };
     pending.value = true;
+    told({ text: query, layer: layer.peek(), like });
     try {
       const reply = await rpc.request<{ hits: Hit[] }>("search", params, { key: "search" });
       if (turn !== newest) return;
@@ -71,6 +85,7 @@ export function createFinder(rpc: Rpc, highlight: (scores: DataView | null) => v
     like = null;
     pending.value = false;
     error.value = null;
+    told({ text: "", layer: layer.peek(), like: null });
     if (found.value === null) return;
     found.value = null;
     highlight(null);
@@ -106,6 +121,16 @@ export function createFinder(rpc: Rpc, highlight: (scores: DataView | null) => v
     clear() {
       text.value = "";
       reset();
+    },
+    restore(search) {
+      const now = { text: text.peek().trim(), layer: layer.peek(), like };
+      if (JSON.stringify(now) === JSON.stringify(search)) return;
+      batch(() => {
+        text.value = search.text;
+        layer.value = search.layer;
+      });
+      like = search.text ? null : search.like;
+      void run();
     },
     stop: () => {
       clearTimeout(timer);

@@ -7,13 +7,20 @@ import { neuronName, sameNeuron, short } from "./neuron";
 
 interface HitsProps {
   found: Found;
+  /** How many there are in all, in words. */
+  note: string;
+  /** What the cross at the end does. */
+  clearing: string;
+  /** Whether the map's filter lets a neuron through. */
+  passes: (neuron: Neuron) => boolean;
   busy: boolean;
   active: Neuron | null;
   choose: (neuron: Neuron) => void;
   clear: () => void;
 }
 
-export function Hits({ found: { of, hits }, busy, active, choose, clear }: HitsProps) {
+export function Hits(props: HitsProps) {
+  const { found: { of, hits }, note, clearing, passes, busy, active, choose, clear } = props;
   const list = useRef<HTMLOListElement>(null);
   const onKeyDown = (event: KeyboardEvent) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -28,10 +35,10 @@ export function Hits({ found: { of, hits }, busy, active, choose, clear }: HitsP
     <li key={neuronName(hit)}>
       <button
         type="button"
-        class="slw-hit"
+        class={passes(hit) ? "slw-hit" : "slw-hit slw-hit-filtered"}
         aria-pressed={index === current}
         tabIndex={index === Math.max(current, 0) ? 0 : -1}
-        title={hit.label}
+        title={passes(hit) ? hit.label : `${hit.label}\nnot shown on the map, by its filter`}
         onClick={() => choose({ layer: hit.layer, neuron: hit.neuron })}
       >
         <span class={hit.label ? "slw-ellipsis" : "slw-ellipsis slw-muted"}>
@@ -39,7 +46,7 @@ export function Hits({ found: { of, hits }, busy, active, choose, clear }: HitsP
         </span>
         <span class="slw-small slw-muted">
           <span class="slw-ellipsis">{neuronName(hit)}</span>
-          <b class="slw-number">{short(hit.score)}</b>
+          {hit.score !== null && <b class="slw-number">{short(hit.score)}</b>}
         </span>
       </button>
     </li>
@@ -48,16 +55,16 @@ export function Hits({ found: { of, hits }, busy, active, choose, clear }: HitsP
     <div class="slw-hits" aria-busy={busy}>
       <p class="slw-hits-of slw-small" role="status">
         <strong class="slw-ellipsis">{of}</strong>
-        <span class="slw-muted">{hits.length === 0 ? "no neurons" : `top ${hits.length}`}</span>
+        <span class="slw-muted">{note}</span>
       </p>
-      <ol ref={list} onKeyDown={onKeyDown} aria-label={`Neurons found for ${of}`}>
+      <ol ref={list} onKeyDown={onKeyDown} aria-label={`Neurons: ${of}`}>
         {hits.map(chip)}
       </ol>
       <button
         type="button"
         class="slw-button slw-button-icon slw-button-plain"
-        title="Clear the search"
-        aria-label="Clear the search"
+        title={clearing}
+        aria-label={clearing}
         onClick={clear}
       >
         <Icon name="close" />

@@ -183,6 +183,7 @@ export function Choice<V extends string>({ label, options, value, title, onChang
       <span class="slw-muted">{label}</span>
       <select
         class="slw-select"
+        aria-label={label}
         value={value}
         onChange={(event) => onChange(event.currentTarget.value as V)}
       >

@@ -89,9 +89,16 @@ export function Tiles({ groups, label, busy, tile }: TilesProps) {
   };
   useLayoutEffect(measure);
   useEffect(() => {
-    const observer = new ResizeObserver(measure);
+    let next = 0;
+    const observer = new ResizeObserver(() => {
+      cancelAnimationFrame(next); // a new layout within the callback would be an error
+      next = requestAnimationFrame(measure);
+    });
     observer.observe(frame.current!);
-    return () => observer.disconnect();
+    return () => {
+      cancelAnimationFrame(next);
+      observer.disconnect();
+    };
   }, []);
   useEffect(() => {
     if (!walking.current) return;

@@ -107,12 +107,31 @@ describe("the finder", () => {
 describe.runIf(inBrowser)("the explorer", () => {
   const NONE = () => new DataView(new ArrayBuffer(0));
 
-  function explorer(replies: (request: Request) => any = () => undefined, hosted = true) {
+  const view = (array: ArrayBufferView) => new DataView(array.buffer as ArrayBuffer);
+  /** Six neurons of one layer, as the map's model holds them. */
+  const TABLE = {
+    _count: 6, _revision: 1, _selected: NONE(), filter: {}, color_by: "layer",
+    _labels: ["a", "b", "c", EVIL, "e", "f"],
+    _data: {
+      layer: { kind: "category", name: "layer", title: "Layer", names: ["layer4"], missing: 0,
+        data: view(new Uint16Array(6)) },
+      neuron: { kind: "index", data: view(Uint32Array.from([0, 1, 2, 3, 4, 5])) },
+      clarity: { kind: "number", name: "clarity", title: "Clarity", missing: 0,
+        data: view(Float32Array.of(0.1, 0.2, 0.3, 0.4, 0.5, 0.6)) },
+    },
+  };
+
+  function explorer(
+    replies: (request: Request) => any = () => undefined,
+    hosted = true,
+    change: Partial<ExplorerTraits> = {},
+  ) {
     const traits: ExplorerTraits = { active: null, _layers: ["layer3", "layer4"],
-      _map: "anywidget:m", _gallery: "anywidget:g", _contrast: "anywidget:c" };
+      _map: "anywidget:m", _gallery: "anywidget:g", _contrast: "anywidget:c",
+      query: "", query_layer: null, like: null, tab: "gallery", ...change };
     const model = new FakeModel(traits, replies);
     const children = new Map(["m", "g", "c"].map((id) => [
-      `anywidget:${id}`, new FakeModel<any>({ active: null, highlight: NONE() }),
+      `anywidget:${id}`, new FakeModel<any>({ active: null, highlight: NONE(), ...(id === "m" ? TABLE : {}) }),
     ]));
     const host = {
       getModel: async (reference: string) => children.get(reference)!,
@@ -120,11 +139,12 @@ describe.runIf(inBrowser)("the explorer", () => {
         render: async ({ el }: { el: HTMLElement }) => void el.append(`child ${reference}`),
       }),
     };
-    const view = show<ExplorerTraits>(
+    const shown = show<ExplorerTraits>(
       (context) => render(hosted ? ({ ...context, host } as HostedContext<ExplorerTraits>) : context),
       model,
     );
-    return { model, map: children.get("anywidget:m")!, gallery: children.get("anywidget:g")!, ...view };
+    return { model, map: children.get("anywidget:m")!, gallery: children.get("anywidget:g")!,
+      contrast: children.get("anywidget:c")!, ...shown };
   }
 
   const found = (request: Request) =>
@@ -190,6 +210,87 @@ describe.runIf(inBrowser)("the explorer", () => {
     model.reply(asked("search")[1]!, reply.result, reply.buffers);
     await until(() => all(".slw-hit").length === 2);
     expect(find("[role=alert]")).toBeNull();
+  });
+
+  test("the neuron's measures stand among those of its layer, without the kernel", async () => {
+    const { map, texts, find, asked } = explorer();
+    await until(() => texts(".slw-hosted").join("").includes("anywidget:c"));
+    map.set("active", n(3));
+    await until(() => find(".slw-measures"));
+    expect(find(".slw-measures li")!.title).toContain("higher than in 60 % of layer4");
+    expect(texts(".slw-measures b")[0]).toBe("0.40");
+    expect(asked("search")).toEqual([]);
+  });
+
+  test("what is selected on the map is listed, marked where its filter hides it, and cleared", async () => {
+    const { model, map, texts, all, button } = explorer();
+    await until(() => texts(".slw-hosted").join("").includes("anywidget:c"));
+    map.set("_selected", view(Uint8Array.of(0b101000)));
+    await until(() => all(".slw-hit").length === 2);
+    expect(texts(".slw-hit > :first-child")).toEqual([EVIL, "f"]);
+    expect(texts(".slw-hits-of span")).toEqual(["2 neurons"]);
+    map.set("filter", { clarity: [0.5, 1] });
+    await until(() => all(".slw-hit-filtered").length === 1);
+    all(".slw-hit")[1]!.click();
+    expect(model.traits.active).toEqual(n(5));
+    button("Clear the selection")!.click();
+    await until(() => all(".slw-hit").length === 0);
+    expect(map.traits._selected.byteLength).toBe(0);
+  });
+
+  test("a search is one event for Python; Python searches too", async () => {
+    const { model, find, all, asked, texts } = explorer(found);
+    await until(() => texts(".slw-hosted").length === 3);
+    const before = model.saves;
+    enter(find(".slw-search input")!, "st");
+    enter(find(".slw-search input")!, "stripes");
+    await until(() => all(".slw-hit").length === 2);
+    expect([model.traits.query, model.traits.like, model.saves - before]).toEqual(["stripes", null, 1]);
+    expect(asked("search")).toHaveLength(1);
+    model.set("query", "dots");
+    await until(() => asked("search").length === 2);
+    expect(asked("search")[1]!.params).toMatchObject({ query: "dots" });
+    await until(() => texts(".slw-hits-of strong")[0] === "“dots”");
+    expect((find(".slw-search input") as HTMLInputElement).value).toBe("dots");
+  });
+
+  test("a restored view searches again and opens its tab", async () => {
+    const { find, all, map } = explorer(found, true, { query: "stripes", query_layer: "layer4", tab: "contrast" });
+    await until(() => all(".slw-hit").length === 2);
+    await until(() => map.traits.highlight.byteLength === 8);
+    expect((find(".slw-search select") as HTMLSelectElement).value).toBe("layer4");
+    expect(find("[role=tab][aria-selected=true]")!.textContent).toBe("Labels and contrast");
+  });
+
+  test("the state is copied as Python", async () => {
+    const written = vi.spyOn(navigator.clipboard, "writeText").mockResolvedValue();
+    const { map, contrast, button, texts } = explorer();
+    await until(() => texts(".slw-hosted").join("").includes("anywidget:c"));
+    map.set("active", n(3));
+    map.set("_selected", view(Uint8Array.of(0b10)));
+    contrast.set("_excluded", { ...n(3), ranks: [2] });
+    contrast.set("candidates", [`it's "${EVIL}"`]);
+    await until(() => !(button("Copy state") as HTMLButtonElement).disabled);
+    button("Copy state")!.click();
+    await until(() => written.mock.calls.length === 1);
+    const [text] = written.mock.calls[0]!;
+    expect(text).toContain('lens.explore(state={"active": ["layer4", 3], "query": "", "query_layer": None');
+    expect(text).toContain(`"candidates": ["it's \\"${EVIL}\\""]`);
+    expect(text).toContain('"excluded": [2]');
+    expect(text).toContain('"selection": [1]})');
+    await until(() => button("Copy state")!.textContent === "Copied");
+  });
+
+  test("where there is room both panels stand beside the map, none is started again", async () => {
+    const { el, all, texts } = explorer();
+    await until(() => texts(".slw-hosted").join("").includes("anywidget:c"));
+    el.style.width = "1500px";
+    await until(() => all("[role=region]").length === 2);
+    expect(all("[role=tab]")).toHaveLength(0);
+    expect(texts(".slw-tab-panel").every((text) => text !== "")).toBe(true);
+    el.style.width = "900px";
+    await until(() => all("[role=tab]").length === 2);
+    expect(all("[role=tabpanel]:not([hidden])")).toHaveLength(1);
   });
 
   test("a front end that cannot nest widgets is told so", () => {

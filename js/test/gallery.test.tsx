@@ -232,7 +232,7 @@ describe.runIf(inBrowser)("how relevance and order are shown", () => {
   test("groups by meaning come from the kernel, by class from the examples", async () => {
     const { model, all, texts, asked } = gallery({ group_by: "cluster" });
     await until(() => all(".slw-group").length === 2);
-    expect(texts(".slw-group-name > :first-child")).toEqual(["Group 1", "Group 2"]);
+    expect(texts(".slw-group-name > :first-child")).toEqual(["Meaning 1", "Meaning 2"]);
     expect(texts(".slw-group:first-child .slw-number")).toEqual(["3.00", "1.00"]);
     model.set("group_by", "class");
     await until(() => texts(".slw-group-name > :first-child")[0] === "zebra");

@@ -1,0 +1,126 @@
+// The table of neurons as the map's model holds it, read by the explorer without the kernel.
+import { computed, signal, type ReadonlySignal } from "@preact/signals";
+import { ColumnStore, valueAt, type Embedded } from "./columns";
+import { passing, type Filter } from "./filter";
+import type { Hit } from "./finder";
+import { traitSignal, uint8, type Cleanup, type Model, type Neuron } from "./model";
+import { Rpc } from "./rpc";
+import { rowsOfBits } from "./spatial";
+
+/** The traits of the map that are read here. */
+interface TableTraits {
+  _count: number;
+  _labels: string[] | null;
+  _data: Embedded;
+  _selected: DataView;
+  _revision: number;
+  filter: Filter;
+}
+
+export interface Measure {
+  name: string;
+  title: string;
+  value: number;
+  /** The share of its layer's neurons that have less. */
+  share: number;
+}
+
+/** The most neurons of a selection that are listed one by one. */
+const LISTED = 200;
+const MEASURES = ["clarity", "polysemanticity", "redundancy", "firing_rate", "max"];
+
+export interface Roster {
+  /** Where a neuron stands among those of its layer. */
+  measures(neuron: Neuron): Measure[];
+  /** How many neurons are selected on the map, and the first of them. */
+  selected: ReadonlySignal<{ count: number; hits: Hit[] }>;
+  /** Whether the map's filter lets a neuron through. */
+  passes(neuron: Neuron): boolean;
+  stop: Cleanup;
+}
+
+export function readRoster(model: Model<any>): Roster {
+  const table = model as Model<TableTraits>;
+  const stops: Cleanup[] = [];
+  const follow = <K extends keyof TableTraits & string>(name: K) => {
+    const [mirror, stop] = traitSignal(table, name);
+    stops.push(stop);
+    return mirror;
+  };
+  const rpc = new Rpc(table);
+  const count = follow("_count");
+  const columns = new ColumnStore(
+    { data: follow("_data"), revision: follow("_revision"), count }, rpc,
+  );
+  const [labels, bits, filter] = [follow("_labels"), follow("_selected"), follow("filter")];
+
+  const layers = computed(() => columns.read("layer"));
+  const indices = computed(() => columns.read("neuron")?.values ?? null);
+  /** By layer, the row of each neuron. */
+  const rows = computed(() => {
+    const found = new Map<string, Map<number, number>>();
+    const [layer, index] = [layers.value, indices.value];
+    if (!layer?.legend?.names || !index) return found;
+    for (let row = 0; row < count.value; row++) {
+      const name = layer.legend.names[valueAt(layer, row)] ?? "";
+      let own = found.get(name);
+      if (!own) found.set(name, (own = new Map()));
+      own.set(index[row]!, row);
+    }
+    return found;
+  });
+  const shown = computed(() => passing(filter.value ?? {}, (name) => columns.read(name), count.value));
+  const selected = computed(() => {
+    const chosen = rowsOfBits(uint8(bits.value), count.value);
+    const [layer, index] = [layers.value, indices.value];
+    if (chosen.length === 0 || !layer?.legend?.names || !index) {
+      return { count: chosen.length, hits: [] };
+    }
+    const hits = [...chosen.subarray(0, LISTED)].map((row) => ({
+      layer: layer.legend!.names![valueAt(layer, row)] ?? "",
+      neuron: index[row]!,
+      label: labels.value?.[row] ?? "",
+      score: null,
+    }));
+    return { count: chosen.length, hits };
+  });
+
+  return {
+    selected,
+    measures(neuron) {
+      const own = rows.value.get(neuron.layer);
+      const row = own?.get(neuron.neuron);
+      if (!own || row === undefined) return [];
+      return MEASURES.flatMap((name) => {
+        const column = columns.read(name);
+        const value = column ? valueAt(column, row) : Number.NaN;
+        if (!column || !Number.isFinite(value)) return [];
+        let [below, all] = [0, 0];
+        for (const other of own.values()) {
+          const theirs = valueAt(column, other);
+          if (!Number.isFinite(theirs)) continue;
+          all++;
+          if (theirs < value) below++;
+        }
+        return [{ name, title: column.legend?.title ?? name, value, share: below / Math.max(1, all - 1) }];
+      });
+    },
+    passes(neuron) {
+      const row = rows.value.get(neuron.layer)?.get(neuron.neuron);
+      return row === undefined || !shown.value || shown.value[row] === 1;
+    },
+    stop() {
+      columns.dispose();
+      rpc.dispose();
+      for (const stop of stops) stop();
+    },
+  };
+}
+
+/** While the map's model is not there yet. */
+export const NO_ROSTER: Roster = {
+  selected: signal({ count: 0, hits: [] }),
+  measures: () => [],
+  passes: () => true,
+  stop: () => {},
+};
