@@ -259,8 +259,8 @@ def test_interrupted_in_the_same_kernel(start, undisturbed, tmp_path, monkeypatc
     child, channel = start(tmp_path, life=live_through_interrupts)
     assert channel.recv() == "ready"
     interrupts = 0
-    while interrupts < 20 and child.is_alive():
-        time.sleep(chance.uniform(0, sum(duration.values()) / 10))
+    while interrupts < 40 and child.is_alive():
+        time.sleep(chance.uniform(0, sum(duration.values()) / 20))
         os.kill(child.pid, signal.SIGINT)
         interrupts += 1
     child.join(60)
