@@ -208,8 +208,9 @@ class SemanticLens(Labelling, Relevances):
         """One row per neuron.
 
         Columns: layer, neuron, label and its score (empty until :meth:`label`), clarity,
-        polysemanticity, redundancy, mean, max and firing_rate of the activation, dead (fewer than
-        ``n_examples`` positive activations), x and y (position on the map).
+        polysemanticity, redundancy, mean, max and firing_rate of the activation, its quantiles q50,
+        q90 and q99, dead (fewer than ``n_examples`` positive activations), x and y (position on the
+        map).
         """
         frame = self._read.neurons.copy()
         frame.insert(2, "label", self._labels["label"])

@@ -50,7 +50,7 @@ class AnalysisReader:
     @cached_property
     def neurons(self) -> pd.DataFrame:
         """One row per neuron: where it is, its statistics and its measures."""
-        columns = ["layer", "neuron", "mean", "max", "firing_rate", "dead"]
+        columns = [name for name in self.store.columns("neurons") if name != "top_samples"]
         parts = [self.store.frame("neurons", columns)]
         parts += [self.store.frame(name) for name in ("measures", "layout")]
         return pd.concat(parts, axis=1)

@@ -327,6 +327,10 @@ class AnalysisStore:
         versions = self.path / f"{table}.lance" / "_versions"
         return table not in self._manifest.doomed and any(versions.glob("*.manifest"))
 
+    def columns(self, table: str) -> list[str]:
+        """Names of a table's columns, in order."""
+        return list(self._table(table).schema.names)
+
     def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Read whole columns of a table."""
         source = self._table(table)

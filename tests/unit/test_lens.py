@@ -31,6 +31,16 @@ def test_concept_examples_are_the_most_activating_images(colour_lens):
         assert np.allclose(lens.activations("seen", neuron), mean[:, neuron], atol=1e-5)
 
 
+def test_statistics_are_those_of_the_activations(colour_lens):
+    lens = colour_lens().run()
+    for row in lens.neurons.itertuples():
+        values = lens.activations(row.layer, row.neuron).astype(np.float64)
+        expected = [values.mean(), values.max(), *np.quantile(values, [0.5, 0.9, 0.99])]
+        assert [row.mean, row.max, row.q50, row.q90, row.q99] == pytest.approx(expected, abs=1e-6)
+        assert row.firing_rate == pytest.approx((values > 0).mean())
+        assert row.dead == ((values > 0).sum() < 6)
+
+
 def test_a_text_an_image_and_a_neuron_find_the_same_neuron(colour_lens):
     lens = colour_lens().run()
     for index, colour in enumerate(["red", "green", "blue"]):

@@ -120,8 +120,9 @@ def test_memory_mapped_arrays_of_half_precision_work(tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_statistics_are_those_of_numpy(seed: int):
+def test_statistics_are_those_of_numpy(seed: int, monkeypatch: pytest.MonkeyPatch):
     activations, _, k = random_world(seed)
+    monkeypatch.setattr(select, "_CHUNK", 200)
     found = neuron_statistics(activations, k)
     for neuron, column in enumerate(activations.T.numpy()):
         readable = column[~np.isnan(column)].astype(np.float64)
@@ -129,6 +130,19 @@ def test_statistics_are_those_of_numpy(seed: int):
         assert found.max[neuron] == readable.max()
         assert found.firing_rate[neuron] == pytest.approx((readable > 0).mean())
         assert found.dead[neuron] == ((readable > 0).sum() < k)
+        quantiles = [found.q50[neuron], found.q90[neuron], found.q99[neuron]]
+        expected = np.nanquantile(column.astype(np.float64), [0.5, 0.9, 0.99])
+        assert quantiles == pytest.approx(expected, rel=1e-6)
+
+
+def test_quantiles_ignore_unreadable_images_and_keep_infinities():
+    column = torch.tensor([torch.nan, 4.0, -torch.inf, 2.0, torch.nan, torch.inf, 3.0])
+    found = neuron_statistics(column[:, None], 1)
+    assert found.q50.dtype == torch.float32
+    assert found.q50.item() == 3
+    assert found.q90.item() == torch.inf
+    single = neuron_statistics(torch.tensor([[torch.nan], [-2.5]]), 1)
+    assert [single.q50.item(), single.q90.item(), single.q99.item()] == [-2.5] * 3
 
 
 def test_statistics_of_a_neuron_without_values_are_nan():
@@ -136,6 +150,7 @@ def test_statistics_of_a_neuron_without_values_are_nan():
     assert found.mean.isnan()[0]
     assert found.max.isnan()[0]
     assert found.firing_rate.isnan()[0]
+    assert found.q50.isnan()[0]
     assert found.dead.tolist() == [True, False]
     assert found.max[1] == torch.inf
 
