@@ -51,15 +51,6 @@ export function Controls({ model, look, opacity, sorting, grouping, size, onSize
           pressed={crop}
           onChange={(on) => setTrait(model, "crop", on)}
         />
-        {(wants || crop) && (
-          <Toggle
-            icon="beside"
-            label="Beside"
-            title="Show the plain image beside the relevance"
-            pressed={sideBySide}
-            onChange={(on) => setTrait(model, "side_by_side", on)}
-          />
-        )}
         <span class="slw-spring" />
         <Choice
           label="Sort"
@@ -76,8 +67,15 @@ export function Controls({ model, look, opacity, sorting, grouping, size, onSize
         />
         <Segments label="Tile size" options={SIZES} value={size} onChange={onSize} />
       </div>
-      {wants && (
+      {(wants || crop) && (
         <div class="slw-controls slw-controls-more" role="group" aria-label="Relevance">
+          <Toggle
+            icon="beside"
+            label="Beside"
+            title="Show the plain image beside the relevance"
+            pressed={sideBySide}
+            onChange={(on) => setTrait(model, "side_by_side", on)}
+          />
           {overlay && (
             <>
               <Choice<Colormap>
@@ -86,9 +84,7 @@ export function Controls({ model, look, opacity, sorting, grouping, size, onSize
                 value={colormap}
                 onChange={(name) => setTrait(model, "colormap", name)}
               />
-              <span class="slw-legend slw-small slw-muted" aria-hidden="true">
-                low <i style={{ background: rampGradient(colormap) }} /> high
-              </span>
+              <i class="slw-legend" style={{ background: rampGradient(colormap) }} aria-hidden="true" />
               <Slider
                 label="Opacity"
                 value={opacity}
@@ -98,14 +94,16 @@ export function Controls({ model, look, opacity, sorting, grouping, size, onSize
               />
             </>
           )}
-          <Slider
-            label="Threshold"
-            title="Leave out relevance below this share of its maximum; the outline follows it"
-            value={threshold}
-            step={0.05}
-            text={percent(threshold)}
-            onInput={(value) => setTrait(model, "threshold", value)}
-          />
+          {wants && (
+            <Slider
+              label="Threshold"
+              title="Leave out relevance below this share of its maximum; the outline follows it"
+              value={threshold}
+              step={0.05}
+              text={percent(threshold)}
+              onInput={(value) => setTrait(model, "threshold", value)}
+            />
+          )}
         </div>
       )}
     </>

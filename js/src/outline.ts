@@ -5,8 +5,38 @@ import type { Heatmap } from "./heatmap";
 const CROSSINGS = [[], [3, 0], [0, 1], [3, 1], [1, 2], [3, 2, 0, 1], [0, 2], [3, 2], [2, 3], [2, 0],
   [0, 3, 1, 2], [2, 1], [1, 3], [1, 0], [0, 3], []] as const;
 
-/** An SVG path in the heatmap's own pixels; outside the image the relevance is 0. */
-export function outlinePath({ width, height, values }: Heatmap, level: number): string {
+/** The mean over a neighbourhood, twice, and the maximum 255 again. */
+function smooth({ width, height, values }: Heatmap): Float32Array {
+  const radius = Math.round(Math.max(width, height) / 40);
+  let from = Float32Array.from(values);
+  const mean = (count: number, lines: number, step: number, across: number) => {
+    const to = new Float32Array(from.length);
+    for (let line = 0; line < lines; line++) {
+      let sum = 0;
+      for (let i = -radius; i < count; i++) {
+        if (i + radius < count) sum += from[line * across + (i + radius) * step]!;
+        if (i - radius - 1 >= 0) sum -= from[line * across + (i - radius - 1) * step]!;
+        if (i >= 0) to[line * across + i * step] = sum;
+      }
+    }
+    from = to;
+  };
+  for (let pass = 0; radius > 0 && pass < 2; pass++) {
+    mean(width, height, 1, width);
+    mean(height, width, width, 1);
+  }
+  let top = 0;
+  for (const value of from) top = Math.max(top, value);
+  return top > 0 ? from.map((value) => (value / top) * 255) : from;
+}
+
+/**
+ * An SVG path in the heatmap's own pixels. Relevance is grainy: it is smoothed first. Outside the
+ * image it is 0.
+ */
+export function outlinePath(heatmap: Heatmap, level: number): string {
+  const { width, height } = heatmap;
+  const values = smooth(heatmap);
   const bar = Math.max(level * 255, 0.5);
   const at = (x: number, y: number) =>
     x < 0 || y < 0 || x >= width || y >= height ? 0 : values[y * width + x]!;

@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import { cropTransform, drawHeatmap, overlayPixels, readHeatmap, stage } from "../src/heatmap";
+import { outlinePath } from "../src/outline";
 import { Resources } from "../src/resources";
 import { inBrowser, until } from "./fake-model";
 
@@ -141,4 +142,20 @@ describe("resources", () => {
     store.dispose();
     expect(free.mock.calls.map(([value]) => value).sort()).toEqual(["1", "2", "3"]);
   });
+});
+
+test("an outline closes around what reaches the level, also at the edge", () => {
+  const heatmap = (values: number[]) => ({
+    width: 3, height: 2, values: Uint8Array.from(values), method: "",
+    box: { left: 0, top: 0, right: 1, bottom: 1 },
+  });
+  const numbers = (path: string) => path.match(/[\d.]+/g)!.map(Number);
+  const path = outlinePath(heatmap([0, 255, 0, 0, 255, 0]), 0.5);
+  const xs = numbers(path).filter((_, i) => i % 2 === 0);
+  expect([Math.min(...xs), Math.max(...xs)]).toEqual([1, 2]);
+  expect(path.match(/M/g)!.length).toBe(path.match(/L/g)!.length);
+  const ends = new Map<string, number>();
+  for (const point of path.match(/[\d.]+ [\d.]+/g)!) ends.set(point, (ends.get(point) ?? 0) + 1);
+  expect([...ends.values()].every((count) => count === 2)).toBe(true);
+  expect(outlinePath(heatmap([0, 0, 0, 0, 0, 0]), 0.5)).toBe("");
 });
