@@ -146,6 +146,7 @@ def live_through_interrupts(path, log, number, channel):
             running = True
             life.run()
             running = False
+            channel.send(life.number)
             return
         except KeyboardInterrupt:
             life.number += 1
@@ -266,5 +267,4 @@ def test_interrupted_in_the_same_kernel(start, undisturbed, tmp_path, monkeypatc
     child.join(60)
     assert child.exitcode == 0
     check(tmp_path, reference, monkeypatch)
-    lives = {line.split()[0] for line in (tmp_path / "log").read_text().splitlines()}
-    assert len(lives) >= 10
+    assert channel.recv() >= 10  # runs that an interrupt ended, however early
