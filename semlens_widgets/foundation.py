@@ -194,7 +194,7 @@ class OpenClip:
             torch.autocast(self.device.type, dtype=half, enabled=self.autocast),
         ):
             parts = [
-                normalize(encode(batch.to(self.device)).float(), dim=-1).cpu()
+                normalize(encode(batch.to(self.device, non_blocking=True)).float(), dim=-1).cpu()
                 for batch in torch.split(inputs, batch_size)
                 if len(batch)
             ]

@@ -61,6 +61,8 @@ class Plan:
             "weights": fingerprint.of_weights(self.target.model),
             "architecture": fingerprint.of_architecture(self.target.model),
             "layers": list(self.target.layers),
+            "channels": dict(self.target.channels),
+            "autocast": self.target.autocast,
             "pooling": fingerprint.of_function(self.target.pooling),
             "units": {
                 layer: fingerprint.of_function(encoder)

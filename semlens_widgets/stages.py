@@ -42,7 +42,8 @@ class Stage:
 
 
 _IMAGES = ("images", "uris", "pictures")
-_TARGET = ("weights", "architecture", "layers", "units", "pooling", "transform")
+_TARGET = ("weights", "architecture", "layers", "channels", "units", "pooling", "transform")
+_TARGET += ("autocast",)
 _FOUNDATION = ("foundation", "foundation_dim", "foundation_transform")
 
 STAGES = (

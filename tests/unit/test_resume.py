@@ -96,7 +96,9 @@ def test_another_number_of_examples(finished, colour_lens, tmp_path):
     assert same_as_fresh(lens, colour_lens, tmp_path, **changes)
 
 
-@pytest.mark.parametrize("what", ["weights", "layers", "transform", "pooling"])
+@pytest.mark.parametrize(
+    "what", ["weights", "layers", "channels", "transform", "pooling", "autocast"]
+)
 def test_another_target(finished, colour_lens, tmp_path, what):
     model = CountingNet()
     if what == "weights":
@@ -109,6 +111,8 @@ def test_another_target(finished, colour_lens, tmp_path, what):
         if what == "transform"
         else to_tensor,
         pooling="max" if what == "pooling" else "mean",
+        channels={"seen": "last"} if what == "channels" else None,
+        autocast=what == "autocast",
         name="ColourNet",
     )
     with pytest.raises(StoreError, match=rf"{what}: recorded.*\n(.*\n)*.*activations, "):

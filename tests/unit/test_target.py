@@ -134,13 +134,30 @@ def test_tokens_pool_over_positions_and_take_the_class_token(images):
         torch.testing.assert_close(units, expected)
 
 
-def test_units_are_float32_under_autocast_and_in_half_precision(net, images):
-    t = target(net, ["conv", "head"])
-    exact = t.units(images)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        rounded = t.units(images)
+def test_autocast_is_the_targets_choice_and_gives_float32(net, images):
+    exact = target(net, ["conv", "head"]).units(images)
+    cast = target(net, ["conv", "head"], autocast=True)
+    rounded = cast.units(images)
     assert {u.dtype for u in rounded.values()} == {torch.float32}
+    assert not torch.equal(rounded["conv"], exact["conv"])
     torch.testing.assert_close(rounded["conv"], exact["conv"], atol=0.02, rtol=0.02)
+    # The map is rounded, its mean is not: that is what tells neurons' activations apart.
+    assert not torch.equal(rounded["conv"], rounded["conv"].bfloat16().float())
+    output = cast.output(images, "conv")
+    assert not torch.equal(output, output.bfloat16().float())
+    with torch.autocast("cpu", dtype=torch.bfloat16):  # the caller's own has no say
+        assert torch.equal(target(net, ["conv"]).units(images)["conv"], exact["conv"])
+    with pytest.raises(ValueError, match="autocast: torch has none for device 'meta'"):
+        target(Net(), ["conv"], device="meta", autocast=True)
+
+
+def test_units_of_an_encoder_are_not_autocast(net, images):
+    thirds = target(net, ["conv"], autocast=True, units={"conv": torch.eye(5) / 3})
+    channels = target(net, ["conv"], autocast=True).units(images)["conv"]
+    torch.testing.assert_close(thirds.units(images)["conv"], channels / 3, rtol=1e-5, atol=1e-7)
+
+
+def test_units_are_float32_in_half_precision(net, images):
     half = target(net.to(torch.bfloat16), ["conv"]).units(images)["conv"]
     assert half.dtype == torch.float32
     assert half.unique().numel() > half.bfloat16().unique().numel()  # pooled beyond half precision
