@@ -14,6 +14,7 @@ from semlens_widgets.analysis.layout import umap_layout
 from semlens_widgets.analysis.measures import clarity, polysemanticity, redundancy
 from semlens_widgets.pipeline.collect import collect, collect_relevance, write_classes
 from semlens_widgets.pipeline.embed import embed, embed_crops
+from semlens_widgets.pipeline.engine import in_process
 from semlens_widgets.pipeline.evidence import (
     example_embeddings,
     example_samples,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from semlens_widgets.foundation import FoundationModel
     from semlens_widgets.images import ImageDataset
+    from semlens_widgets.pipeline.engine import Mapper
     from semlens_widgets.pipeline.evidence import Embedding, Ranking
     from semlens_widgets.store import AnalysisStore
     from semlens_widgets.target import TargetModel
@@ -84,21 +86,22 @@ class Plan:
         }
 
 
-def run(store: AnalysisStore, plan: Plan) -> None:
-    """Compute every stage that is not finished, in order."""
-    collect(store, plan.target, plan.images, batch_size=plan.batch_size)
-    write_classes(store, plan.images)
-    embed(store, plan.foundation, plan.images, batch_size=plan.batch_size)
+def run(store: AnalysisStore, plan: Plan, mapper: Mapper = in_process) -> None:
+    """Compute every stage that is not finished, in order; `mapper` says where passes run."""
+    images, size = plan.images, plan.batch_size
+    collect(store, plan.target, images, batch_size=size, mapper=mapper)
+    write_classes(store, images)
+    embed(store, plan.foundation, images, batch_size=size, mapper=mapper)
     if plan.examples_by == "relevance":
-        collect_relevance(store, plan.target, plan.images, batch_size=plan.batch_size)
+        collect_relevance(store, plan.target, images, batch_size=size, mapper=mapper)
     select_examples(store, plan.n_examples, plan.examples_by)
     if plan.embedding == "crop":
-        localise_some(store, plan, _keys(store, "examples"))
-        embed_crops(store, plan.foundation, plan.images, "crops", batch_size=plan.batch_size)
+        localise_some(store, plan, _keys(store, "examples"), mapper)
+        embed_crops(store, plan.foundation, images, "crops", batch_size=size, mapper=mapper)
     select_contrasts(store, plan.embedding)
     if plan.embedding == "crop":
         embed_crops(
-            store, plan.foundation, plan.images, "contrast_crops", batch_size=plan.batch_size
+            store, plan.foundation, images, "contrast_crops", batch_size=size, mapper=mapper
         )
     write_vectors(store, plan.embedding)
     measure(store, plan.embedding)
@@ -144,14 +147,16 @@ def _keys(store: AnalysisStore, table: str) -> list[Key]:
     return list(zip(rows.tolist(), samples[rows, ranks].tolist(), strict=True))
 
 
-def localise_some(store: AnalysisStore, plan: Plan, keys: Sequence[Key]) -> None:
+def localise_some(
+    store: AnalysisStore, plan: Plan, keys: Sequence[Key], mapper: Mapper = in_process
+) -> None:
     """Compute the heatmaps of (neuron row, sample) pairs that are not stored yet."""
-    write_heatmaps(store, plan.target, plan.images, keys, batch_size=plan.batch_size)
+    write_heatmaps(store, plan.target, plan.images, keys, batch_size=plan.batch_size, mapper=mapper)
 
 
-def localise_all(store: AnalysisStore, plan: Plan) -> None:
+def localise_all(store: AnalysisStore, plan: Plan, mapper: Mapper = in_process) -> None:
     """Compute the heatmaps of all concept and contrastive examples that are not stored yet."""
-    localise_some(store, plan, _keys(store, "examples") + _keys(store, "contrasts"))
+    localise_some(store, plan, _keys(store, "examples") + _keys(store, "contrasts"), mapper)
 
 
 def write_labels(store: AnalysisStore, labels: pd.DataFrame, vocabulary: Sequence[str]) -> None:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 from tqdm.auto import tqdm
 
-from semlens_widgets.pipeline.loading import batches
+from semlens_widgets.pipeline.engine import in_process
+from semlens_widgets.pipeline.loading import batch_ranges, load_batch
 from semlens_widgets.pipeline.relevance import output_relevance
 from semlens_widgets.pipeline.rows import RowLog
 from semlens_widgets.store import vector_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    import torch
     from numpy.typing import NDArray
     from torch import Tensor
 
     from semlens_widgets.images import ImageDataset
+    from semlens_widgets.pipeline.engine import Mapper
     from semlens_widgets.store import AnalysisStore
     from semlens_widgets.target import TargetModel
 
@@ -32,7 +36,12 @@ _READABLE, _OUTPUT = "", " "  # columns of the log beside the layers, by names n
 
 
 def collect(
-    store: AnalysisStore, target: TargetModel, images: ImageDataset, *, batch_size: int = 64
+    store: AnalysisStore,
+    target: TargetModel,
+    images: ImageDataset,
+    *,
+    batch_size: int = 64,
+    mapper: Mapper = in_process,
 ) -> None:
     """Write the pooled activation of every neuron on every image.
 
@@ -51,6 +60,8 @@ def collect(
         The model and what it is shown.
     batch_size
         Images per forward pass.
+    mapper
+        Where the batches are computed.
 
     Raises
     ------
@@ -59,7 +70,7 @@ def collect(
     """
     if store.is_finished(STAGE):
         return
-    log = _pass_over(store, STAGE, target, images, target.units, batch_size)
+    log = _pass_over(store, STAGE, _Values(target, images, _activations), batch_size, mapper)
     _write_neurons(store, STAGE, "activations", log, target.layers)
     store.write(
         "samples",
@@ -85,7 +96,12 @@ def write_classes(store: AnalysisStore, images: ImageDataset) -> None:
 
 
 def collect_relevance(
-    store: AnalysisStore, target: TargetModel, images: ImageDataset, *, batch_size: int = 64
+    store: AnalysisStore,
+    target: TargetModel,
+    images: ImageDataset,
+    *,
+    batch_size: int = 64,
+    mapper: Mapper = in_process,
 ) -> None:
     """Write the relevance of every neuron on every image for what the model says of it.
 
@@ -95,7 +111,7 @@ def collect_relevance(
 
     Parameters
     ----------
-    store, target, images, batch_size
+    store, target, images, batch_size, mapper
         As in :func:`collect`.
 
     Raises
@@ -109,45 +125,63 @@ def collect_relevance(
     """
     if store.is_finished(RELEVANCE):
         return
-
-    def relevance(batch: Tensor) -> dict[str, Tensor]:
-        found, outputs = output_relevance(target, batch)
-        return {_OUTPUT: outputs[:, None].float(), **found}
-
-    log = _pass_over(store, RELEVANCE, target, images, relevance, batch_size)
+    log = _pass_over(store, RELEVANCE, _Values(target, images, _relevance), batch_size, mapper)
     _write_neurons(store, RELEVANCE, "relevances", log, target.layers)
     outputs = np.where(log.read(_READABLE).astype(bool), log.read(_OUTPUT), -1)[:, 0]
     store.write("predictions", pa.table({"output": pa.array(outputs.astype(np.int32))}))
     store.finish(RELEVANCE)
 
 
+def _activations(target: TargetModel, batch: Tensor) -> dict[str, Tensor]:
+    return target.units(batch)
+
+
+def _relevance(target: TargetModel, batch: Tensor) -> dict[str, Tensor]:
+    found, outputs = output_relevance(target, batch)
+    return {_OUTPUT: outputs[:, None].float(), **found}
+
+
+@dataclass(frozen=True)
+class _Values:
+    """What the model makes of a batch: which images are readable, column to (readable, width)."""
+
+    target: TargetModel
+    images: ImageDataset
+    of: Callable[[TargetModel, Tensor], dict[str, Tensor]]
+
+    @property
+    def device(self) -> torch.device:
+        return self.target.device
+
+    def __call__(self, samples: range, /) -> tuple[NDArray[np.bool_], dict[str, NDArray[Any]]]:
+        batch = load_batch(self.images, self.target.transform, samples)
+        found = self.of(self.target, batch.images[0]) if batch.readable.any() else {}
+        values = {name: column.cpu().numpy() for name, column in found.items()}
+        return batch.readable.numpy(), values
+
+
 def _pass_over(
-    store: AnalysisStore,
-    stage: str,
-    target: TargetModel,
-    images: ImageDataset,
-    compute: Callable[[Tensor], Mapping[str, Tensor]],
-    batch_size: int,
+    store: AnalysisStore, stage: str, compute: _Values, batch_size: int, mapper: Mapper
 ) -> RowLog:
     """Log what ``compute`` makes of every batch, column to (batch, width); 0 where unreadable."""
-    log = RowLog(store.scratch(), stage, np.float32, step=batch_size, total=len(images))
+    total = len(compute.images)
+    log = RowLog(store.scratch(), stage, np.float32, step=batch_size, total=total)
+    todo = batch_ranges(log.rows, total, batch_size)
     unread = 0  # leading images that could not be read, before the columns' widths are known
-    with tqdm(total=len(images), initial=log.rows, desc=_LABELS[stage], unit="image") as bar:
-        for batch in batches(images, [target.transform], batch_size=batch_size, start=log.rows):
-            bar.update(len(batch.indices))
-            readable = batch.readable.numpy()
+    with tqdm(total=total, initial=log.rows, desc=_LABELS[stage], unit="image") as bar:
+        for readable, found in mapper(compute, todo):
+            bar.update(len(readable))
             if not (log.widths or readable.any()):
                 unread += len(readable)
                 continue
-            readable = np.concatenate([np.zeros(unread, bool), readable])
+            present = np.concatenate([np.zeros(unread, bool), readable])
             unread = 0
-            found = compute(batch.images[0]) if readable.any() else {}
             widths = {name: values.shape[1] for name, values in found.items()}
-            block = {_READABLE: readable[:, None].astype(np.float32)}
+            block = {_READABLE: present[:, None].astype(np.float32)}
             for name, width in (widths or _without_readable(log.widths)).items():
-                block[name] = np.zeros((len(readable), width), np.float32)
+                block[name] = np.zeros((len(present), width), np.float32)
                 if found:
-                    block[name][readable] = _finite(name, found[name].cpu().numpy())
+                    block[name][present] = _finite(name, found[name])
             log.append(block)
     if not log.widths:
         raise ValueError("None of the images could be read; images.uris lists what was tried.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -9,21 +10,64 @@ import pyarrow as pa
 import torch
 from tqdm.auto import tqdm
 
-from semlens_widgets.pipeline.loading import batches
+from semlens_widgets.pipeline.engine import in_process
+from semlens_widgets.pipeline.loading import batch_ranges, load_batch
 from semlens_widgets.pipeline.rows import RowLog
 from semlens_widgets.store import vector_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
     from PIL import Image
 
     from semlens_widgets.foundation import FoundationModel
     from semlens_widgets.images import ImageDataset
+    from semlens_widgets.pipeline.engine import Mapper
     from semlens_widgets.store import AnalysisStore
 
 STAGE = "embed"
 _ROWS_AT_ONCE = 1 << 14
+
+Box = tuple[float, ...]  # left, top, right, bottom as shares of the image
+
+
+@dataclass(frozen=True)
+class _Embedder:
+    foundation: FoundationModel
+    images: ImageDataset
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(getattr(self.foundation, "device", "cpu"))
+
+
+class _Images(_Embedder):
+    """Unit embeddings of a batch, ``(batch, dim)`` float16; zero where unreadable."""
+
+    def __call__(self, samples: range, /) -> NDArray[np.float16]:
+        batch = load_batch(self.images, self.foundation.transform, samples)
+        rows = np.zeros((len(samples), self.foundation.dim), np.float16)
+        if batch.readable.any():
+            embedded = self.foundation.encode_images(batch.images[0])
+            rows[batch.readable.numpy()] = embedded.cpu().numpy()
+        return rows
+
+
+class _Crops(_Embedder):
+    """Unit embeddings of (image, box) pairs, ``(pairs, dim)`` float16; zero where there is none."""
+
+    def __call__(self, pairs: Sequence[tuple[int, Box] | None], /) -> NDArray[np.float16]:
+        rows = np.zeros((len(pairs), self.foundation.dim), np.float16)
+        present = {i: pair for i, pair in enumerate(pairs) if pair is not None}
+        if present:
+            crops = [
+                self.foundation.transform(_crop(self.images.load(sample), box))
+                for sample, box in present.values()
+            ]
+            embedded = self.foundation.encode_images(torch.stack(crops))
+            rows[list(present)] = embedded.cpu().numpy()
+        return rows
 
 
 def embed(
@@ -32,6 +76,7 @@ def embed(
     images: ImageDataset,
     *,
     batch_size: int = 64,
+    mapper: Mapper = in_process,
 ) -> None:
     """Write the unit embedding of every image to the ``embeddings`` table, as float16.
 
@@ -45,18 +90,17 @@ def embed(
         The model and what it is shown.
     batch_size
         Images per forward pass.
+    mapper
+        Where the batches are computed.
     """
     if store.is_finished(STAGE):
         return
     log = RowLog(store.scratch(), STAGE, np.float16, step=batch_size, total=len(images))
+    tasks = batch_ranges(log.rows, len(images), batch_size)
     with tqdm(total=len(images), initial=log.rows, desc="embeddings", unit="image") as bar:
-        for batch in batches(images, [foundation.transform], batch_size=batch_size, start=log.rows):
-            rows = np.zeros((len(batch.indices), foundation.dim), np.float16)
-            if batch.readable.any():
-                embedded = foundation.encode_images(batch.images[0])
-                rows[batch.readable.numpy()] = embedded.cpu().numpy()
+        for rows in mapper(_Images(foundation, images), tasks):
             log.append({"embedding": rows})
-            bar.update(len(batch.indices))
+            bar.update(len(rows))
     store.write("embeddings", _embeddings(log))
     store.finish(STAGE, foundation=foundation.name, dim=foundation.dim)
 
@@ -73,6 +117,7 @@ def embed_crops(
     table: Literal["crops", "contrast_crops"],
     *,
     batch_size: int = 64,
+    mapper: Mapper = in_process,
 ) -> None:
     """Write the unit embeddings of cropped examples to ``table``, aligned with ``examples``.
 
@@ -83,33 +128,28 @@ def embed_crops(
         return
     examples = store.read("examples", ["row", "sample"]).to_pandas()
     shown = store.frame("examples" if table == "crops" else "contrasts", ["sample"])["sample"]
-    places = list(zip(examples["row"], examples["sample"], strict=True))  # keys of the heatmaps
+    places = zip(examples["row"], examples["sample"], strict=True)  # keys of the heatmaps
     boxes = {(row, sample): box for row, sample, box in _boxes(store)}
-    log = RowLog(store.scratch(), table, np.float16, step=batch_size, total=len(examples))
-    with tqdm(total=len(examples), initial=log.rows, desc="crops", unit="crop") as bar:
-        for start in range(log.rows, len(examples), batch_size):
-            block = range(start, min(start + batch_size, len(examples)))
-            rows = np.zeros((len(block), foundation.dim), np.float16)
-            present = [i for i in block if shown[i] >= 0]
-            if present:
-                crops = [
-                    foundation.transform(_crop(images.load(int(shown[i])), boxes[places[i]]))
-                    for i in present
-                ]
-                embedded = foundation.encode_images(torch.stack(crops))
-                rows[[i - start for i in present]] = embedded.cpu().numpy()
+    wanted = [
+        None if sample < 0 else (int(sample), boxes[place])
+        for sample, place in zip(shown, places, strict=True)
+    ]
+    log = RowLog(store.scratch(), table, np.float16, step=batch_size, total=len(wanted))
+    tasks = [wanted[i : i + batch_size] for i in range(log.rows, len(wanted), batch_size)]
+    with tqdm(total=len(wanted), initial=log.rows, desc="crops", unit="crop") as bar:
+        for rows in mapper(_Crops(foundation, images), tasks):
             log.append({"embedding": rows})
-            bar.update(len(block))
+            bar.update(len(rows))
     store.write(table, _embeddings(log))
     store.finish(table)
 
 
-def _boxes(store: AnalysisStore) -> Iterator[tuple[int, int, tuple[float, ...]]]:
+def _boxes(store: AnalysisStore) -> Iterator[tuple[int, int, Box]]:
     for key in store.read("heatmaps", ["row", "sample", "box"]).to_pylist():
         yield key["row"], key["sample"], tuple(key["box"])
 
 
-def _crop(image: Image.Image, box: tuple[float, ...]) -> Image.Image:
+def _crop(image: Image.Image, box: Box) -> Image.Image:
     width, height = image.size
     left, top = int(box[0] * width), int(box[1] * height)
     right, bottom = round(box[2] * width), round(box[3] * height)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from tqdm.auto import tqdm
 
+from semlens_widgets.pipeline.engine import in_process
 from semlens_widgets.pipeline.evidence import layer_spans
 from semlens_widgets.pipeline.localise import localise, method_of, quantise, relevance_boxes
 from semlens_widgets.pipeline.view import to_image_box, to_image_grid, visible_box
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from semlens_widgets.images import ImageDataset
+    from semlens_widgets.pipeline.engine import Mapper
     from semlens_widgets.store import AnalysisStore
     from semlens_widgets.target import TargetModel
 
@@ -31,6 +34,7 @@ def write_heatmaps(
     keys: Sequence[Key],
     *,
     batch_size: int = 32,
+    mapper: Mapper = in_process,
 ) -> None:
     """Add the heatmaps of (neuron row, sample) pairs to the ``heatmaps`` table.
 
@@ -40,11 +44,15 @@ def write_heatmaps(
     """
     wanted = sorted(set(keys) - _stored_keys(store))
     many = len(wanted) >= 100
+    spans, blocks, tasks = layer_spans(store), [], []
+    for layer, block in _by_layer(spans, wanted, batch_size):
+        first, _ = spans[layer]
+        blocks.append(block)
+        tasks.append((layer, [(row - first, sample) for row, sample in block]))
+    compute = _Heatmaps(target, images)
     with tqdm(total=len(wanted), desc="heatmaps", unit="map", disable=not many) as bar:
-        for layer, block in _by_layer(store, wanted, batch_size):
-            first, _ = layer_spans(store)[layer]
-            pairs = [(row - first, sample) for row, sample in block]
-            store.append("heatmaps", heatmap_table(block, _compute(target, images, layer, pairs)))
+        for block, heatmaps in zip(blocks, mapper(compute, tasks), strict=True):
+            store.append("heatmaps", heatmap_table(block, heatmaps))
             bar.update(len(block))
     if many:
         store.compact("heatmaps")
@@ -58,35 +66,45 @@ def _stored_keys(store: AnalysisStore) -> set[Key]:
 
 
 def _by_layer(
-    store: AnalysisStore, keys: Sequence[Key], batch_size: int
+    spans: dict[str, tuple[int, int]], keys: Sequence[Key], batch_size: int
 ) -> Iterator[tuple[str, list[Key]]]:
     """Split sorted keys into batches of one layer."""
-    for layer, (first, stop) in layer_spans(store).items():
+    for layer, (first, stop) in spans.items():
         inside = [key for key in keys if first <= key[0] < stop]
         for start in range(0, len(inside), batch_size):
             yield layer, inside[start : start + batch_size]
 
 
-def _compute(
-    target: TargetModel, images: ImageDataset, layer: str, pairs: Sequence[Key]
-) -> list[StoredHeatmap]:
-    pictures = {sample: images.load(sample) for _, sample in pairs}
-    sizes = {picture.size for picture in pictures.values()}
-    views = {size: visible_box(target.transform, size) for size in sizes}
-    inputs = torch.stack([target.transform(pictures[sample]) for _, sample in pairs])
-    relevance = localise(target, inputs, layer, [neuron for neuron, _ in pairs])
-    boxes, _ = relevance_boxes(relevance)
-    values = quantise(relevance)
-    method = method_of(target, layer)
-    shape = (inputs.shape[-2], inputs.shape[-1])
-    heatmaps = []
-    for (_, sample), value, box in zip(pairs, values, boxes.tolist(), strict=True):
-        size = pictures[sample].size
-        heatmaps.append(
-            StoredHeatmap(
-                to_image_grid(value, views[size], size, SIDE),
-                to_image_box(box, shape, views[size]),
-                method,
+@dataclass(frozen=True)
+class _Heatmaps:
+    """Heatmaps of (neuron, sample) pairs of one layer."""
+
+    target: TargetModel
+    images: ImageDataset
+
+    @property
+    def device(self) -> torch.device:
+        return self.target.device
+
+    def __call__(self, task: tuple[str, Sequence[Key]], /) -> list[StoredHeatmap]:
+        layer, pairs = task
+        pictures = {sample: self.images.load(sample) for _, sample in pairs}
+        sizes = {picture.size for picture in pictures.values()}
+        views = {size: visible_box(self.target.transform, size) for size in sizes}
+        inputs = torch.stack([self.target.transform(pictures[sample]) for _, sample in pairs])
+        relevance = localise(self.target, inputs, layer, [neuron for neuron, _ in pairs])
+        boxes, _ = relevance_boxes(relevance)
+        values = quantise(relevance)
+        method = method_of(self.target, layer)
+        shape = (inputs.shape[-2], inputs.shape[-1])
+        heatmaps = []
+        for (_, sample), value, box in zip(pairs, values, boxes.tolist(), strict=True):
+            size = pictures[sample].size
+            heatmaps.append(
+                StoredHeatmap(
+                    to_image_grid(value, views[size], size, SIDE),
+                    to_image_box(box, shape, views[size]),
+                    method,
+                )
             )
-        )
-    return heatmaps
+        return heatmaps

@@ -98,6 +98,16 @@ def batches(
     )
 
 
+def batch_ranges(start: int, total: int, batch_size: int) -> list[range]:
+    """Cut the samples from `start` on into batches."""
+    return [range(a, min(a + batch_size, total)) for a in range(start, total, batch_size)]
+
+
+def load_batch(dataset: ImageDataset, transform: Transform, samples: range) -> ImageBatch:
+    """Decode one batch, as :func:`batches` does."""
+    return next(batches(dataset, [transform], batch_size=len(samples), start=samples.start))
+
+
 class _Decoded(Dataset[_Sample]):
     def __init__(self, dataset: ImageDataset, transforms: tuple[Transform, ...]) -> None:
         self._dataset = dataset
