@@ -225,7 +225,15 @@ def test_writing_may_be_nested_and_a_mistake_inside_leaves_the_lock_free(tmp_pat
         pass
 
 
-def test_an_interrupt_waits_for_the_commit(tmp_path):
+@pytest.fixture
+def interruptible():
+    """Heed interrupts, which a job in a shell's background is started without."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_waits_for_the_commit(tmp_path, interruptible):
     store = AnalysisStore(tmp_path)
 
     def rows():
