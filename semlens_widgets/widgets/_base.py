@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import anywidget
 import traitlets
 
+from semlens_widgets.widgets._cells import replace_those_of_the_last_run
+
 if TYPE_CHECKING:
     from semlens_widgets.lens import SemanticLens
 
@@ -120,6 +122,7 @@ class LensWidget(anywidget.AnyWidget):
                 raise TypeError(message + close_matches(name, sorted(known)))
         super().__init__(**options)
         self.on_msg(self._answer)
+        replace_those_of_the_last_run(self)
 
     @traitlets.validate("active")
     def _known_neuron(self, proposal: dict[str, Any]) -> tuple[str, int] | None:

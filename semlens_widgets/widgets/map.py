@@ -11,7 +11,6 @@ import traitlets
 
 from semlens_widgets.widgets import _columns
 from semlens_widgets.widgets._base import Handler, LensWidget, Reply, asset, close_matches
-from semlens_widgets.widgets._cells import replace_those_of_the_last_run
 from semlens_widgets.widgets._columns import Floats, read_column, title
 from semlens_widgets.widgets._joint import JointLens
 from semlens_widgets.widgets._preview import point_colors, scatter_png
@@ -104,7 +103,6 @@ class NeuronMap(LensWidget):
             options = {"color_by": "model", **options}
         super().__init__(looked_at, **options)
         self.refresh()
-        replace_those_of_the_last_run(self)
 
     def refresh(self) -> None:
         """Read the neurons again, after labelling or a new layout."""
