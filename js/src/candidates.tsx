@@ -2,7 +2,7 @@
 import { useRef, useState } from "preact/hooks";
 import type { ContrastProps } from "./contrast";
 import { Icon } from "./icons";
-import { setTrait } from "./model";
+import { setTraitSoon } from "./model";
 import { asError } from "./resources";
 import { addCandidates } from "./scoring";
 
@@ -24,7 +24,7 @@ export function AddCandidate({ model, rpc, scoring, candidates, message }: Contr
     const added = addCandidates(scoring.listed.value, input);
     message.value = added.message;
     if (added.candidates.length > scoring.listed.value.length) {
-      setTrait(model, "candidates", added.candidates);
+      setTraitSoon(model, "candidates", added.candidates);
     }
     if (input.trim() !== "") setText("");
   };
@@ -50,7 +50,7 @@ export function AddCandidate({ model, rpc, scoring, candidates, message }: Contr
     if (!vocabulary) return;
     const { words, total } = vocabulary;
     if (words.length === 0) message.value = "The lens knows no labels yet: lens.label([...]).";
-    else setTrait(model, "candidates", words);
+    else setTraitSoon(model, "candidates", words);
     if (words.length < total) message.value = `The first ${words.length} of ${total} labels.`;
   };
   const onFile = async (list: File | undefined) => {
@@ -117,7 +117,7 @@ export function AddCandidate({ model, rpc, scoring, candidates, message }: Contr
           title="Forget this list: suggest the best known labels for each neuron"
           onClick={() => {
             message.value = "";
-            setTrait(model, "candidates", []);
+            setTraitSoon(model, "candidates", []);
           }}
         >
           Suggest

@@ -6,7 +6,7 @@ import { Bars } from "./bars";
 import { AddCandidate } from "./candidates";
 import { followNeuron, followVisibility, type Detail } from "./detail";
 import { mount, type Mounted } from "./mount";
-import { setTrait, traitSignal, type Model, type Neuron, type RenderContext } from "./model";
+import { setTraitSoon, traitSignal, type Model, type Neuron, type RenderContext } from "./model";
 import { neuronName, sameNeuron, type Facts } from "./neuron";
 import { Pairs, type Pair } from "./pairs";
 import { Awaited, Choice, Failure, NeuronHeading, Segments, Slider, Toggle } from "./parts";
@@ -70,31 +70,33 @@ function Settings({ model, method, gamma, centred, templates }: ContrastProps) {
         label="Scorer"
         options={METHODS.map(([name, text]) => [name, text] as const)}
         value={method.value}
-        onChange={(name) => setTrait(model, "method", name)}
+        onChange={(name) => setTraitSoon(model, "method", name)}
       />
-      <Slider
-        label="γ"
-        title="How much of the contrastive example is taken out of each example (CSP)"
-        value={gamma.value}
-        step={0.05}
-        text={gamma.value.toFixed(2)}
-        disabled={method.value !== "csp"}
-        onInput={(value) => setTrait(model, "gamma", value)}
-      />
-      <Toggle
-        icon="centre"
-        label="Centred"
-        title="Subtract each text's mean similarity over all images"
-        pressed={centred.value}
-        onChange={(on) => setTrait(model, "centred", on)}
-      />
-      <Choice
-        label="Prompts"
-        title="The sentences around each label, whose embeddings are averaged"
-        options={TEMPLATES}
-        value={templates.value}
-        onChange={(name) => setTrait(model, "templates", name)}
-      />
+      <div class="slw-controls">
+        <Slider
+          label="γ"
+          title="How much of the contrastive example is taken out of each example (CSP)"
+          value={gamma.value}
+          step={0.05}
+          text={gamma.value.toFixed(2)}
+          disabled={method.value !== "csp"}
+          onInput={(value) => setTraitSoon(model, "gamma", value)}
+        />
+        <Toggle
+          icon="centre"
+          label="Centred"
+          title="Subtract each text's mean similarity over all images"
+          pressed={centred.value}
+          onChange={(on) => setTraitSoon(model, "centred", on)}
+        />
+        <Choice
+          label="Prompts"
+          title="The sentences around each label, whose embeddings are averaged"
+          options={TEMPLATES}
+          value={templates.value}
+          onChange={(name) => setTraitSoon(model, "templates", name)}
+        />
+      </div>
     </div>
   );
 }
@@ -119,7 +121,7 @@ function Labels(props: ContrastProps & { facts: Facts; focused: string | null })
   const remove = (candidate: string) => {
     const rest = scoring.listed.value.filter((other) => other !== candidate);
     message.value = "";
-    setTrait(model, "candidates", rest);
+    setTraitSoon(model, "candidates", rest);
   };
   const { bars, pending, error } = scoring;
   return (
@@ -223,7 +225,7 @@ export function Contrast(props: ContrastProps) {
   const pictureFailure = pictures.thumbnails.failure.value;
   const out = new Set(here ? excluded.value : []);
   const exclude = (ranks: number[]) => {
-    if (active.value) setTrait(model, "_excluded", { ...active.value, ranks });
+    if (active.value) setTraitSoon(model, "_excluded", { ...active.value, ranks });
   };
   const toggle = (rank: number) =>
     exclude(out.has(rank) ? [...out].filter((other) => other !== rank) : [...out, rank].sort((a, b) => a - b));

@@ -2,7 +2,7 @@
 import { COLORMAP_NAMES, rampGradient, type Colormap } from "./heatmap";
 import type { GalleryTraits } from "./gallery";
 import type { Grouping, Sorting } from "./arrange";
-import { setTrait, type Model } from "./model";
+import { setTrait, setTraitSoon, type Model } from "./model";
 import { Choice, Segments, Slider, Toggle } from "./parts";
 import type { Look } from "./picture";
 
@@ -90,7 +90,7 @@ export function Controls({ model, look, opacity, sorting, grouping, size, onSize
                 value={opacity}
                 step={0.05}
                 text={percent(opacity)}
-                onInput={(value) => setTrait(model, "opacity", value)}
+                onInput={(value) => setTraitSoon(model, "opacity", value)}
               />
             </>
           )}
@@ -101,7 +101,7 @@ export function Controls({ model, look, opacity, sorting, grouping, size, onSize
               value={threshold}
               step={0.05}
               text={percent(threshold)}
-              onInput={(value) => setTrait(model, "threshold", value)}
+              onInput={(value) => setTraitSoon(model, "threshold", value)}
             />
           )}
         </div>

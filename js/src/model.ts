@@ -46,6 +46,24 @@ export function setTrait<T extends object, K extends keyof T & string>(
   model.save_changes();
 }
 
+/** A hand at rest, in milliseconds. */
+const REST = 250;
+const unsaved = new WeakMap<object, ReturnType<typeof setTimeout>>();
+
+/**
+ * Write one trait now and send it when the hand rests: one event in Python for a whole gesture,
+ * and no message in the way of the request that the change brings about.
+ */
+export function setTraitSoon<T extends object, K extends keyof T & string>(
+  model: Model<T>,
+  key: K,
+  value: T[K],
+): void {
+  model.set(key, value);
+  clearTimeout(unsaved.get(model));
+  unsaved.set(model, setTimeout(() => model.save_changes(), REST));
+}
+
 type Bytes = DataView | ArrayBuffer | Uint8Array | null | undefined;
 
 function aligned(bytes: Bytes): ArrayBuffer {

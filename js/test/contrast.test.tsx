@@ -166,8 +166,9 @@ describe.runIf(inBrowser)("the contrast panel", () => {
     await until(() => names().length === 3);
     const slider = find("input[type=range]") as HTMLInputElement;
     expect(slider.disabled).toBe(false);
-    enter(slider, "0.25");
-    expect(model.traits.gamma).toBe(0.25);
+    for (const step of ["0.75", "0.5", "0.25"]) enter(slider, step);
+    expect([model.traits.gamma, model.saves]).toEqual([0.25, 0]);
+    await until(() => model.saves === 1); // one event for Python
     model.set("method", "difference");
     await until(() => slider.disabled);
   });

@@ -129,6 +129,7 @@ class ContrastPanel(LensWidget):
         neuron: int | None = None,
         **options: Any,
     ) -> None:
+        self._fresh: list[list[Any]] | None = None
         excluded = options.pop("excluded", None)
         super().__init__(lens, **_answers.with_active(options, layer, neuron))
         if excluded is not None:
@@ -190,6 +191,13 @@ class ContrastPanel(LensWidget):
         of = self._excluded or {}
         return list(of["ranks"]) if (of.get("layer"), of.get("neuron")) == self.active else []
 
+    def _answer(self, *message: Any) -> None:
+        """Answer first; what follows for the traits must not stand in the answer's way."""
+        super()._answer(*message)
+        if self._fresh is not None:
+            scores, self._fresh = self._fresh, None
+            self.set_trait("scores", scores)
+
     def _score(self, params: Mapping[str, Any]) -> Reply:
         """Score the candidates named; without any, suggest the best of what the lens knows."""
         layer, neuron = _answers.neuron_of(params)
@@ -198,7 +206,7 @@ class ContrastPanel(LensWidget):
         if suggest:
             candidates = self._known_labels(layer, neuron)
         if not candidates:
-            self.set_trait("scores", [])
+            self._fresh = []
             return {"scores": [], "explained": []}, []
         settings = {name: params[name] for name in ("method", "gamma", "centred") if name in params}
         if "templates" in params:
@@ -210,7 +218,7 @@ class ContrastPanel(LensWidget):
         pairs = [list(pair) for pair in zip(table["candidate"], scores, strict=True)]
         if suggest:
             pairs = _best(pairs, _SUGGESTIONS)
-        self.set_trait("scores", pairs)
+        self._fresh = pairs
         if settings.get("method") == "clip-dissect":
             return {"scores": pairs, "explained": []}, []
         explained = [name for name, _ in _best(pairs, _KEPT)]
