@@ -43,11 +43,16 @@ class Stage:
 
 _IMAGES = ("images", "uris", "pictures")
 _TARGET = ("weights", "architecture", "layers", "channels", "units", "pooling", "transform")
-_TARGET += ("autocast",)
 _FOUNDATION = ("foundation", "foundation_dim", "foundation_transform")
 
 STAGES = (
-    Stage("collect", "activations", (*_IMAGES, *_TARGET), (), ("activations", "samples")),
+    Stage(
+        "collect",
+        "activations",
+        (*_IMAGES, *_TARGET, "autocast"),
+        (),
+        ("activations", "samples"),
+    ),
     Stage("classes", "class labels", ("classes",), ("collect",)),
     Stage("embed", "image embeddings", (*_IMAGES, *_FOUNDATION), (), ("embeddings",)),
     Stage(
