@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 from tqdm.auto import tqdm
 
+from semlens_widgets.pipeline.device import HostCopy
 from semlens_widgets.pipeline.engine import in_process
 from semlens_widgets.pipeline.loading import batch_ranges, load_batch
 from semlens_widgets.pipeline.relevance import output_relevance
@@ -153,11 +154,11 @@ class _Values:
     def device(self) -> torch.device:
         return self.target.device
 
-    def __call__(self, samples: range, /) -> tuple[NDArray[np.bool_], dict[str, NDArray[Any]]]:
-        batch = load_batch(self.images, self.target.transform, samples)
+    def __call__(self, samples: range, /) -> tuple[NDArray[np.bool_], HostCopy]:
+        pin = self.device.type == "cuda"
+        batch = load_batch(self.images, self.target.transform, samples, pin=pin)
         found = self.of(self.target, batch.images[0]) if batch.readable.any() else {}
-        values = {name: column.cpu().numpy() for name, column in found.items()}
-        return batch.readable.numpy(), values
+        return batch.readable.numpy(), HostCopy(found)
 
 
 def _pass_over(
@@ -169,11 +170,12 @@ def _pass_over(
     todo = batch_ranges(log.rows, total, batch_size)
     unread = 0  # leading images that could not be read, before the columns' widths are known
     with tqdm(total=total, initial=log.rows, desc=_LABELS[stage], unit="image") as bar:
-        for readable, found in mapper(compute, todo):
+        for readable, copy in mapper(compute, todo):
             bar.update(len(readable))
             if not (log.widths or readable.any()):
                 unread += len(readable)
                 continue
+            found = copy.read()
             present = np.concatenate([np.zeros(unread, bool), readable])
             unread = 0
             widths = {name: values.shape[1] for name, values in found.items()}

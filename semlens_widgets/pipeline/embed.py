@@ -46,7 +46,8 @@ class _Images(_Embedder):
     """Unit embeddings of a batch, ``(batch, dim)`` float16; zero where unreadable."""
 
     def __call__(self, samples: range, /) -> NDArray[np.float16]:
-        batch = load_batch(self.images, self.foundation.transform, samples)
+        pin = self.device.type == "cuda"
+        batch = load_batch(self.images, self.foundation.transform, samples, pin=pin)
         rows = np.zeros((len(samples), self.foundation.dim), np.float16)
         if batch.readable.any():
             embedded = self.foundation.encode_images(batch.images[0])

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from semlens_widgets.pipeline.device import one_behind
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -44,5 +46,6 @@ class Mapper(Protocol):
 
 
 def in_process(compute: Compute[Task, Result], tasks: Sequence[Task], /) -> Iterator[Result]:
-    """Do the tasks here, each when its result is asked for."""
-    return map(compute, tasks)
+    """Do the tasks here, each when its result is asked for; on CUDA, one ahead of that."""
+    results = map(compute, tasks)
+    return one_behind(results) if compute.device.type == "cuda" else results

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,10 @@ class ImageBatch:
     images: tuple[Tensor, ...]
     problems: dict[int, str]
 
+    def pin_memory(self) -> ImageBatch:
+        """Return the batch with its images in pinned memory; torch's loader calls this."""
+        return replace(self, images=tuple(image.pin_memory() for image in self.images))
+
 
 def batches(
     dataset: ImageDataset,
@@ -50,6 +54,7 @@ def batches(
     batch_size: int = 64,
     start: int = 0,
     workers: int = 0,
+    pin: bool = False,
 ) -> Iterator[ImageBatch]:
     """Go through the images in order, each decoded once for all transforms.
 
@@ -65,6 +70,8 @@ def batches(
         The first sample, to go on where a run was interrupted.
     workers
         Processes that decode; 0 decodes in this one.
+    pin
+        Put images into pinned memory, from where CUDA copies them while the host goes on.
 
     Returns
     -------
@@ -93,6 +100,7 @@ def batches(
             sampler=range(start, len(dataset)),
             num_workers=workers,
             collate_fn=partial(_collate, len(transforms)),
+            pin_memory=pin,
             generator=torch.Generator(),  # leaves the caller's random state alone
         )
     )
@@ -103,9 +111,12 @@ def batch_ranges(start: int, total: int, batch_size: int) -> list[range]:
     return [range(a, min(a + batch_size, total)) for a in range(start, total, batch_size)]
 
 
-def load_batch(dataset: ImageDataset, transform: Transform, samples: range) -> ImageBatch:
+def load_batch(
+    dataset: ImageDataset, transform: Transform, samples: range, *, pin: bool = False
+) -> ImageBatch:
     """Decode one batch, as :func:`batches` does."""
-    return next(batches(dataset, [transform], batch_size=len(samples), start=samples.start))
+    start = samples.start
+    return next(batches(dataset, [transform], batch_size=len(samples), start=start, pin=pin))
 
 
 class _Decoded(Dataset[_Sample]):
