@@ -65,3 +65,52 @@ def colour_images(n: int = 60, seed: int = 0) -> list[Image.Image]:
         pixels[..., i % 3] += 100 + 60 * rng.random()
         images.append(Image.fromarray(pixels.astype(np.uint8)))
     return images
+
+
+def numbered_images(n: int) -> list[Image.Image]:
+    """Image i is of one colour, which spells i."""
+    return [Image.new("RGB", (4, 4), (i % 256, i // 256, 0)) for i in range(n)]
+
+
+def numbers(images: Tensor) -> Tensor:
+    """Read (batch, 3, 4, 4) numbered images back."""
+    red, green = (images[:, :2, 0, 0] * 255).round().long().T
+    return red + 256 * green
+
+
+class TableNet(nn.Module):
+    """Answers numbered image i with row i of a table (images, neurons)."""
+
+    def __init__(self, table: np.ndarray) -> None:
+        super().__init__()
+        self.table = nn.Embedding.from_pretrained(torch.from_numpy(table).float())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.table(numbers(x))
+
+
+class TableFoundation:
+    """Embeds numbered image i as row i of a table (images, dim), and a text at random by itself."""
+
+    name = "table"
+
+    def __init__(self, table: np.ndarray) -> None:
+        self.table = normalize(torch.from_numpy(table).float(), dim=1)
+        self.dim = table.shape[1]
+
+    def transform(self, image: Image.Image) -> Tensor:
+        return to_tensor(image)
+
+    def encode_images(self, images: Tensor) -> Tensor:
+        return self.table[numbers(images) % len(self.table)]
+
+    def encode_text(self, texts: list[str]) -> Tensor:
+        rows = [np.random.default_rng(list(text.encode())).normal(size=self.dim) for text in texts]
+        return normalize(torch.from_numpy(np.stack(rows)).float(), dim=1)
+
+
+def square_on_black(left: int, top: int, side: int, colour: tuple[int, int, int]) -> Image.Image:
+    """A square of one colour in an image of 32 by 24 pixels, else black."""
+    image = Image.new("RGB", (32, 24))
+    image.paste(colour, (left, top, left + side, top + side))
+    return image

@@ -152,6 +152,8 @@ def _boxes(store: AnalysisStore) -> Iterator[tuple[int, int, Box]]:
 
 def _crop(image: Image.Image, box: Box) -> Image.Image:
     width, height = image.size
-    left, top = int(box[0] * width), int(box[1] * height)
+    # Edges are stored as float32 fractions: rounded alike, a square stays one.
+    left, top = round(box[0] * width), round(box[1] * height)
     right, bottom = round(box[2] * width), round(box[3] * height)
+    left, top = min(left, width - 1), min(top, height - 1)
     return image.crop((left, top, max(right, left + 1), max(bottom, top + 1)))

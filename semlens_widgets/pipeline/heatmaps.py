@@ -10,7 +10,13 @@ from tqdm.auto import tqdm
 
 from semlens_widgets.pipeline.engine import in_process
 from semlens_widgets.pipeline.evidence import layer_spans
-from semlens_widgets.pipeline.localise import localise, method_of, quantise, relevance_boxes
+from semlens_widgets.pipeline.localise import (
+    localise,
+    method_of,
+    method_said,
+    quantise,
+    relevance_boxes,
+)
 from semlens_widgets.pipeline.view import to_image_box, to_image_grid, visible_box
 from semlens_widgets.store import StoredHeatmap, heatmap_table
 
@@ -93,18 +99,20 @@ class _Heatmaps:
         views = {size: visible_box(self.target.transform, size) for size in sizes}
         inputs = torch.stack([self.target.transform(pictures[sample]) for _, sample in pairs])
         relevance = localise(self.target, inputs, layer, [neuron for neuron, _ in pairs])
-        boxes, _ = relevance_boxes(relevance)
+        boxes, found = relevance_boxes(relevance)
         values = quantise(relevance)
         method = method_of(self.target, layer)
         shape = (inputs.shape[-2], inputs.shape[-1])
         heatmaps = []
-        for (_, sample), value, box in zip(pairs, values, boxes.tolist(), strict=True):
+        for (_, sample), value, box, hit in zip(
+            pairs, values, boxes.tolist(), found.tolist(), strict=True
+        ):
             size = pictures[sample].size
             heatmaps.append(
                 StoredHeatmap(
                     to_image_grid(value, views[size], size, SIDE),
                     to_image_box(box, shape, views[size]),
-                    method,
+                    method_said(method, found=hit),
                 )
             )
         return heatmaps

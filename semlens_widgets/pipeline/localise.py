@@ -156,11 +156,17 @@ def heatmaps(
 ) -> list[Heatmap]:
     """Compute relevance, box and method for pairs of image and neuron; see `localise`."""
     relevance = localise(target, images, layer, neurons).cpu()
-    boxes, _ = relevance_boxes(relevance)
+    boxes, found = relevance_boxes(relevance)
     method = method_of(target, layer)
     return [
-        Heatmap(one.numpy(), _box(box), method) for one, box in zip(relevance, boxes, strict=True)
+        Heatmap(one.numpy(), _box(box), method_said(method, found=hit))
+        for one, box, hit in zip(relevance, boxes, found.tolist(), strict=True)
     ]
+
+
+def method_said(method: str, *, found: bool) -> str:
+    """Return the method of one heatmap, which says so if nothing in it is relevant."""
+    return method if found else f"{method}; no relevant pixel: whole image"
 
 
 def relevance_boxes(
