@@ -74,7 +74,8 @@ export function Tiles({ groups, label, busy, tile }: TilesProps) {
   const frame = useRef<HTMLDivElement>(null);
   const [grid, setGrid] = useState<Grid>({ columns: 5, height: 140 });
   const [current, setCurrent] = useState(0);
-  const walking = useRef(false);
+  /** Where the focus goes once that tile is drawn. */
+  const walking = useRef(-1);
   const total = groups.reduce((sum, { examples }) => sum + examples.length, 0);
   const all = total <= ALL || typeof IntersectionObserver === "undefined";
 
@@ -87,6 +88,8 @@ export function Tiles({ groups, label, busy, tile }: TilesProps) {
         old.columns === found.columns && Math.abs(old.height - found.height) < 1 ? old : found);
     }
   };
+  const focus = (place: number) =>
+    frame.current?.querySelector<HTMLElement>(`[data-place="${place}"]`)?.focus();
   useLayoutEffect(measure);
   useEffect(() => {
     let next = 0;
@@ -101,9 +104,9 @@ export function Tiles({ groups, label, busy, tile }: TilesProps) {
     };
   }, []);
   useEffect(() => {
-    if (!walking.current) return;
-    walking.current = false;
-    frame.current!.querySelector<HTMLElement>(`[data-place="${current}"]`)?.focus();
+    if (walking.current !== current) return;
+    walking.current = -1;
+    focus(current);
   }, [current]);
 
   const onKeyDown = (event: KeyboardEvent) => {
@@ -115,8 +118,10 @@ export function Tiles({ groups, label, busy, tile }: TilesProps) {
     const step = steps[event.key];
     if (step === undefined || (event.target as Element).closest("dialog")) return;
     event.preventDefault();
-    walking.current = true;
-    setCurrent(Math.min(total - 1, Math.max(0, current + step)));
+    const place = Math.min(total - 1, Math.max(0, current + step));
+    focus(place); // at once where it is drawn: Enter may follow
+    walking.current = place;
+    setCurrent(place);
   };
   const onFocusIn = ({ target }: FocusEvent) => {
     const place = (target as HTMLElement).dataset.place;

@@ -84,8 +84,9 @@ def notebook(explorer_notebook: Notebook) -> Iterator[Notebook]:
 
 @pytest.fixture
 def explorer(notebook: Notebook) -> Locator:
-    """The explorer, its map drawn, nothing searched."""
+    """The explorer, its map drawn, nothing searched, so wide that its panels share a place."""
     root = notebook.page.locator(".slw-explorer")
+    notebook.set_width(root, 1200)
     expect(root.locator(".slw-map-stage[data-renderer=webgl]")).to_be_visible()
     clear = root.get_by_role("button", name="Clear the search")
     if clear.is_visible():
