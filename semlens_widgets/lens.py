@@ -50,6 +50,8 @@ class SemanticLens(Labelling, Relevances):
     embedding
         ``"image"`` embeds whole examples; ``"crop"`` embeds the region where the neuron looks,
         which needs a heatmap for every example.
+    crop_threshold
+        The crop is around the pixels whose smoothed relevance reaches this share of the maximum.
     examples_by
         ``"activation"``, or ``"relevance"`` for what the model says of each image (RelMax).
     batch_size
@@ -82,27 +84,27 @@ class SemanticLens(Labelling, Relevances):
         path: str | Path,
         n_examples: int = 30,
         embedding: Embedding = "image",
+        crop_threshold: float = 0.01,
         examples_by: Ranking = "activation",
         batch_size: int = 64,
         on_change: Literal["refuse", "recompute"] = "refuse",
     ) -> None:
-        if n_examples < 2:
-            raise ValueError(f"n_examples={n_examples} must be at least 2 to compare anything.")
-        if embedding not in {"image", "crop"}:
-            raise ValueError(f'embedding={embedding!r} must be "image" or "crop".')
-        if examples_by not in {"activation", "relevance"}:
-            raise ValueError(f'examples_by={examples_by!r} must be "activation" or "relevance".')
-        if batch_size < 1:
-            raise ValueError(f"batch_size={batch_size} must be at least 1.")
         if on_change not in {"refuse", "recompute"}:
             raise ValueError(f'on_change={on_change!r} must be "refuse" or "recompute".')
+        self._plan: stages.Plan | None = stages.Plan(
+            target,
+            images,
+            foundation,
+            n_examples,
+            embedding,
+            batch_size,
+            examples_by,
+            crop_threshold,
+        )
         self.target: TargetModel | None = target
         self.images: ImageDataset | None = images
         self.foundation: FoundationModel | None = foundation
         self.store = AnalysisStore(path)
-        self._plan: stages.Plan | None = stages.Plan(
-            target, images, foundation, n_examples, embedding, batch_size, examples_by
-        )
         self.store.configure(self._plan.settings(), recompute=on_change == "recompute")
 
     @classmethod

@@ -42,7 +42,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """The inputs and choices of one analysis."""
+    """The inputs and choices of one analysis.
+
+    Raises
+    ------
+    ValueError
+        If a choice makes no sense.
+    """
 
     target: TargetModel
     images: ImageDataset
@@ -51,6 +57,23 @@ class Plan:
     embedding: Embedding
     batch_size: int
     examples_by: Ranking = "activation"
+    crop_threshold: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.n_examples < 2:
+            raise ValueError(
+                f"n_examples={self.n_examples} must be at least 2 to compare anything."
+            )
+        if self.embedding not in {"image", "crop"}:
+            raise ValueError(f'embedding={self.embedding!r} must be "image" or "crop".')
+        if not 0 < self.crop_threshold <= 1:
+            raise ValueError(f"crop_threshold={self.crop_threshold} must be above 0 and at most 1.")
+        if self.examples_by not in {"activation", "relevance"}:
+            raise ValueError(
+                f'examples_by={self.examples_by!r} must be "activation" or "relevance".'
+            )
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size={self.batch_size} must be at least 1.")
 
     def settings(self) -> dict[str, Any]:
         """Return what stored results depend on (JSON), as :mod:`semlens_widgets.stages` names it.
@@ -83,6 +106,7 @@ class Plan:
             "n_examples": self.n_examples,
             "examples_by": self.examples_by,
             "embedding": self.embedding,
+            "crop_threshold": self.crop_threshold,
         }
 
 
@@ -151,7 +175,15 @@ def localise_some(
     store: AnalysisStore, plan: Plan, keys: Sequence[Key], mapper: Mapper = in_process
 ) -> None:
     """Compute the heatmaps of (neuron row, sample) pairs that are not stored yet."""
-    write_heatmaps(store, plan.target, plan.images, keys, batch_size=plan.batch_size, mapper=mapper)
+    write_heatmaps(
+        store,
+        plan.target,
+        plan.images,
+        keys,
+        batch_size=plan.batch_size,
+        threshold=plan.crop_threshold,
+        mapper=mapper,
+    )
 
 
 def localise_all(store: AnalysisStore, plan: Plan, mapper: Mapper = in_process) -> None:

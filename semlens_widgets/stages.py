@@ -72,7 +72,7 @@ STAGES = (
     Stage(
         "heatmaps",
         "heatmaps",
-        (*_IMAGES, *_TARGET, "composite", "attention"),
+        (*_IMAGES, *_TARGET, "composite", "attention", "crop_threshold"),
         (),
         ("heatmaps",),
         keyed=True,

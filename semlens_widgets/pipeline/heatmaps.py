@@ -40,13 +40,15 @@ def write_heatmaps(
     keys: Sequence[Key],
     *,
     batch_size: int = 32,
+    threshold: float = 0.01,
     mapper: Mapper = in_process,
 ) -> None:
     """Add the heatmaps of (neuron row, sample) pairs to the ``heatmaps`` table.
 
     Pairs that are stored already are left alone, and each batch is committed, so that an
     interrupted run loses no more than one. A heatmap lies on a grid over the whole image, also
-    where the model's transform crops it.
+    where the model's transform crops it; `threshold` is that of
+    :func:`semlens_widgets.pipeline.localise.relevance_boxes`.
     """
     wanted = sorted(set(keys) - _stored_keys(store))
     many = len(wanted) >= 100
@@ -55,7 +57,7 @@ def write_heatmaps(
         first, _ = spans[layer]
         blocks.append(block)
         tasks.append((layer, [(row - first, sample) for row, sample in block]))
-    compute = _Heatmaps(target, images)
+    compute = _Heatmaps(target, images, threshold)
     with tqdm(total=len(wanted), desc="heatmaps", unit="map", disable=not many) as bar:
         for block, heatmaps in zip(blocks, mapper(compute, tasks), strict=True):
             store.append("heatmaps", heatmap_table(block, heatmaps))
@@ -87,6 +89,7 @@ class _Heatmaps:
 
     target: TargetModel
     images: ImageDataset
+    threshold: float
 
     @property
     def device(self) -> torch.device:
@@ -99,7 +102,7 @@ class _Heatmaps:
         views = {size: visible_box(self.target.transform, size) for size in sizes}
         inputs = torch.stack([self.target.transform(pictures[sample]) for _, sample in pairs])
         relevance = localise(self.target, inputs, layer, [neuron for neuron, _ in pairs])
-        boxes, found = relevance_boxes(relevance)
+        boxes, found = relevance_boxes(relevance, threshold=self.threshold)
         values = quantise(relevance)
         method = method_of(self.target, layer)
         shape = (inputs.shape[-2], inputs.shape[-1])

@@ -212,9 +212,28 @@ def test_bad_arguments_are_named(colour_lens):
         lens.search("red", correction="center")
     with pytest.raises(TypeError, match="query"):
         lens.search(3)
-    for option in ({"n_examples": 1}, {"embedding": "box"}, {"batch_size": 0}):
+    options = ({"n_examples": 1}, {"embedding": "box"}, {"batch_size": 0}, {"crop_threshold": 0})
+    for option in options:
         with pytest.raises(ValueError, match=next(iter(option))):
             colour_lens(**option)
+
+
+def test_a_higher_threshold_crops_closer(colour_lens, tmp_path):
+    """A bright square inside a dim one; the box follows the threshold, and so does the store."""
+    images = []
+    for i in range(12):
+        pixels = np.zeros((24, 24, 3), np.uint8)
+        pixels[4:20, 4:20, 0] = 60 + i
+        pixels[10:14, 10:14, 0] = 250
+        images.append(Image.fromarray(pixels))
+    made = {"images": slw.ImageDataset.from_list(images), "path": tmp_path / "crops"}
+    wide = colour_lens(**made).run().heatmap("seen", 0, 3).box
+    assert wide == pytest.approx((4 / 24, 4 / 24, 20 / 24, 20 / 24), abs=2 / 24)
+    with pytest.raises(StoreError, match=r"crop_threshold: recorded 0\.01, given 0\.6"):
+        colour_lens(crop_threshold=0.6, **made)
+    lens = colour_lens(crop_threshold=0.6, on_change="recompute", **made).run()
+    close = lens.heatmap("seen", 0, 3).box
+    assert close == pytest.approx((10 / 24, 10 / 24, 14 / 24, 14 / 24), abs=1 / 24)
 
 
 def test_crops_are_embedded_alike_on_both_sides(colour_lens, tmp_path):
