@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from torch.utils.data._utils.pin_memory import pin_memory
 
 from semlens_widgets.pipeline.collect import collect
 from semlens_widgets.pipeline.device import HostCopy, one_behind
@@ -60,10 +61,20 @@ def test_cuda_copies_are_pinned_and_read_when_they_have_arrived():
     assert np.array_equal(copy.read()["big"], big.cpu().numpy(), equal_nan=True)
 
 
+def test_the_loader_pins_the_images_of_a_batch(colour_lens, monkeypatch):
+    lens, pinned = colour_lens(), []
+    (batch,) = batches(lens.images, [lens.target.transform] * 2)
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: pinned.append(self) or self)
+    again = pin_memory(batch)
+    assert [len(images) for images in pinned] == [60, 60]
+    assert again.indices is batch.indices
+    assert again.images[1] is batch.images[1]
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 def test_batches_for_cuda_are_pinned(colour_lens):
     lens = colour_lens()
-    (batch,) = batches(lens.images, [lens.target.transform], pin=True)
+    (batch,) = batches(lens.images, [lens.target.transform], pin=True)  # 60 images
     assert batch.images[0].is_pinned()
 
 
