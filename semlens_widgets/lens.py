@@ -13,6 +13,7 @@ from semlens_widgets import scoring
 from semlens_widgets.analysis.measures import two_means
 from semlens_widgets.analysis.search import combine_scores
 from semlens_widgets.labelling import Labelling
+from semlens_widgets.pipeline.engine import open_engine
 from semlens_widgets.pipeline.thumbnails import jpeg
 from semlens_widgets.relevances import Relevances
 from semlens_widgets.scoring import Correction, LensUnavailable, Query
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from semlens_widgets.foundation import FoundationModel
     from semlens_widgets.images import ImageDataset
+    from semlens_widgets.pipeline.engine import Engine
     from semlens_widgets.pipeline.evidence import Embedding, Ranking
     from semlens_widgets.target import TargetModel
     from semlens_widgets.widgets import ConceptGallery, ContrastPanel, Explorer, NeuronMap
@@ -136,22 +138,36 @@ class SemanticLens(Labelling, Relevances):
 
     # -- computing -------------------------------------------------------------------------------
 
-    def run(self) -> Self:
+    def run(self, *, engine: Engine = "local", workers: int | None = None) -> Self:
         """Compute everything that is missing; can be interrupted and run again.
 
         Shows progress. Images that cannot be read are skipped, counted in a warning and listed by
         :attr:`unreadable`. Heatmaps are left until they are looked at, see :meth:`localise`.
 
+        Parameters
+        ----------
+        engine
+            Where the models run: ``"local"``, in this process, or ``"ray"``, in the workers of a
+            Ray cluster (``pip install semlens-widgets[ray]``). A cluster that this process is
+            connected to is used; else one of this machine is started and ended.
+        workers
+            With Ray, how many hold a model at a time; by default as many as the cluster has GPUs if
+            the model is on one, else one less than it has CPUs.
+
         Raises
         ------
+        ValueError
+            If an argument makes no sense, or no image can be read.
+        ImportError
+            If Ray is asked for and not installed.
         LensUnavailable
             If the analysis was opened for reading.
         """
         if self._plan is None:
             raise LensUnavailable("This analysis is open for reading; it cannot be run again.")
         fresh = not self.store.is_finished("collect")
-        with self.store.writing():
-            stages.run(self.store, self._plan)
+        with self.store.writing(), open_engine(engine, workers) as mapper:
+            stages.run(self.store, self._plan, mapper)
         self._forget()
         if fresh and self.unreadable:
             some = ", ".join(self.unreadable[:5]) + (", ..." if len(self.unreadable) > 5 else "")
@@ -162,11 +178,14 @@ class SemanticLens(Labelling, Relevances):
             )
         return self
 
-    def localise(self) -> Self:
-        """Compute and keep the heatmap of every concept example and contrastive example."""
+    def localise(self, *, engine: Engine = "local", workers: int | None = None) -> Self:
+        """Compute and keep the heatmap of every concept example and contrastive example.
+
+        `engine` and `workers` are those of :meth:`run`.
+        """
         plan = self._need_plan("Heatmaps")
-        with self.store.writing():
-            stages.localise_all(self.store, plan)
+        with self.store.writing(), open_engine(engine, workers) as mapper:
+            stages.localise_all(self.store, plan, mapper)
         self._read.forget_heatmap_index()
         return self
 

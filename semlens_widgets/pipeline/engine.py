@@ -7,7 +7,8 @@ so that what is stored does not depend on where it was computed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from semlens_widgets.pipeline.device import one_behind
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import torch
+
+Engine = Literal["local", "ray"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -49,3 +52,34 @@ def in_process(compute: Compute[Task, Result], tasks: Sequence[Task], /) -> Iter
     """Do the tasks here, each when its result is asked for; on CUDA, one ahead of that."""
     results = map(compute, tasks)
     return one_behind(results) if compute.device.type == "cuda" else results
+
+
+@contextmanager
+def open_engine(engine: Engine, workers: int | None = None) -> Iterator[Mapper]:
+    """Choose where to compute, and give back what was taken for it.
+
+    Parameters
+    ----------
+    engine
+        ``"local"``, in this process, or ``"ray"``.
+    workers
+        See :class:`semlens_widgets.pipeline.ray_engine.RayMapper`.
+
+    Raises
+    ------
+    ValueError
+        If `engine` is unknown, or `workers` makes no sense.
+    ImportError
+        If Ray is asked for and not installed.
+    """
+    if engine not in {"local", "ray"}:
+        raise ValueError(f'engine={engine!r} is unknown: use "local" or "ray".')
+    if engine == "local":
+        if workers is not None:
+            raise ValueError(f'workers={workers} is for engine="ray" alone.')
+        yield in_process
+        return
+    from semlens_widgets.pipeline.ray_engine import RayMapper
+
+    with RayMapper(workers) as mapper:
+        yield mapper
