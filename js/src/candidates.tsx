@@ -12,7 +12,7 @@ interface Vocabulary {
 }
 
 /** As many known labels are offered while typing. */
-const OFFERED = 500;
+const OFFERED = 20;
 const LARGEST_FILE = 1_000_000;
 
 export function AddCandidate({ model, rpc, scoring, candidates, message }: ContrastProps) {
@@ -58,6 +58,10 @@ export function AddCandidate({ model, rpc, scoring, candidates, message }: Contr
     if (list.size > LARGEST_FILE) message.value = "A list of labels may have 1 MB at most.";
     else add(await list.text());
   };
+  const typed = text.trim().toLowerCase();
+  const offered = typed
+    ? (known?.words ?? []).filter((word) => word.toLowerCase().includes(typed)).slice(0, OFFERED)
+    : [];
   return (
     <form
       class="slw-add"
@@ -77,7 +81,9 @@ export function AddCandidate({ model, rpc, scoring, candidates, message }: Contr
         onPaste={onPaste}
       />
       <datalist id={id}>
-        {text.length > 0 && known?.words.slice(0, OFFERED).map((word) => <option key={word} value={word} />)}
+        {offered.map((word) => (
+          <option key={word} value={word} />
+        ))}
       </datalist>
       <button type="submit" class="slw-button">
         <Icon name="plus" />
