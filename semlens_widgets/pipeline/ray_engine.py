@@ -12,6 +12,7 @@ import logging
 import math
 import os
 import traceback
+import warnings
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -117,14 +118,17 @@ class RayMapper:
             self._ray.init(log_to_driver=False, logging_level=logging.ERROR)
             return
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-        self._ray.init(
-            address="local",
-            num_cpus=self._workers and self._workers + 1,
-            object_store_memory=_STORE_BYTES,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        with warnings.catch_warnings():
+            # Ray's processes are forks for a moment, before they become other programs.
+            warnings.filterwarnings("ignore", "lancedb fork support", RuntimeWarning)
+            self._ray.init(
+                address="local",
+                num_cpus=self._workers and self._workers + 1,
+                object_store_memory=_STORE_BYTES,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
 
     def _resources(self, device: torch.device, tasks: int) -> dict[str, Any]:
         cluster = self._ray.cluster_resources()

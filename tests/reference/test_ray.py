@@ -107,8 +107,7 @@ def test_an_interrupted_run_goes_on_where_it_ended(colour_lens, tmp_path, cluste
     log = RowLog(lens.store.scratch(), "collect", np.float32, step=7, total=60)
     assert log.rows == 28  # all that came before
     healed.touch()
-    lens = make()
-    lens.run(**RAY)
+    lens = make().run()  # by whichever engine
     for table in ("activations", "embeddings", "examples", "contrasts", "vectors"):
         assert lens.store.read(table).equals(whole.store.read(table)), table
 
@@ -126,7 +125,6 @@ class Doubles:
 def test_results_come_in_order_and_workers_go_when_they_are_left_alone(cluster):
     with RayMapper(2) as mapper:
         assert [int(r[0]) for r in mapper(Doubles(), range(20))] == list(range(0, 40, 2))
-        assert list(mapper(Doubles(), [])) == []
         results = mapper(Doubles(), range(20))
         assert int(next(results)[0]) == 0
         results.close()
@@ -162,7 +160,7 @@ def test_what_cannot_be_done_is_said(colour_lens, cluster, monkeypatch):
 def test_a_cluster_of_our_own_is_started_when_needed_and_ended(colour_lens, tmp_path):
     if ray.is_initialized():
         ray.shutdown()
-    with RayMapper(2) as mapper:
+    with RayMapper(1) as mapper:
         assert list(mapper(Doubles(), [])) == []
         assert not ray.is_initialized()
         assert [int(r[0]) for r in mapper(Doubles(), range(3))] == [0, 2, 4]
