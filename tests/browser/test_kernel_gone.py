@@ -47,4 +47,6 @@ def test_a_kernel_that_is_gone_is_said_in_the_panel(
         alert = explorer.locator(".slw-notice-error").first
         expect(alert).to_contain_text("No answer from the kernel", timeout=PATIENCE)
         expect(alert.get_by_role("button", name="Retry")).to_be_visible()
-        assert opened.complaints == []
+        # ipywidgets itself writes that it could not tell the kernel what was typed.
+        unsent = "Could not send widget sync message"
+        assert [text for text in opened.complaints if not text.startswith(unsent)] == []
