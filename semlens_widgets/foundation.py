@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import threading
 from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -27,6 +28,8 @@ CSP_TEMPLATES = (
 )
 """The six prompt templates of arXiv 2604.22477."""
 
+# Widgets may ask in another thread than cells. The module's lock stays behind when a model is sent.
+_TEXT_LOCK = threading.Lock()
 _TEXTS_KEPT = 20_000  # at 512 numbers each, 40 MB
 _TEXTS_AT_ONCE = 256
 _WEIGHTS = ("*.safetensors", "*.bin", "*.pth")
@@ -172,6 +175,10 @@ class OpenClip:
         """
         if isinstance(texts, str):
             raise TypeError(f"texts must be a list of strings: [{texts!r}].")
+        with _TEXT_LOCK:
+            return self._encode_text(texts)
+
+    def _encode_text(self, texts: Sequence[str]) -> Tensor:
         unknown = [text for text in dict.fromkeys(texts) if text not in self._texts]
         if unknown:
             tokens = self._tokenizer(unknown)

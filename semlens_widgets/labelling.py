@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _MOST_TEXTS = 50_000
 _MOST_PRIORS = 16
+# JupyterLab may answer widgets in another thread than the one that runs cells.
+_LOCK = threading.RLock()
 
 
 class Words:
@@ -46,7 +49,10 @@ class Words:
 
     def prompts(self, names: Sequence[str], templates: Sequence[str] | None) -> Tensor:
         """Embed texts, averaged over the templates, ``(1, texts, dim)`` of unit length."""
-        key = tuple(templates or CSP_TEMPLATES)
+        with _LOCK:
+            return self._prompts(names, tuple(templates or CSP_TEMPLATES))
+
+    def _prompts(self, names: Sequence[str], key: tuple[str, ...]) -> Tensor:
         places, vectors = self._known.get(key, ({}, torch.empty(0, self.foundation.dim)))
         new = [name for name in dict.fromkeys(names) if name not in places]
         if new:
@@ -64,7 +70,11 @@ class Words:
         self, names: Sequence[str], templates: Sequence[str] | None, *, centred: bool
     ) -> Tensor:
         """Return the prior of each candidate over all neurons, ``(candidates,)``."""
-        key = (tuple(names), tuple(templates or ()), centred)
+        with _LOCK:
+            return self._prior((tuple(names), tuple(templates or ()), centred))
+
+    def _prior(self, key: tuple[tuple[str, ...], tuple[str, ...], bool]) -> Tensor:
+        names, templates, centred = key
         if key not in self._priors:
             prompts = self.prompts(names, templates)
             self._priors[key] = scorers.wpmi_prior(self.reader.evidence, prompts, centred=centred)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -94,3 +95,16 @@ def test_originals_are_whole_and_need_the_images(colour_lens, tmp_path):
     assert Image.open(io.BytesIO(lens.original(0, side=200))).size == (200, 150)
     with pytest.raises(LensUnavailable, match="images="):
         slw.open(tmp_path / "analysis").original(0)
+
+
+def test_two_threads_may_ask_for_the_same_new_label(colour_lens):
+    """Widgets are answered in another thread than cells: what both embed must stay whole."""
+    lens = colour_lens().run()
+    labels = [f"red {i}" for i in range(200)]
+    with ThreadPoolExecutor(8) as threads:
+        found = list(
+            threads.map(lambda label: lens.scores("seen", 0, ["green", label]), labels * 4)
+        )
+    for label, scores in zip(labels * 4, found, strict=True):
+        assert scores["candidate"].tolist() == ["green", label]
+        assert scores["score"][1] == found[0]["score"][1]
