@@ -51,8 +51,7 @@ notebooks: install  ## run the notebooks and compare their outputs
 	python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout=600 $(NOTEBOOKS)
 
 browser: install  ## drive the widgets in a real browser
-	python -m pytest tests/browser || \
-	  (echo "BROWSER TESTS FAILED: the failed ones once more, by themselves" && python -m pytest tests/browser --last-failed)
+	python -m pytest tests/browser
 
 bench: install  ## measure the speed claims, as ratios in one run
 	python -m pytest tests/benchmarks --benchmark-columns=median,rounds --benchmark-disable-gc

@@ -1,6 +1,6 @@
 // Things asked for lazily, held while something shows them, and forgotten oldest first.
 import { signal, type ReadonlySignal, type Signal } from "@preact/signals";
-import { useEffect, useMemo } from "preact/hooks";
+import { useLayoutEffect, useMemo } from "preact/hooks";
 import { isAbort } from "./rpc";
 
 export type Resource<V> =
@@ -181,7 +181,9 @@ export function useResource<K, V>(store: Resources<K, V>, key: K | null): Resour
     () => (key === null ? signal<Resource<V>>(IDLE) : store.resource(key)),
     [store, key],
   );
-  useEffect(() => {
+  // In the commit itself: what is rendered together asks together. Effects after the paint may run
+  // one by one, where a component renders again before it.
+  useLayoutEffect(() => {
     if (key === null) return;
     store.hold(key);
     return () => store.release(key);
