@@ -124,9 +124,11 @@ export function followScores(
     untracked(() => {
       pending.value = true;
       clearTimeout(timer);
-      // A single change is asked for at once; of many in a row, the last after a pause.
-      const rest = Math.max(0, askedAt + PAUSE - performance.now());
-      timer = setTimeout(() => void ask(settings.peek()), rest);
+      // A single change is asked for at once, before it is drawn; of many in a row, the last after
+      // a pause.
+      const rest = askedAt + PAUSE - performance.now();
+      if (rest > 0) timer = setTimeout(() => void ask(settings.peek()), rest);
+      else queueMicrotask(() => asked === wanted && void ask(settings.peek()));
     });
   });
 

@@ -71,7 +71,7 @@ class Lab:
 
 
 @contextmanager
-def running_lab(folder: Path) -> Iterator[Lab]:
+def running_lab(folder: Path, *options: str) -> Iterator[Lab]:
     """Run a JupyterLab that knows nothing of the user's settings, and end it."""
     root = folder / "notebooks"
     root.mkdir(parents=True)
@@ -101,7 +101,7 @@ def running_lab(folder: Path) -> Iterator[Lab]:
         "--ServerApp.ip=127.0.0.1",
     ]
     command += [f"--IdentityProvider.token={lab.token}", f"--ServerApp.root_dir={root}"]
-    command += ["--LabApp.expose_app_in_browser=True"]
+    command += ["--LabApp.expose_app_in_browser=True", *options]
     log = folder / "lab.log"
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, cwd=root, stdout=output, stderr=output)
