@@ -231,19 +231,24 @@ class Labelling:
             rest = score(words.prompts([""], templates)).gather(1, best.indices[:, None])[:, 0]
             bar = best.values - rest
         found = scorers.assign(scores, names, bar, threshold)
-        self._labels = self._read.neurons[["layer", "neuron"]].assign(
+        labels = self._read.neurons[["layer", "neuron"]].assign(
             label=found.labels, score=found.score.numpy(), margin=found.margin.numpy()
         )
-        self.vocabulary = names
-        self._keep_labels()
-        return self._labels.copy()
+        with _LOCK:
+            self._labels = labels
+            self.vocabulary = names
+            self._keep_labels()
+        return labels.copy()
 
     def set_label(self, layer: str, neuron: int, label: str, score: float | None = None) -> None:
         """Give one neuron a label that a person chose, and keep it."""
         (name,) = scorers.check_candidates([label])
         row = self._read.row(layer, neuron)
-        self._labels.loc[row, ["label", "score", "margin"]] = [name, score, None]
-        self._keep_labels()
+        with _LOCK:
+            labels = self._labels.copy()  # another thread may be reading the present ones
+            labels.loc[row, ["label", "score", "margin"]] = [name, score, None]
+            self._labels = labels
+            self._keep_labels()
 
     @cached_property
     def _labels(self) -> pd.DataFrame:

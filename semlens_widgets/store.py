@@ -47,7 +47,6 @@ __all__ = [
     "StoredHeatmap",
     "heatmap_table",
     "read_heatmaps",
-    "remove_analysis",
     "vector_batches",
     "vector_column",
     "write_atomically",
@@ -372,21 +371,3 @@ class AnalysisStore:
             size = min(step, stop - offset)
             found = source.search().select([column]).offset(offset).limit(size).to_arrow()
             yield offset, as_matrix(found.column(column))
-
-
-def remove_analysis(path: str | Path) -> None:
-    """Delete an analysis folder, after checking that it is one.
-
-    Raises
-    ------
-    StoreError
-        If the folder exists and is not an analysis.
-    """
-    folder = Path(path)
-    if not folder.exists():
-        return
-    if not (folder / "analysis.json").exists():
-        raise StoreError(
-            f"{str(path)!r} is not an analysis (no analysis.json); it was not deleted."
-        )
-    shutil.rmtree(folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -26,29 +25,7 @@ if TYPE_CHECKING:
     from semlens_widgets.target import TargetModel
     from semlens_widgets.units import Encoder
 
-Box = tuple[int, int, int, int]
-
 _MOST_PREFIX_TOKENS = 16  # class and register tokens before the patches
-
-
-@dataclass(frozen=True)
-class Heatmap:
-    """Where a neuron looks in one image.
-
-    Attributes
-    ----------
-    relevance : array
-        (height, width) float32, signed, on the grid of the model's input.
-    box : tuple of int
-        (left, top, right, bottom) on that grid, half open, square; all of it if no pixel is
-        relevant.
-    method : str
-        How it was computed, with what is not exact in it.
-    """
-
-    relevance: NDArray[np.float32]
-    box: Box
-    method: str
 
 
 def localise(
@@ -151,19 +128,6 @@ def _rules(target: TargetModel, layer: str, image: Tensor | None) -> Rules | Com
     return known[layer]
 
 
-def heatmaps(
-    target: TargetModel, images: Tensor, layer: str, neurons: Sequence[int]
-) -> list[Heatmap]:
-    """Compute relevance, box and method for pairs of image and neuron; see `localise`."""
-    relevance = localise(target, images, layer, neurons).cpu()
-    boxes, found = relevance_boxes(relevance)
-    method = method_of(target, layer)
-    return [
-        Heatmap(one.numpy(), _box(box), method_said(method, found=hit))
-        for one, box, hit in zip(relevance, boxes, found.tolist(), strict=True)
-    ]
-
-
 def method_said(method: str, *, found: bool) -> str:
     """Return the method of one heatmap, which says so if nothing in it is relevant."""
     return method if found else f"{method}; no relevant pixel: whole image"
@@ -223,16 +187,6 @@ def relevance_boxes(
     return torch.where(found[:, None], boxes, whole), found
 
 
-def relevance_box(
-    relevance: Tensor | NDArray[np.float32], *, threshold: float = 0.01, smoothing: float = 0.02
-) -> Box:
-    """Return (left, top, right, bottom) for one map (height, width); see `relevance_boxes`."""
-    boxes, _ = relevance_boxes(
-        torch.as_tensor(relevance)[None], threshold=threshold, smoothing=smoothing
-    )
-    return _box(boxes[0])
-
-
 def quantise(relevance: Tensor | NDArray[np.float32]) -> NDArray[np.uint8]:
     """Turn maps (..., height, width) into bytes: positive relevance, 255 at each map's maximum."""
     positive = torch.nan_to_num(torch.as_tensor(relevance).float()).clamp(min=0)
@@ -240,11 +194,6 @@ def quantise(relevance: Tensor | NDArray[np.float32]) -> NDArray[np.uint8]:
     share = positive / peak.clamp(min=torch.finfo(torch.float32).tiny)
     levels: NDArray[np.uint8] = (share * 255).round().to(torch.uint8).cpu().numpy()
     return levels
-
-
-def _box(box: Tensor) -> Box:
-    left, top, right, bottom = box.tolist()
-    return left, top, right, bottom
 
 
 def _has_own_map(rules: Rules | Composite) -> bool:

@@ -10,16 +10,19 @@ from torch.nn import functional
 from torchvision.models.vision_transformer import VisionTransformer
 
 from semlens_widgets.pipeline.localise import (
-    heatmaps,
     localise,
     method_of,
     quantise,
-    relevance_box,
     relevance_boxes,
 )
 from semlens_widgets.target import TargetModel
 
 SIDE = 16
+
+
+def relevance_box(relevance, **options):
+    """The box of one map."""
+    return tuple(relevance_boxes(torch.as_tensor(relevance)[None], **options)[0][0].tolist())
 
 
 def target(model, *layers, side=SIDE, **options):
@@ -88,9 +91,9 @@ def test_pairs_are_independent_of_their_company_and_of_the_batch():
 def test_a_silent_neuron_has_no_relevance():
     image = squares()[[0]]
     image[:, 1] = 0
-    (heatmap,) = heatmaps(target(ColourNet(), "block"), image, "block", [1])
-    assert not heatmap.relevance.any()
-    assert heatmap.box == (0, 0, SIDE, SIDE)
+    relevance = localise(target(ColourNet(), "block"), image, "block", [1])
+    assert not relevance.any()
+    assert relevance_box(relevance[0]) == (0, 0, SIDE, SIDE)
 
 
 def test_result_does_not_depend_on_the_callers_modes():

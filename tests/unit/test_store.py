@@ -17,7 +17,6 @@ from semlens_widgets.store import (
     StoreError,
     heatmap_table,
     read_heatmaps,
-    remove_analysis,
     vector_batches,
     vector_column,
 )
@@ -104,16 +103,6 @@ def test_heatmaps_come_back_as_they_were():
     (back,) = read_heatmaps(heatmap_table([(3, 4)], [heatmap]))
     assert np.array_equal(back.values, values)
     assert (back.box, back.method) == (heatmap.box, "CRP")
-
-
-def test_only_an_analysis_is_removed(tmp_path):
-    (tmp_path / "precious").mkdir()
-    with pytest.raises(StoreError, match="not an analysis"):
-        remove_analysis(tmp_path / "precious")
-    AnalysisStore(tmp_path / "a").finish("s")
-    remove_analysis(tmp_path / "a")
-    assert not (tmp_path / "a").exists()
-    remove_analysis(tmp_path / "a")
 
 
 def _hold_and_die(path, held):
