@@ -239,6 +239,11 @@ class SemanticLens(Labelling, Relevances):
         order = ["layer", "neuron", "label", "score", "clarity", "polysemanticity", "redundancy"]
         return frame[order + [name for name in frame.columns if name not in order]]
 
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """Semantic vectors at unit length, ``(neurons, dim)``, in the order of :attr:`neurons`."""
+        return self._read.directions.numpy()
+
     def examples(self, layer: str, neuron: int) -> pd.DataFrame:
         """Concept examples of one neuron with their contrastive examples, by rank.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import weakref
+import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,9 @@ import pandas as pd
 if TYPE_CHECKING:
     from semlens_widgets.lens import SemanticLens
 
-# Laying out is slow; the same lenses shown again lie where they lay.
-_LAYOUTS: dict[tuple[int, ...], npt.NDArray[np.float32]] = {}
+# Laying out is slow; the same vectors shown again lie where they lay.
+_LAYOUTS: dict[bytes, npt.NDArray[np.float32]] = {}
+_MOST_LAYOUTS = 8
 
 
 class JointLens:
@@ -70,12 +71,12 @@ class JointLens:
     def _layout(self) -> npt.NDArray[np.float32]:
         from semlens_widgets.analysis.layout import umap_layout
 
-        key = tuple(id(lens) for lens in self.lenses.values())
+        vectors = np.concatenate([lens.vectors for lens in self.lenses.values()])
+        key = hashlib.sha256(vectors.tobytes()).digest()
         if key not in _LAYOUTS:
-            vectors = [np.asarray(_vectors(lens)) for lens in self.lenses.values()]
-            _LAYOUTS[key] = umap_layout(np.nan_to_num(np.concatenate(vectors)))
-            for lens in self.lenses.values():
-                weakref.finalize(lens, _LAYOUTS.pop, key, None)
+            _LAYOUTS[key] = umap_layout(np.nan_to_num(vectors))
+            if len(_LAYOUTS) > _MOST_LAYOUTS:
+                del _LAYOUTS[next(iter(_LAYOUTS))]
         return _LAYOUTS[key]
 
     def owner(self, layer: str) -> tuple[SemanticLens, str]:
@@ -95,11 +96,6 @@ class JointLens:
 def _settings(lens: SemanticLens) -> Mapping[str, Any]:
     settings: Mapping[str, Any] = lens.store.settings
     return settings
-
-
-def _vectors(lens: SemanticLens) -> Any:
-    """Return the semantic vectors of a lens, (neurons, dim)."""
-    return lens._read.directions  # noqa: SLF001 -- the widgets' own side of the façade
 
 
 def _named(lenses: Sequence[SemanticLens]) -> list[tuple[str, SemanticLens]]:

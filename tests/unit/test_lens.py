@@ -251,7 +251,7 @@ def test_crops_are_embedded_alike_on_both_sides(colour_lens, tmp_path):
     whole = colour_lens(images=dataset, path=tmp_path / "whole").run()
     crop = colour_lens(images=dataset, path=tmp_path / "crop", embedding="crop").run()
     red = crop._read.row("seen", 0)
-    assert crop._read.directions[red, 0] > whole._read.directions[red, 0] + 0.3
+    assert crop.vectors[red, 0] > whole.vectors[red, 0] + 0.3
     box = crop.heatmap("seen", 0, int(crop.examples("seen", 0)["sample"][0])).box
     assert box == pytest.approx((18 / 32, 4 / 32, 26 / 32, 12 / 32), abs=3 / 32)
     negatives = crop._read.evidence.negatives[red]  # no red in the same place of quiet images

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 import traitlets
 from ipywidgets.widgets.widget import _remove_buffers
 from PIL import Image
@@ -340,7 +339,7 @@ class StoredLens(Lens):
     def __init__(self, model: str, foundation: str = "clip") -> None:
         super().__init__()
         self.store = SimpleNamespace(settings={"model": model, "foundation": foundation})
-        self._read = SimpleNamespace(directions=torch.eye(4, 8))
+        self.vectors = np.eye(4, 8, dtype=np.float32)
         self.neurons = self.neurons.iloc[[0, 1, 4, 5]].reset_index(drop=True)
 
     def examples(self, layer: str, neuron: int) -> pd.DataFrame:
