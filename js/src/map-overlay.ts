@@ -5,7 +5,10 @@ import { contours, type Contour } from "./contours";
 import { placeRegions, regions, type PlacedRegion, type PlacedText } from "./labels";
 import type { MapState } from "./map-state";
 import { once } from "./once";
+import type { Rgb } from "./theme";
 
+/** From the edge of the map to an arrow, in pixels. */
+const EDGE = 12;
 const NUMBERED = 5;
 /** More neurons than this get their names a little later, in milliseconds. */
 const MANY = 20_000;
@@ -57,8 +60,11 @@ export class Overlay {
       context.font = `500 12px ${family}`;
       this.names(context);
     }
-    this.ring(context, state.activeRow.value, true);
-    if (state.hover.value !== state.activeRow.value) this.ring(context, state.hover.value, false);
+    const { text, accent } = state.theme.value;
+    this.ring(context, state.activeRow.value, text);
+    if (state.hover.value !== state.activeRow.value) this.ring(context, state.hover.value);
+    this.ring(context, state.markedRow.value, accent);
+    this.pointTo(context, state.markedRow.value);
     this.drawShape(context, shape);
     if (aim) this.cross(context, width / 2, height / 2);
   }
@@ -145,12 +151,13 @@ export class Overlay {
     for (const text of taken) this.text(context, text, 1);
   }
 
-  private ring(context: CanvasRenderingContext2D, row: number, strong: boolean): void {
+  /** A ring around a point, and a second one around that which `outer` colours. */
+  private ring(context: CanvasRenderingContext2D, row: number, outer?: Rgb): void {
     if (row < 0) return;
     const { state } = this;
     const [px, py] = this.where(row);
     if (!Number.isFinite(px)) return;
-    const radius = this.radius(row) + (strong ? 2 : 1.5);
+    const radius = this.radius(row) + (outer ? 2 : 1.5);
     const { background, text } = state.theme.value;
     context.beginPath();
     context.arc(px, py, radius, 0, 2 * Math.PI);
@@ -162,12 +169,37 @@ export class Overlay {
     context.lineWidth = 2;
     context.strokeStyle = css(text);
     context.stroke();
-    if (!strong) return;
+    if (!outer) return;
     context.beginPath();
     context.arc(px, py, radius + 4, 0, 2 * Math.PI);
-    context.lineWidth = 1.5;
-    context.strokeStyle = css(text, 0.75);
+    context.lineWidth = outer === text ? 1.5 : 2.5;
+    context.strokeStyle = css(outer, outer === text ? 0.75 : 1);
     context.stroke();
+  }
+
+  /** An arrow at the edge where a point lies outside of what is seen. */
+  private pointTo(context: CanvasRenderingContext2D, row: number): void {
+    if (row < 0) return;
+    const { size, theme } = this.state;
+    const [halfX, halfY] = [size.value.width / 2, size.value.height / 2];
+    const [px, py] = this.where(row);
+    const [dx, dy] = [px - halfX, py - halfY];
+    const beyond = Math.max(Math.abs(dx) / halfX, Math.abs(dy) / halfY);
+    if (!(beyond > 1)) return;
+    const inside = Math.min((halfX - EDGE) / Math.abs(dx), (halfY - EDGE) / Math.abs(dy));
+    context.save();
+    context.translate(halfX + dx * inside, halfY + dy * inside);
+    context.rotate(Math.atan2(dy, dx));
+    context.beginPath();
+    for (const [x, y] of [[7, 0], [-5, 7], [-5, -7]] as const) context.lineTo(x, y);
+    context.closePath();
+    context.lineJoin = "round";
+    context.lineWidth = 4;
+    context.strokeStyle = css(theme.value.background);
+    context.stroke();
+    context.fillStyle = css(theme.value.accent);
+    context.fill();
+    context.restore();
   }
 
   private drawShape(context: CanvasRenderingContext2D, shape: readonly number[]): void {

@@ -109,20 +109,12 @@ export class MapState {
   readonly selection = computed(() => rowsOfBits(this.bits.value, this.count.value));
 
   private readonly active = this.trait("active");
-  readonly activeRow = computed(() => {
-    const neuron = this.active.value;
-    const layers = this.layerOf.value?.values;
-    if (!neuron || !layers) return -1;
-    const layer = this.layers.value.indexOf(neuron.layer);
-    const indices = this.indexOf.value;
-    for (let row = indices.indexOf(neuron.neuron); row >= 0;) {
-      if (layers[row] === layer) return row;
-      row = indices.indexOf(neuron.neuron, row + 1);
-    }
-    return -1;
-  });
+  readonly activeRow = computed(() => this.rowOf(this.active.value));
 
   readonly hover = signal(-1);
+  /** A neuron pointed at elsewhere, in a list of neurons for example. */
+  readonly mark = signal<Neuron | null>(null);
+  readonly markedRow = computed(() => this.rowOf(this.mark.value));
   readonly size = signal<Size>({ width: 0, height: 0 });
   /** The camera that shows every neuron. */
   readonly home = computed(() => fitRows(this.x.value, this.y.value, this.size.value, null));
@@ -241,11 +233,16 @@ export class MapState {
     return this.columns.value.find((column) => column.name === name)?.title ?? name;
   }
 
-  pick(row: number): void {
+  neuronOf(row: number): Neuron | null {
+    if (row < 0) return null;
     const layer = this.layers.value[this.layerOf.value?.values[row] ?? -1];
     const neuron = this.indexOf.value[row];
-    if (layer === undefined || neuron === undefined) return;
-    setTrait(this.model, "active", { layer, neuron });
+    return layer === undefined || neuron === undefined ? null : { layer, neuron };
+  }
+
+  pick(row: number): void {
+    const neuron = this.neuronOf(row);
+    if (neuron) setTrait(this.model, "active", neuron);
   }
 
   /** Select these rows, or add them to those selected, or take them out. */
@@ -306,6 +303,18 @@ export class MapState {
         reveal(this.camera.value, this.size.value, this.x.value[row]!, this.y.value[row]!),
       );
     });
+  }
+
+  private rowOf(neuron: Neuron | null): number {
+    const layers = neuron && this.layerOf.value?.values;
+    if (!layers) return -1;
+    const layer = this.layers.value.indexOf(neuron.layer);
+    const indices = this.indexOf.value;
+    for (let row = indices.indexOf(neuron.neuron); row >= 0;) {
+      if (layers[row] === layer) return row;
+      row = indices.indexOf(neuron.neuron, row + 1);
+    }
+    return -1;
   }
 
   private bins(name: string | null): Uint8Array | null {

@@ -1,8 +1,29 @@
 import { describe, expect, test, vi } from "vitest";
 import type { Embedded } from "../src/columns";
 import { render } from "../src/map";
+import type { Neuron } from "../src/model";
+import { hearPointed, mark } from "../src/pointed";
 import { FakeModel, inBrowser, until } from "./fake-model";
 import { bytes, CLARITY, DATA, selected, show, traits, views } from "./map-world";
+
+const frames = async (count: number) => {
+  for (let i = 0; i < count; i++) await new Promise(requestAnimationFrame);
+};
+
+/** How many blue pixels of the overlay lie around a corner of the square. */
+function accentAround(overlay: HTMLCanvasElement, c: number): number {
+  const { width, height } = overlay.getBoundingClientRect();
+  const half = height / 2 - 28;
+  const [x, y] = [width / 2 + (c % 2 ? half : -half), height / 2 + (c < 2 ? half : -half)];
+  const ratio = overlay.width / width;
+  const { data } = overlay.getContext("2d")!
+    .getImageData((x - 20) * ratio, (y - 20) * ratio, 40 * ratio, 40 * ratio);
+  let found = 0;
+  for (let i = 0; i < data.length; i += 4) {
+    if (data[i + 3]! > 200 && data[i + 2]! > data[i]! + 120) found++;
+  }
+  return found;
+}
 
 describe.skipIf(!inBrowser)("the map", () => {
   test("hovering shows the card at once, then the examples", async () => {
@@ -151,6 +172,40 @@ describe.skipIf(!inBrowser)("the map", () => {
     notice.querySelector("button")!.click();
     expect(model.get("color_by")).toBe("layer");
     await until(() => !find(".slw-notice"));
+  });
+
+  test("what is pointed at is told around the map, what is marked is ringed, neither is sent", async () => {
+    const { el, model, find, pointer, corner } = await show();
+    const [told, root] = [[] as (Neuron | null)[], find(".slw-map")!];
+    hearPointed(el, (neuron) => told.push(neuron));
+    pointer("pointermove", corner(3));
+    pointer("pointerleave", {});
+    expect(told).toEqual([{ layer: "late", neuron: 1 }, null]);
+    const ring = () => accentAround(find(".slw-map-overlay") as HTMLCanvasElement, 2);
+    const marked = { layer: "late", neuron: 0 };
+    for (const filter of [{}, { layer: ["early"] }]) {
+      model.set("filter", filter);
+      mark(root, null);
+      await frames(3);
+      expect(ring()).toBe(0);
+      mark(root, marked);
+      await frames(1);
+      expect(ring()).toBeGreaterThan(20);
+    }
+    mark(root, { layer: "late", neuron: 77 });
+    await frames(1);
+    expect(ring()).toBe(0);
+    expect([model.sent.length, model.saves]).toEqual([0, 0]);
+  });
+
+  test("what is marked out of sight is pointed to at the edge", async () => {
+    const { find, press } = await show();
+    for (let i = 0; i < 8; i++) press("+");
+    mark(find(".slw-map"), { layer: "late", neuron: 1 });
+    await frames(2);
+    const overlay = find(".slw-map-overlay") as HTMLCanvasElement;
+    const { data } = overlay.getContext("2d")!.getImageData(overlay.width / 2, 0, overlay.width / 2, 40);
+    expect(data.filter((_, i) => i % 4 === 3 && data[i]! > 200).length).toBeGreaterThan(40);
   });
 
   test("clicks on the legend show one category, more, and all again", async () => {
