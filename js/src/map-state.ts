@@ -6,7 +6,7 @@ import { ColumnStore, valueAt, type Embedded } from "./columns";
 import { passing, toggled, without, type Filter } from "./filter";
 import { codeLabels, type Labels } from "./labels";
 import {
-  binned, emphasise, isShown, mixedOrder, opacityTable, readHits, sizeTable, writeHits,
+  binned, emphasise, isShown, mixedOrder, opacityTable, readHits, sizeTable,
 } from "./look";
 import { float32, setTrait, traitSignal, uint32, uint8, type Cleanup, type Model, type Neuron } from "./model";
 import { isAbort, type Rpc } from "./rpc";
@@ -47,8 +47,6 @@ export interface MapTraits {
 
 const NO_BYTES = new Float32Array(0);
 const noBytes = () => new DataView(new ArrayBuffer(0));
-/** A highlight with a score for every row is written shorter above this many. */
-const DENSE = 10_000;
 
 export class MapState {
   private readonly cleanups: Cleanup[] = [];
@@ -181,13 +179,6 @@ export class MapState {
       effect(() => {
         // Asked for after what is drawn: they name what is pointed at.
         if (this.ready.value && this.coloring.value.column) void this.indexOf.value;
-      }),
-      effect(() => {
-        // What another widget has written with a number for every row would be saved as such.
-        const { length } = this.highlight.value;
-        if (length > DENSE && length === this.count.value && this.ranked.value.length * 4 < length) {
-          setTrait(this.model, "highlight", writeHits(this.hits.value));
-        }
       }),
     );
   }

@@ -1,5 +1,4 @@
 import { describe, expect, test, vi } from "vitest";
-import type { Embedded } from "../src/columns";
 import { render } from "../src/map";
 import type { Neuron } from "../src/model";
 import { hearPointed, mark } from "../src/pointed";
@@ -348,18 +347,6 @@ describe.skipIf(!inBrowser)("the map", () => {
     }
     el.querySelector<HTMLButtonElement>(".slw-map-state button")!.click();
     await until(() => model.sent.length > before);
-  });
-
-  test("a score for every row, most of them none, is kept as rows and scores", async () => {
-    const count = 20_000;
-    const x = Float32Array.from({ length: count }, (_, row) => Math.sin(row));
-    const data = { ...DATA, x: { kind: "place", data: bytes(x) }, y: { kind: "place", data: bytes(x) } };
-    const { model, find } = await show({ _count: count, _data: data as Embedded, _labels: [] });
-    const scores = new Float32Array(count).fill(Number.NaN);
-    scores[7] = 0.5;
-    model.set("highlight", bytes(scores));
-    expect(model.get("highlight").byteLength).toBe(8);
-    await until(() => find(".slw-map-chip")?.textContent === "1 highlighted");
   });
 
   test("states say what to do: nothing, no layout", async () => {
