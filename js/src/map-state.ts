@@ -128,7 +128,7 @@ export class MapState {
   readonly color = computed(() => {
     const { column } = this.coloring.value;
     const count = this.count.value;
-    if (!column?.legend) return new Uint8Array(count);
+    if (!column?.legend) return new Uint16Array(count);
     return encode(column.values, column.legend, count);
   });
   private readonly mixed = computed(() => mixedOrder(this.count.value));

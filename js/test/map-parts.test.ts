@@ -77,6 +77,12 @@ describe("colours and emphasis", () => {
     const legend: Legend = { name: "layer", title: "Layer", kind: "category", names, missing: 0 };
     expect(new Set(palette(legend, true).map(String)).size).toBe(25);
   });
+  test("hundreds of categories keep their own codes, and what is missing its own", () => {
+    const names = Array.from({ length: 700 }, (_, i) => `block${i}`);
+    const legend: Legend = { name: "layer", title: "Layer", kind: "category", names, missing: 1 };
+    const codes = encode(Float32Array.of(0, 256, 699, Number.NaN), legend, 4);
+    expect([...codes]).toEqual([0, 256, 699, palette(legend, false).length - 1]);
+  });
   const plain = { hits: readHits(new Float32Array(0), 3), selection: [], shown: null, sizes: null,
     opacities: null };
   const look = (change: object) => {
