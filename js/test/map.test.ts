@@ -207,6 +207,47 @@ describe.skipIf(!inBrowser)("the map", () => {
     expect(data.filter((_, i) => i % 4 === 3 && data[i]! > 200).length).toBeGreaterThan(40);
   });
 
+  test("at rest every name is solid, and none lies on another", async () => {
+    const words = ["ox", "cow", "horse", "goat", "hen", "duck", "sheep", "cat",
+      "a picture of a dog that lies ".repeat(9)];
+    const rows = words.flatMap((text, w) => Array.from({ length: 8 }, (_, i) => ({
+      text, x: 0.7 * Math.sin(w * 5) + i / 90, y: 0.7 * Math.cos(w * 3) + (i % 3) / 50,
+    })));
+    const column = (name: "x" | "y") =>
+      ({ kind: "place" as const, data: bytes(Float32Array.from(rows, (row) => row[name])) });
+    let drawn: { text: string; x: number; y: number; half: number; style: string }[] = [];
+    const { fillText, clearRect } = CanvasRenderingContext2D.prototype;
+    vi.spyOn(CanvasRenderingContext2D.prototype, "clearRect").mockImplementation(function (
+      this: CanvasRenderingContext2D, ...area
+    ) {
+      if (this.canvas.className === "slw-map-overlay") drawn = [];
+      clearRect.apply(this, area);
+    });
+    vi.spyOn(CanvasRenderingContext2D.prototype, "fillText").mockImplementation(function (
+      this: CanvasRenderingContext2D, text, x, y
+    ) {
+      drawn.push({ text, x, y, half: this.measureText(text).width / 2, style: String(this.fillStyle) });
+      fillText.call(this, text, x, y);
+    });
+    const { press } = await show({ _count: rows.length, _labels: rows.map(({ text }) => text),
+      _data: { ...DATA, x: column("x"), y: column("y") } });
+    const seen = new Set<string>();
+    for (let step = 0; step < 8; step++) {
+      await new Promise((resolve) => setTimeout(resolve, 250)); // longer than names take to come
+      for (const { text, x, y, half, style } of drawn) {
+        seen.add(text);
+        expect(text.length).toBeLessThanOrEqual(32);
+        expect(style).toMatch(/^#[0-9a-f]{6}$/); // without transparency
+        for (const other of drawn) {
+          if (other.text === text) continue;
+          expect(Math.abs(other.x - x) >= other.half + half || Math.abs(other.y - y) >= 14).toBe(true);
+        }
+      }
+      press(step < 4 ? "+" : "ArrowRight");
+    }
+    expect(seen.size).toBeGreaterThan(5);
+  });
+
   test("clicks on the legend show one category, more, and all again", async () => {
     const { model, find, el, pointer, corner } = await show();
     const keys = () => [...el.querySelectorAll<HTMLButtonElement>("button.slw-map-key")];
