@@ -1,18 +1,26 @@
 // What lies over the points: contours, names, ranks, rings and the lasso. One 2D canvas.
+import { effect } from "@preact/signals";
 import { project } from "./camera";
 import { css } from "./colors";
-import { contours, type Contour } from "./contours";
+import { contours, lookedAt, WHOLE, type Contour } from "./contours";
 import { Names } from "./map-names";
 import type { MapState } from "./map-state";
+import type { Cleanup } from "./model";
 import { once } from "./once";
 import type { Rgb } from "./theme";
 
+/** A view at rest, in milliseconds. */
+const REST = 150;
 /** From the edge of the map to an arrow, in pixels. */
 const EDGE = 12;
 
 export class Overlay {
   private readonly contours = once(contours);
   private readonly names: Names;
+  /** The part of the map that contours show. */
+  private square = WHOLE;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private readonly stopLooking: Cleanup;
 
   constructor(
     private readonly canvas: HTMLCanvasElement,
@@ -21,9 +29,20 @@ export class Overlay {
     again: () => void,
   ) {
     this.names = new Names(state, again);
+    this.stopLooking = effect(() => {
+      const [camera, size] = [state.camera.value, state.size.value];
+      clearTimeout(this.timer);
+      // Not while one moves: many points take longer than a frame.
+      this.timer = setTimeout(() => {
+        this.square = lookedAt(camera, size);
+        if (state.contours.peek()) again();
+      }, REST);
+    });
   }
 
   dispose(): void {
+    this.stopLooking();
+    clearTimeout(this.timer);
     this.names.dispose();
   }
 
@@ -54,7 +73,8 @@ export class Overlay {
 
   private lines(context: CanvasRenderingContext2D): void {
     const { state } = this;
-    const found: Contour[] = this.contours(state.x.value, state.y.value, state.shown.value);
+    const { x, y, shown } = state;
+    const found: Contour[] = this.contours(x.value, y.value, shown.value, this.square);
     const { text } = state.theme.value;
     const [originX, originY] = project(state.camera.value, state.size.value, 0, 0);
     const unit = project(state.camera.value, state.size.value, 1, 0)[0] - originX;

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { fitRows, HOME, pan, project, unproject, zoomAt } from "../src/camera";
 import { encode, palette, type Legend } from "../src/colors";
 import type { Column } from "../src/columns";
-import { contours } from "../src/contours";
+import { contours, lookedAt, WHOLE } from "../src/contours";
 import { passing, toggled } from "../src/filter";
 import { codeLabels, regions } from "../src/labels";
 import {
@@ -182,18 +182,34 @@ describe("contours", () => {
   test("run around where points are, the inner ones shorter", () => {
     const x = cloud(4000);
     const y = cloud(8000).slice(4000);
-    const lines = contours(x, y, null);
+    const lines = contours(x, y, null, WHOLE);
     const extent = lines.map(({ segments }) => Math.max(...segments.map(Math.abs)));
     expect(extent[0]).toBeLessThan(0.35);
     expect(extent[0]).toBeGreaterThan(0.15);
     expect(extent.at(-1)!).toBeLessThan(extent[0]!);
   });
+  test("what is one hill from afar is two where one looks closer", () => {
+    const near = cloud(4000).map((value, i) => 0.02 * value + (i % 2 ? 0.012 : -0.012));
+    const y = cloud(8000).slice(4000).map((value) => 0.02 * value);
+    const lines = (square: typeof WHOLE) => contours(near, y, null, square)[2]!.segments;
+    // The line around one hill passes over the middle.
+    const over = (segments: Float32Array) =>
+      segments.some((value, i) => i % 4 === 0 && value * segments[i + 2]! < 0);
+    expect(over(lines(WHOLE))).toBe(true);
+    const closer = lookedAt({ x: 0, y: 0, zoom: 30 }, { width: 400, height: 400 });
+    expect(closer.half).toBeCloseTo(0.04);
+    expect(over(lines(closer))).toBe(false);
+    const reach = Math.max(...lines(closer).map(Math.abs));
+    expect(reach).toBeGreaterThan(0.012);
+    expect(reach).toBeLessThan(0.02);
+    expect(lookedAt({ x: 0.3, y: 0, zoom: 1 }, { width: 400, height: 400 })).toBe(WHOLE);
+  });
   test("a million points take a moment, and too few have none", () => {
     const x = cloud(1_000_000);
     const started = performance.now();
-    contours(x, x, null);
+    contours(x, x, null, WHOLE);
     expect(performance.now() - started).toBeLessThan(1000);
-    expect(contours(x, x, new Uint8Array(1_000_000))).toEqual([]);
+    expect(contours(x, x, new Uint8Array(1_000_000), WHOLE)).toEqual([]);
   });
 });
 

@@ -248,6 +248,34 @@ describe.skipIf(!inBrowser)("the map", () => {
     expect(seen.size).toBeGreaterThan(5);
   });
 
+  test("contours show the part that is looked at, once one rests there", async () => {
+    const rows = Array.from({ length: 600 }, (_, i) => {
+      const [away, turn] = [0.05 * Math.sqrt((i % 300) / 300), i * 2.399963];
+      return [(i < 300 ? 0.06 : -0.06) + away * Math.cos(turn), away * Math.sin(turn)] as const;
+    });
+    rows.push([-1, -1], [1, 1], [1, -1], [-1, 1]);
+    const column = (axis: 0 | 1) =>
+      ({ kind: "place" as const, data: bytes(Float32Array.from(rows, (row) => row[axis])) });
+    const { press, find, stage } = await show({ _count: rows.length, _labels: rows.map(() => ""),
+      contours: true, _data: { ...DATA, x: column(0), y: column(1) } });
+    const overlay = find(".slw-map-overlay") as HTMLCanvasElement;
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      for (let step = 0; step < 7; step++) press("+");
+      stage.blur(); // no cross at the centre
+      await frames(2);
+      const moving = overlay.toDataURL();
+      vi.advanceTimersByTime(140);
+      await frames(2);
+      expect(overlay.toDataURL() === moving).toBe(true);
+      vi.advanceTimersByTime(20);
+      await frames(2);
+      expect(overlay.toDataURL() === moving).toBe(false);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test("clicks on the legend show one category, more, and all again", async () => {
     const { model, find, el, pointer, corner } = await show();
     const keys = () => [...el.querySelectorAll<HTMLButtonElement>("button.slw-map-key")];
