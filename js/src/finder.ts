@@ -128,8 +128,8 @@ export function createFinder(
     submit: () => (text.peek().trim() === "" ? clear() : void run()),
     retry: () => void run(),
     like(neuron) {
+      like = neuron; // first, or the box that is emptied would end the search before
       text.value = "";
-      like = neuron;
       void run();
     },
     clear,

@@ -52,9 +52,9 @@ test("the trail goes back, forward, and branches", () => {
 describe("the finder", () => {
   function finder() {
     const model = new FakeModel({});
-    const highlight = vi.fn();
-    const made = createFinder(new Rpc(model), highlight);
-    return { model, highlight, ...made };
+    const [highlight, told] = [vi.fn(), vi.fn()];
+    const made = createFinder(new Rpc(model), highlight, told);
+    return { model, highlight, told, ...made };
   }
   const hits = (label: string) => ({ hits: [{ ...n(1), label, score: 0.4 }] });
   const bytes = () => new DataView(new ArrayBuffer(4));
@@ -105,6 +105,24 @@ describe("the finder", () => {
       expect([found.value, searching.value]).toEqual([null, false]);
       expect(model.sent).toHaveLength(before);
     }
+  });
+
+  test("what was found by words stays until those like a neuron have come", async () => {
+    const { model, text, submit, like, found, told, highlight } = finder();
+    text.value = "stripes";
+    submit();
+    model.reply(model.sent[0]!, hits("x"), [bytes()]);
+    await until(() => found.value);
+    told.mockClear();
+    highlight.mockClear();
+    like(n(6));
+    expect([found.value!.of, text.value]).toEqual(["“stripes”", ""]);
+    expect(told.mock.calls).toEqual([[{ text: "", layer: "", like: n(6) }]]);
+    model.reply(model.sent[1]!, hits("y"), [bytes()]);
+    await until(() => found.value?.of === "Like layer4 / 6");
+    expect(highlight).toHaveBeenCalledTimes(1);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(model.sent).toHaveLength(2);
   });
 
   test("a failed search for neurons like another is asked once more", async () => {
