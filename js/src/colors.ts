@@ -63,8 +63,8 @@ export function palette(legend: Legend, dark: boolean): Rgb[] {
 }
 
 /** The palette index of every value. */
-export function encode(values: ArrayLike<number>, legend: Legend, rows: number): Uint8Array {
-  const codes = new Uint8Array(rows);
+export function encode(values: ArrayLike<number>, legend: Legend, rows: number): Uint16Array {
+  const codes = new Uint16Array(rows); // several models have hundreds of layers
   const last = legend.kind === "number" ? STEPS : (legend.names?.length ?? 0);
   const { min = 0, max = 1 } = legend;
   const span = max > min ? max - min : 1;

@@ -1,9 +1,23 @@
 // Lines of equal density: points counted on a grid, smoothed, and traced by marching squares.
+import { unit, type Camera, type Size } from "./camera";
 
 const CELLS = 192;
 const PAD = 12;
 const SIDE = CELLS + 2 * PAD;
-const STEP = 2 / CELLS;
+
+/** A square of the map. */
+export interface Square {
+  x: number;
+  y: number;
+  half: number;
+}
+export const WHOLE: Square = { x: 0, y: 0, half: 1 };
+
+/** The square that is looked at, and some more to each side; the whole map where this is smaller. */
+export function lookedAt(camera: Camera, size: Size): Square {
+  const half = (1.2 * Math.max(size.width, size.height)) / 2 / unit(camera, size);
+  return half < 1 ? { x: camera.x, y: camera.y, half } : WHOLE;
+}
 
 export interface Contour {
   /** Pairs of points [x0, y0, x1, y1, ...] in data coordinates. */
@@ -15,18 +29,21 @@ export interface Contour {
 /** Where this share of the points lies inside, from the outermost line to the innermost. */
 const SHARES = [0.95, 0.8, 0.6, 0.4, 0.2];
 
-/** `shown` leaves rows out. */
+/** `shown` leaves rows out; the points within a square alone show it in detail. */
 export function contours(
   x: Float32Array,
   y: Float32Array,
   shown: Uint8Array | null,
+  square: Square,
 ): Contour[] {
+  const step = (2 * square.half) / CELLS;
+  const [left, bottom] = [square.x - square.half, square.y - square.half];
   const density = new Float32Array(SIDE * SIDE);
   let total = 0;
   for (let row = 0; row < x.length; row++) {
     if (shown && !shown[row]) continue;
-    const column = Math.floor((x[row]! + 1) / STEP) + PAD;
-    const line = Math.floor((y[row]! + 1) / STEP) + PAD;
+    const column = Math.floor((x[row]! - left) / step) + PAD;
+    const line = Math.floor((y[row]! - bottom) / step) + PAD;
     if (column >= 0 && column < SIDE && line >= 0 && line < SIDE) {
       density[line * SIDE + column]!++;
       total++;
@@ -37,7 +54,7 @@ export function contours(
   const radius = Math.max(2, Math.min(7, Math.round(22 / total ** 0.17)));
   for (let pass = 0; pass < 3; pass++) blur(density, radius);
   return levels(density).map((level, i) => ({
-    segments: trace(density, level),
+    segments: trace(density, level).map((cell, k) => (k % 2 ? bottom : left) + cell * step),
     height: i / (SHARES.length - 1),
   }));
 }
@@ -81,9 +98,10 @@ function blur(density: Float32Array, radius: number): void {
 const CROSSINGS = [[], [3, 0], [0, 1], [3, 1], [1, 2], [3, 2, 0, 1], [0, 2], [3, 2], [2, 3], [2, 0],
   [0, 3, 1, 2], [2, 1], [1, 3], [1, 0], [0, 3], []];
 
+/** Pairs of points, in cells from the lower left. */
 function trace(density: Float32Array, level: number): Float32Array {
   const found: number[] = [];
-  const place = (cell: number) => (cell - PAD + 0.5) * STEP - 1;
+  const place = (cell: number) => cell - PAD + 0.5;
   for (let j = 0; j < SIDE - 1; j++) {
     for (let i = 0; i < SIDE - 1; i++) {
       const at = j * SIDE + i;

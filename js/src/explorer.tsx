@@ -11,8 +11,10 @@ import { mount, type Mounted } from "./mount";
 import { setTrait, traitSignal, type Model, type Neuron } from "./model";
 import { neuronName, sameNeuron } from "./neuron";
 import { Failure } from "./parts";
+import { hearPointed, mark } from "./pointed";
 import { asError } from "./resources";
 import { NO_ROSTER, readRoster, type Roster } from "./roster";
+import { SearchBox } from "./search-box";
 import { createTrail, type Trail } from "./trail";
 import type { Parts } from "./view-state";
 import "./panels.css";
@@ -42,6 +44,10 @@ interface ExplorerProps {
   parts: ReadonlySignal<Parts | null>;
   /** Why the children could not be reached. */
   broken: Signal<Error | null>;
+  /** The neuron that the map points at. */
+  pointed: ReadonlySignal<Neuron | null>;
+  /** Mark a neuron on the map. */
+  point: (neuron: Neuron | null) => void;
 }
 
 function HostedWidget({ host, reference }: { host: Host; reference: string }) {
@@ -67,48 +73,6 @@ function HostedWidget({ host, reference }: { host: Host; reference: string }) {
   );
 }
 
-function SearchBox({ model, finder }: ExplorerProps) {
-  const { text, layer, pending } = finder;
-  const layers = model.get("_layers");
-  return (
-    <form
-      class="slw-search"
-      role="search"
-      aria-busy={pending.value}
-      onSubmit={(event) => {
-        event.preventDefault();
-        finder.submit();
-      }}
-    >
-      <Icon name="search" />
-      <input
-        class="slw-input"
-        type="text"
-        placeholder="Search neurons by concept"
-        aria-label="Search neurons by concept"
-        value={text.value}
-        onInput={(event) => (text.value = event.currentTarget.value)}
-        onKeyDown={({ key }) => key === "Escape" && finder.clear()}
-      />
-      {layers.length > 1 && (
-        <select
-          class="slw-select"
-          aria-label="Search in layer"
-          value={layer.value}
-          onChange={(event) => (layer.value = event.currentTarget.value)}
-        >
-          <option value="">All layers</option>
-          {layers.map((name) => (
-            <option key={name} value={name}>
-              {name}
-            </option>
-          ))}
-        </select>
-      )}
-    </form>
-  );
-}
-
 function Toolbar(props: ExplorerProps) {
   const { model, active, finder, trail } = props;
   const { previous, next } = trail;
@@ -129,12 +93,17 @@ function Toolbar(props: ExplorerProps) {
     );
   };
   return (
-    <div class="slw-toolbar">
+    <div
+      class="slw-toolbar"
+      onKeyDown={({ key, target }) => {
+        if (key === "Escape" && !(target instanceof HTMLSelectElement)) finder.clear();
+      }}
+    >
       <div class="slw-steps">
         {step("back", previous.value)}
         {step("forward", next.value)}
       </div>
-      <SearchBox {...props} />
+      <SearchBox finder={finder} layers={model.get("_layers")} />
       <button
         type="button"
         class="slw-button"
@@ -231,7 +200,7 @@ function Sides({ model, host, tab: open, wide }: SidesProps) {
 }
 
 export function Explorer(props: ExplorerProps) {
-  const { model, host, active, finder, broken, roster, parts } = props;
+  const { model, host, active, finder, broken, roster, parts, pointed, point } = props;
   const [frame, wide] = useWide();
   if (!host) {
     return (
@@ -248,6 +217,12 @@ export function Explorer(props: ExplorerProps) {
   const most = count > hits.length ? `, the first ${hits.length} here` : "";
   const unselect = () =>
     parts.value && setTrait(parts.value.map, "_selected", new DataView(new ArrayBuffer(0)));
+  const endSearch = () => {
+    finder.clear();
+    // What had the focus is gone.
+    frame.current?.querySelector<HTMLElement>(".slw-search input")?.focus({ preventScroll: true });
+  };
+  const linked = { passes, active: active.value, choose, pointed, point };
   return (
     <div class={wide ? "slw-explorer-frame slw-explorer-wide" : "slw-explorer-frame"} ref={frame}>
       <Toolbar {...props} />
@@ -256,17 +231,15 @@ export function Explorer(props: ExplorerProps) {
           The panels are not linked: {broken.value.message}
         </p>
       )}
-      {error.value && <Failure error={error.value} retry={finder.submit} />}
+      {error.value && <Failure error={error.value} retry={finder.retry} />}
       {found.value && (
         <Hits
           found={found.value}
           note={found.value.hits.length === 0 ? "no neurons" : `top ${found.value.hits.length}`}
           clearing="Clear the search"
-          passes={passes}
           busy={pending.value}
-          active={active.value}
-          choose={choose}
-          clear={finder.clear}
+          clear={endSearch}
+          {...linked}
         />
       )}
       {hits.length > 0 && (
@@ -274,11 +247,9 @@ export function Explorer(props: ExplorerProps) {
           found={{ of: "Selection", hits }}
           note={`${count.toLocaleString("en")} neurons${most}`}
           clearing="Clear the selection"
-          passes={passes}
           busy={false}
-          active={active.value}
-          choose={choose}
           clear={unselect}
+          {...linked}
         />
       )}
       <div class="slw-explorer-grid">
@@ -296,7 +267,10 @@ interface MapTraits extends Selecting {
   highlight: DataView;
 }
 
-function start(context: HostedContext<ExplorerTraits>, { rpc, onCleanup }: Mounted): ExplorerProps {
+function start(
+  context: HostedContext<ExplorerTraits>,
+  { root, rpc, onCleanup }: Mounted,
+): ExplorerProps {
   const { model, host } = context;
   const [active, stopActive] = traitSignal(model, "active");
   const broken = signal<Error | null>(null);
@@ -331,6 +305,9 @@ function start(context: HostedContext<ExplorerTraits>, { rpc, onCleanup }: Mount
     model.on(`change:${name}`, hear);
     onCleanup(() => model.off(`change:${name}`, hear));
   }
+  const pointed = signal<Neuron | null>(null);
+  onCleanup(hearPointed(root, (neuron) => (pointed.value = neuron)));
+  const point = (neuron: Neuron | null) => mark(root.querySelector(".slw-map"), neuron);
   const trail = createTrail();
   const stopTrail = active.subscribe((neuron) => trail.visit(neuron));
 
@@ -359,7 +336,7 @@ function start(context: HostedContext<ExplorerTraits>, { rpc, onCleanup }: Mount
   });
   if (model.get("query") || model.get("like")) hear(); // what the saved view has searched
   for (const stop of [stopActive, stopTab, stopTrail, finder.stop]) onCleanup(stop);
-  return { model, host, active, finder, trail, tab, roster, parts, broken };
+  return { model, host, active, finder, trail, tab, roster, parts, broken, pointed, point };
 }
 
 const searchOf = (model: Model<ExplorerTraits>): Search => ({

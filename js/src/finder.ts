@@ -1,5 +1,5 @@
 // Searching neurons by words, or by a neuron, as the explorer does it.
-import { batch, effect, signal, untracked, type ReadonlySignal, type Signal } from "@preact/signals";
+import { batch, computed, effect, signal, untracked, type ReadonlySignal, type Signal } from "@preact/signals";
 import type { Cleanup, Neuron } from "./model";
 import { neuronName } from "./neuron";
 import { asError } from "./resources";
@@ -30,8 +30,12 @@ export interface Finder {
   found: ReadonlySignal<Found | null>;
   pending: ReadonlySignal<boolean>;
   error: ReadonlySignal<Error | null>;
-  /** Search now, without waiting for the typing to pause. */
+  /** Whether there is anything that `clear` would end. */
+  searching: ReadonlySignal<boolean>;
+  /** Search now, without waiting for the typing to pause; without words, end the search. */
   submit(): void;
+  /** Ask once more for what is searched. */
+  retry(): void;
   /** Neurons that see what this one sees. */
   like(neuron: Neuron): void;
   clear(): void;
@@ -53,6 +57,9 @@ export function createFinder(
   const found = signal<Found | null>(null);
   const pending = signal(false);
   const error = signal<Error | null>(null);
+  const searching = computed(
+    () => text.value !== "" || pending.value || found.value !== null || error.value !== null,
+  );
   let like: Neuron | null = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let newest = 0;
@@ -106,22 +113,26 @@ export function createFinder(
     });
   });
 
+  const clear = (): void => {
+    text.value = "";
+    reset();
+  };
+
   return {
     text,
     layer,
     found,
     pending,
     error,
-    submit: () => void run(),
+    searching,
+    submit: () => (text.peek().trim() === "" ? clear() : void run()),
+    retry: () => void run(),
     like(neuron) {
+      like = neuron; // first, or the box that is emptied would end the search before
       text.value = "";
-      like = neuron;
       void run();
     },
-    clear() {
-      text.value = "";
-      reset();
-    },
+    clear,
     restore(search) {
       const now = { text: text.peek().trim(), layer: layer.peek(), like };
       if (JSON.stringify(now) === JSON.stringify(search)) return;

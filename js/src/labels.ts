@@ -1,5 +1,4 @@
-// Names of regions: where neurons of a label lie together, and from which zoom on each is shown.
-import type { Size } from "./camera";
+// Names of regions: where neurons of a label lie together.
 
 /** A label for every row: an index into the names; the empty name is no label. */
 export interface Labels {
@@ -13,18 +12,6 @@ export interface Region {
   y: number;
   /** How much the region asks to be named. */
   weight: number;
-}
-
-export interface PlacedRegion extends Region {
-  /** The name is shown from this zoom on. */
-  zoom: number;
-  half: number;
-}
-
-export interface PlacedText {
-  text: string;
-  x: number;
-  y: number;
 }
 
 const CELLS = 28;
@@ -141,37 +128,4 @@ function patches(counts: Uint32Array, total: Uint32Array, start: number): number
     found.push(patch);
   }
   return found;
-}
-
-const MAX_ZOOM = 80;
-const ROOM_ACROSS = 14;
-const ROOM_ALONG = 24;
-
-/**
- * From which zoom on each name can be shown without touching a more telling one. It does not
- * depend on where one looks, so names neither jump nor flicker while the map is moved.
- */
-export function placeRegions(
-  found: readonly Region[],
-  size: Size,
-  widthOf: (text: string) => number,
-): PlacedRegion[] {
-  const shorter = Math.min(size.width, size.height);
-  const placed: PlacedRegion[] = [];
-  for (const region of found) {
-    const half = widthOf(region.text) / 2;
-    let zoom = 0;
-    for (const other of placed) {
-      const across = Math.abs(other.x - region.x) * shorter / 2;
-      const along = Math.abs(other.y - region.y) * shorter / 2;
-      // The first zoom at which the two are far enough apart, one way or the other.
-      const needed = Math.min(
-        (other.half + half + ROOM_ACROSS) / Math.max(across, 1e-9),
-        ROOM_ALONG / Math.max(along, 1e-9),
-      );
-      if (needed > Math.max(zoom, other.zoom)) zoom = needed;
-    }
-    if (zoom <= MAX_ZOOM) placed.push({ ...region, half, zoom });
-  }
-  return placed;
 }

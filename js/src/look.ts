@@ -91,14 +91,6 @@ export function readHits(bytes: Float32Array, count: number): Hits {
   return { ranked, scores };
 }
 
-/** The hits as rows and then scores. */
-export function writeHits({ ranked, scores }: Hits): DataView {
-  const bytes = new ArrayBuffer(8 * ranked.length);
-  new Uint32Array(bytes, 0, ranked.length).set(ranked);
-  new Float32Array(bytes, 4 * ranked.length).set(Array.from(ranked, (row) => scores.get(row)!));
-  return new DataView(bytes);
-}
-
 interface Chosen {
   hits: Hits;
   selection: ArrayLike<number>;

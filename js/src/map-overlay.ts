@@ -1,36 +1,49 @@
 // What lies over the points: contours, names, ranks, rings and the lasso. One 2D canvas.
-import { project, type Camera } from "./camera";
+import { effect } from "@preact/signals";
+import { project } from "./camera";
 import { css } from "./colors";
-import { contours, type Contour } from "./contours";
-import { placeRegions, regions, type PlacedRegion, type PlacedText } from "./labels";
+import { contours, lookedAt, WHOLE, type Contour } from "./contours";
+import { Names } from "./map-names";
 import type { MapState } from "./map-state";
+import type { Cleanup } from "./model";
 import { once } from "./once";
+import type { Rgb } from "./theme";
 
-const NUMBERED = 5;
-/** More neurons than this get their names a little later, in milliseconds. */
-const MANY = 20_000;
-const LATER = 250;
-/** Below this zoom (times its own) a name is still fading in. */
-const FADE = 1.12;
+/** A view at rest, in milliseconds. */
+const REST = 150;
+/** From the edge of the map to an arrow, in pixels. */
+const EDGE = 12;
 
 export class Overlay {
   private readonly contours = once(contours);
-  private readonly regions = once(regions);
-  private regionsOf: readonly unknown[] = [];
+  private readonly names: Names;
+  /** The part of the map that contours show. */
+  private square = WHOLE;
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private readonly places = once(placeRegions);
-  private widthOf: (text: string) => number = () => 0;
-  private font = "";
+  private readonly stopLooking: Cleanup;
 
   constructor(
     private readonly canvas: HTMLCanvasElement,
     private readonly state: MapState,
     /** Asks for another paint. */
-    private readonly again: () => void,
-  ) {}
+    again: () => void,
+  ) {
+    this.names = new Names(state, again);
+    this.stopLooking = effect(() => {
+      const [camera, size] = [state.camera.value, state.size.value];
+      clearTimeout(this.timer);
+      // Not while one moves: many points take longer than a frame.
+      this.timer = setTimeout(() => {
+        this.square = lookedAt(camera, size);
+        if (state.contours.peek()) again();
+      }, REST);
+    });
+  }
 
   dispose(): void {
+    this.stopLooking();
     clearTimeout(this.timer);
+    this.names.dispose();
   }
 
   /** `shape` is the lasso or box in pixels: [x0, y0, x1, y1, ...]; `aim` marks the centre. */
@@ -46,26 +59,22 @@ export class Overlay {
     }
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    const family = getComputedStyle(this.canvas).fontFamily || "sans-serif";
     if (state.contours.value) this.lines(context);
-    if (state.ranked.value.length > 0) {
-      context.font = `600 11px ${family}`;
-      this.ranks(context);
-    } else if (state.regionLabels.value && state.selection.value.length === 0) {
-      context.font = `500 12px ${family}`;
-      this.names(context);
-    }
-    this.ring(context, state.activeRow.value, true);
-    if (state.hover.value !== state.activeRow.value) this.ring(context, state.hover.value, false);
+    const family = getComputedStyle(this.canvas).fontFamily || "sans-serif";
+    this.names.paint(context, family, (row) => this.radius(row));
+    const { text, accent } = state.theme.value;
+    this.ring(context, state.activeRow.value, text);
+    if (state.hover.value !== state.activeRow.value) this.ring(context, state.hover.value);
+    this.ring(context, state.markedRow.value, accent);
+    this.pointTo(context, state.markedRow.value);
     this.drawShape(context, shape);
     if (aim) this.cross(context, width / 2, height / 2);
   }
 
   private lines(context: CanvasRenderingContext2D): void {
     const { state } = this;
-    const found: Contour[] = this.contours(state.x.value, state.y.value, state.shown.value);
+    const { x, y, shown } = state;
+    const found: Contour[] = this.contours(x.value, y.value, shown.value, this.square);
     const { text } = state.theme.value;
     const [originX, originY] = project(state.camera.value, state.size.value, 0, 0);
     const unit = project(state.camera.value, state.size.value, 1, 0)[0] - originX;
@@ -82,75 +91,13 @@ export class Overlay {
     }
   }
 
-  private names(context: CanvasRenderingContext2D): void {
-    const { state } = this;
-    const labels = state.labels.value;
-    if (!labels) return;
-    if (this.font !== context.font) {
-      this.font = context.font;
-      this.widthOf = (text) => {
-        context.font = this.font;
-        return context.measureText(text).width;
-      };
-    }
-    const [x, y, shown] = [state.x.value, state.y.value, state.shown.value];
-    if (x.length > MANY && [x, y, labels, shown].some((part, i) => part !== this.regionsOf[i])) {
-      // The points first, their names a moment later.
-      this.regionsOf = [x, y, labels, shown];
-      clearTimeout(this.timer);
-      this.timer = setTimeout(() => {
-        this.timer = undefined;
-        this.regions(x, y, labels, shown);
-        this.again();
-      }, LATER);
-    }
-    if (this.timer !== undefined) return;
-    const found = this.regions(x, y, labels, shown);
-    const placed: PlacedRegion[] = this.places(found, state.size.value, this.widthOf);
-    const camera: Camera = state.camera.value;
-    const { width, height } = state.size.value;
-    for (const { text, x, y, zoom, half } of placed) {
-      if (zoom > camera.zoom) continue;
-      const [px, py] = project(camera, state.size.value, x, y);
-      if (px < 0 || px > width || py < 0 || py > height) continue;
-      const inside = Math.min(width - half - 6, Math.max(half + 6, px));
-      const alpha = zoom <= 1 ? 1 : Math.min(1, Math.max(0.35, (camera.zoom / zoom - 1) / (FADE - 1)));
-      const line = Math.min(height - 12, Math.max(12, py));
-      this.text(context, { text, x: inside, y: line }, 0.88 * alpha);
-    }
-  }
-
-  private text(context: CanvasRenderingContext2D, { text, x, y }: PlacedText, alpha: number): void {
-    const { background, text: color } = this.state.theme.value;
-    context.lineJoin = "round";
-    context.lineWidth = 4;
-    context.strokeStyle = css(background, 0.88 * alpha);
-    context.strokeText(text, x, y);
-    context.fillStyle = css(color, alpha);
-    context.fillText(text, x, y);
-  }
-
-  private ranks(context: CanvasRenderingContext2D): void {
-    const { state } = this;
-    const taken: PlacedText[] = [];
-    state.ranked.value.slice(0, NUMBERED).forEach((row, position) => {
-      if (!state.isShown(row)) return;
-      const [px, py] = this.where(row);
-      const label = state.labelOf(row);
-      const text = label ? `${position + 1} ${label}` : `${position + 1}`;
-      const y = py - this.radius(row) - 8;
-      if (taken.some((o) => Math.abs(o.x - px) < 46 && Math.abs(o.y - y) < 13)) return;
-      taken.push({ text, x: px, y });
-    });
-    for (const text of taken) this.text(context, text, 1);
-  }
-
-  private ring(context: CanvasRenderingContext2D, row: number, strong: boolean): void {
+  /** A ring around a point, and a second one around that which `outer` colours. */
+  private ring(context: CanvasRenderingContext2D, row: number, outer?: Rgb): void {
     if (row < 0) return;
     const { state } = this;
     const [px, py] = this.where(row);
     if (!Number.isFinite(px)) return;
-    const radius = this.radius(row) + (strong ? 2 : 1.5);
+    const radius = this.radius(row) + (outer ? 2 : 1.5);
     const { background, text } = state.theme.value;
     context.beginPath();
     context.arc(px, py, radius, 0, 2 * Math.PI);
@@ -162,12 +109,37 @@ export class Overlay {
     context.lineWidth = 2;
     context.strokeStyle = css(text);
     context.stroke();
-    if (!strong) return;
+    if (!outer) return;
     context.beginPath();
     context.arc(px, py, radius + 4, 0, 2 * Math.PI);
-    context.lineWidth = 1.5;
-    context.strokeStyle = css(text, 0.75);
+    context.lineWidth = outer === text ? 1.5 : 2.5;
+    context.strokeStyle = css(outer, outer === text ? 0.75 : 1);
     context.stroke();
+  }
+
+  /** An arrow at the edge where a point lies outside of what is seen. */
+  private pointTo(context: CanvasRenderingContext2D, row: number): void {
+    if (row < 0) return;
+    const { size, theme } = this.state;
+    const [halfX, halfY] = [size.value.width / 2, size.value.height / 2];
+    const [px, py] = this.where(row);
+    const [dx, dy] = [px - halfX, py - halfY];
+    const beyond = Math.max(Math.abs(dx) / halfX, Math.abs(dy) / halfY);
+    if (!(beyond > 1)) return;
+    const inside = Math.min((halfX - EDGE) / Math.abs(dx), (halfY - EDGE) / Math.abs(dy));
+    context.save();
+    context.translate(halfX + dx * inside, halfY + dy * inside);
+    context.rotate(Math.atan2(dy, dx));
+    context.beginPath();
+    for (const [x, y] of [[7, 0], [-5, 7], [-5, -7]] as const) context.lineTo(x, y);
+    context.closePath();
+    context.lineJoin = "round";
+    context.lineWidth = 4;
+    context.strokeStyle = css(theme.value.background);
+    context.stroke();
+    context.fillStyle = css(theme.value.accent);
+    context.fill();
+    context.restore();
   }
 
   private drawShape(context: CanvasRenderingContext2D, shape: readonly number[]): void {

@@ -59,8 +59,8 @@ export class Stage {
       effect(() => {
         // Everything that is painted, so that any change asks for a frame.
         for (const { value } of [state.x, state.y, state.color, state.emphasis, state.palette,
-          state.camera, state.size, state.theme, state.hover, state.activeRow, state.labels,
-          state.ranked, state.sizes, state.opacities, state.contours, state.regionLabels]) {
+          state.camera, state.size, state.theme, state.hover, state.activeRow, state.markedRow,
+          state.labels, state.ranked, state.sizes, state.opacities, state.contours, state.regionLabels]) {
           void value;
         }
         this.schedule();

@@ -6,7 +6,7 @@ import { ColumnStore, valueAt, type Embedded } from "./columns";
 import { passing, toggled, without, type Filter } from "./filter";
 import { codeLabels, type Labels } from "./labels";
 import {
-  binned, emphasise, isShown, mixedOrder, opacityTable, readHits, sizeTable, writeHits,
+  binned, emphasise, isShown, mixedOrder, opacityTable, readHits, sizeTable,
 } from "./look";
 import { float32, setTrait, traitSignal, uint32, uint8, type Cleanup, type Model, type Neuron } from "./model";
 import { isAbort, type Rpc } from "./rpc";
@@ -47,8 +47,6 @@ export interface MapTraits {
 
 const NO_BYTES = new Float32Array(0);
 const noBytes = () => new DataView(new ArrayBuffer(0));
-/** A highlight with a score for every row is written shorter above this many. */
-const DENSE = 10_000;
 
 export class MapState {
   private readonly cleanups: Cleanup[] = [];
@@ -109,20 +107,12 @@ export class MapState {
   readonly selection = computed(() => rowsOfBits(this.bits.value, this.count.value));
 
   private readonly active = this.trait("active");
-  readonly activeRow = computed(() => {
-    const neuron = this.active.value;
-    const layers = this.layerOf.value?.values;
-    if (!neuron || !layers) return -1;
-    const layer = this.layers.value.indexOf(neuron.layer);
-    const indices = this.indexOf.value;
-    for (let row = indices.indexOf(neuron.neuron); row >= 0;) {
-      if (layers[row] === layer) return row;
-      row = indices.indexOf(neuron.neuron, row + 1);
-    }
-    return -1;
-  });
+  readonly activeRow = computed(() => this.rowOf(this.active.value));
 
   readonly hover = signal(-1);
+  /** A neuron pointed at elsewhere, in a list of neurons for example. */
+  readonly mark = signal<Neuron | null>(null);
+  readonly markedRow = computed(() => this.rowOf(this.mark.value));
   readonly size = signal<Size>({ width: 0, height: 0 });
   /** The camera that shows every neuron. */
   readonly home = computed(() => fitRows(this.x.value, this.y.value, this.size.value, null));
@@ -138,7 +128,7 @@ export class MapState {
   readonly color = computed(() => {
     const { column } = this.coloring.value;
     const count = this.count.value;
-    if (!column?.legend) return new Uint8Array(count);
+    if (!column?.legend) return new Uint16Array(count);
     return encode(column.values, column.legend, count);
   });
   private readonly mixed = computed(() => mixedOrder(this.count.value));
@@ -190,13 +180,6 @@ export class MapState {
         // Asked for after what is drawn: they name what is pointed at.
         if (this.ready.value && this.coloring.value.column) void this.indexOf.value;
       }),
-      effect(() => {
-        // What another widget has written with a number for every row would be saved as such.
-        const { length } = this.highlight.value;
-        if (length > DENSE && length === this.count.value && this.ranked.value.length * 4 < length) {
-          setTrait(this.model, "highlight", writeHits(this.hits.value));
-        }
-      }),
     );
   }
 
@@ -241,11 +224,16 @@ export class MapState {
     return this.columns.value.find((column) => column.name === name)?.title ?? name;
   }
 
-  pick(row: number): void {
+  neuronOf(row: number): Neuron | null {
+    if (row < 0) return null;
     const layer = this.layers.value[this.layerOf.value?.values[row] ?? -1];
     const neuron = this.indexOf.value[row];
-    if (layer === undefined || neuron === undefined) return;
-    setTrait(this.model, "active", { layer, neuron });
+    return layer === undefined || neuron === undefined ? null : { layer, neuron };
+  }
+
+  pick(row: number): void {
+    const neuron = this.neuronOf(row);
+    if (neuron) setTrait(this.model, "active", neuron);
   }
 
   /** Select these rows, or add them to those selected, or take them out. */
@@ -306,6 +294,18 @@ export class MapState {
         reveal(this.camera.value, this.size.value, this.x.value[row]!, this.y.value[row]!),
       );
     });
+  }
+
+  private rowOf(neuron: Neuron | null): number {
+    const layers = neuron && this.layerOf.value?.values;
+    if (!layers) return -1;
+    const layer = this.layers.value.indexOf(neuron.layer);
+    const indices = this.indexOf.value;
+    for (let row = indices.indexOf(neuron.neuron); row >= 0;) {
+      if (layers[row] === layer) return row;
+      row = indices.indexOf(neuron.neuron, row + 1);
+    }
+    return -1;
   }
 
   private bins(name: string | null): Uint8Array | null {

@@ -1,5 +1,5 @@
 // The neuron map. Python side: semlens_widgets/widgets/map.py.
-import { effect, useSignal, useSignalEffect } from "@preact/signals";
+import { effect, untracked, useSignal, useSignalEffect } from "@preact/signals";
 import type { ComponentChild } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import * as format from "./format";
@@ -13,19 +13,28 @@ import { Status } from "./map-status";
 import { Toolbar } from "./map-toolbar";
 import type { RenderContext } from "./model";
 import { mount } from "./mount";
+import { hearMark, tellPointed } from "./pointed";
 import { CANVAS_LIMIT, type Painter } from "./renderer";
 import type { Rpc } from "./rpc";
 import "./map.css";
 
 export const render = (context: RenderContext<MapTraits>) =>
-  mount(context, "slw-map", ({ rpc, theme, onCleanup }) => {
+  mount(context, "slw-map", ({ root, rpc, theme, onCleanup }) => {
     const state = new MapState(context.model, rpc, theme);
     const cache = detailsCache();
     const forget = effect(() => {
       state.revision.value;
       cache.clear();
     });
+    // In the explorer, lists mark their neurons here, and follow what is pointed at.
+    const stopMark = hearMark(root, (neuron) => (state.mark.value = neuron));
+    const stopTelling = effect(() => {
+      const neuron = state.neuronOf(state.hover.value);
+      untracked(() => tellPointed(root, neuron));
+    });
     onCleanup(() => {
+      stopMark();
+      stopTelling();
       forget();
       state.dispose();
       cache.clear();

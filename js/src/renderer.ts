@@ -9,7 +9,7 @@ export interface Frame {
   readonly x: Float32Array;
   readonly y: Float32Array;
   /** Per point: index into the palette, and into sizes and opacities. */
-  readonly color: Uint8Array;
+  readonly color: Uint16Array;
   readonly level: Uint8Array;
   /** Rows in drawing order: later ones lie on top. */
   readonly order: Uint32Array;

@@ -51,6 +51,31 @@ export class GridIndex {
     }
     return best;
   }
+
+  /** How many rows that are shown lie in a box around (x, y), counted up to `most`. */
+  count(
+    x: number,
+    y: number,
+    reachX: number,
+    reachY: number,
+    most: number,
+    shown: Uint8Array | null,
+  ): number {
+    let found = 0;
+    const [left, right] = [this.column(x - reachX), this.column(x + reachX)];
+    const [bottom, top] = [this.column(y - reachY), this.column(y + reachY)];
+    for (let j = bottom; j <= top; j++) {
+      // The cells of a line follow each other.
+      const end = this.starts[j * this.cells + right + 1]!;
+      for (let k = this.starts[j * this.cells + left]!; k < end; k++) {
+        const row = this.rows[k]!;
+        if (Math.abs(this.x[row]! - x) > reachX || Math.abs(this.y[row]! - y) > reachY) continue;
+        if (shown && !shown[row]) continue;
+        if (++found >= most) return found;
+      }
+    }
+    return found;
+  }
 }
 
 /** Rows inside a polygon of data coordinates [x0, y0, x1, y1, ...], even-odd rule. */

@@ -3,6 +3,7 @@ import { linkActive, type HostedContext } from "../src/children";
 import { render, type ExplorerTraits } from "../src/explorer";
 import { createFinder } from "../src/finder";
 import { Rpc } from "../src/rpc";
+import { hearMark, tellPointed } from "../src/pointed";
 import { createTrail } from "../src/trail";
 import type { Neuron } from "../src/model";
 import { FakeModel, inBrowser, until, type Request } from "./fake-model";
@@ -51,9 +52,9 @@ test("the trail goes back, forward, and branches", () => {
 describe("the finder", () => {
   function finder() {
     const model = new FakeModel({});
-    const highlight = vi.fn();
-    const made = createFinder(new Rpc(model), highlight);
-    return { model, highlight, ...made };
+    const [highlight, told] = [vi.fn(), vi.fn()];
+    const made = createFinder(new Rpc(model), highlight, told);
+    return { model, highlight, told, ...made };
   }
   const hits = (label: string) => ({ hits: [{ ...n(1), label, score: 0.4 }] });
   const bytes = () => new DataView(new ArrayBuffer(4));
@@ -89,6 +90,51 @@ describe("the finder", () => {
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(found.value).toBeNull();
     expect(highlight.mock.calls.at(-1)).toEqual([null]);
+  });
+
+  test("what is empty already ends a search for neurons like another", async () => {
+    const { model, like, submit, clear, found, searching } = finder();
+    for (const end of [submit, clear]) {
+      like(n(6));
+      expect(searching.value).toBe(true);
+      const asked = await until(() => model.sent.at(-1));
+      model.reply(asked, hits("x"), [bytes()]);
+      await until(() => found.value);
+      const before = model.sent.length;
+      end();
+      expect([found.value, searching.value]).toEqual([null, false]);
+      expect(model.sent).toHaveLength(before);
+    }
+  });
+
+  test("what was found by words stays until those like a neuron have come", async () => {
+    const { model, text, submit, like, found, told, highlight } = finder();
+    text.value = "stripes";
+    submit();
+    model.reply(model.sent[0]!, hits("x"), [bytes()]);
+    await until(() => found.value);
+    told.mockClear();
+    highlight.mockClear();
+    like(n(6));
+    expect([found.value!.of, text.value]).toEqual(["“stripes”", ""]);
+    expect(told.mock.calls).toEqual([[{ text: "", layer: "", like: n(6) }]]);
+    model.reply(model.sent[1]!, hits("y"), [bytes()]);
+    await until(() => found.value?.of === "Like layer4 / 6");
+    expect(highlight).toHaveBeenCalledTimes(1);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(model.sent).toHaveLength(2);
+  });
+
+  test("a failed search for neurons like another is asked once more", async () => {
+    const { model, like, retry, error, searching, clear } = finder();
+    like(n(6));
+    model.fail(model.sent[0]!, "LensUnavailable", "gone");
+    await until(() => error.value);
+    expect(searching.value).toBe(true);
+    retry();
+    expect(model.sent.at(-1)!.params).toMatchObject({ query: "", like: n(6) });
+    clear();
+    expect(searching.value).toBe(false);
   });
 
   test("looks for neurons like another, until words are typed", async () => {
@@ -180,6 +226,73 @@ describe.runIf(inBrowser)("the explorer", () => {
     button("Clear the search")!.click();
     await until(() => all(".slw-hit").length === 0);
     expect(map.traits.highlight.byteLength).toBe(0);
+  });
+
+  test("a hit pointed at or focused is told to the map, which sends nothing", async () => {
+    const { el, model, map, find, all, texts } = explorer(found);
+    await until(() => texts(".slw-hosted").join("").includes("anywidget:c"));
+    const onMap = Object.assign(document.createElement("div"), { className: "slw-map" });
+    el.querySelector(".slw-hosted")!.append(onMap);
+    const marked: (Neuron | null)[] = [];
+    hearMark(onMap, (neuron) => marked.push(neuron && n(neuron.neuron)));
+    enter(find(".slw-search input")!, "stripes");
+    await until(() => all(".slw-hit").length === 2);
+    const before = [model.sent.length, model.saves, map.sent.length, map.saves];
+    const [first, second] = all(".slw-hit") as [HTMLElement, HTMLElement];
+    first.dispatchEvent(new PointerEvent("pointerenter"));
+    first.dispatchEvent(new PointerEvent("pointerleave"));
+    second.focus();
+    second.blur();
+    expect(marked).toEqual([n(4), null, n(5), null]);
+    second.focus();
+    second.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+    await until(() => all(".slw-hit").length === 0);
+    expect(marked.at(-1)).toBeNull();
+    expect(document.activeElement).toBe(find(".slw-search input"));
+    expect([model.sent.length, map.sent.length]).toEqual([before[0], before[2]]);
+  });
+
+  test("what the map points at is marked in the list without moving it", async () => {
+    const { el, model, find, all, texts } = explorer(found);
+    await until(() => texts(".slw-hosted").length === 3);
+    enter(find(".slw-search input")!, "stripes");
+    await until(() => all(".slw-hit").length === 2);
+    const [sent, saves] = [model.sent.length, model.saves];
+    const places = () => JSON.stringify(all(".slw-hit").map((hit) => hit.getBoundingClientRect()));
+    const [before, inside] = [places(), el.querySelector<HTMLElement>(".slw-hosted")!];
+    const pointed = () => all(".slw-hit").map((hit) => hit.hasAttribute("data-pointed"));
+    tellPointed(inside, n(5));
+    await new Promise(requestAnimationFrame);
+    await new Promise(requestAnimationFrame);
+    expect(pointed()).toEqual([false, true]);
+    expect(places()).toBe(before);
+    tellPointed(inside, n(9)); // not in the list
+    await until(() => !pointed().includes(true));
+    expect([model.sent.length, model.saves]).toEqual([sent, saves]);
+  });
+
+  test("a search for neurons like one is ended in the box, by key and by button", async () => {
+    const { model, find, all, button, asked } = explorer(found, true, { active: n(1) });
+    const box = find(".slw-search input") as HTMLInputElement;
+    const key = (on: Element, name: string) =>
+      on.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
+    const similar = button("Similar neurons")!;
+    const ends: [string, () => void][] = [
+      ["Escape in the box", () => key(box, "Escape")],
+      ["Escape where it was begun", () => key(similar, "Escape")],
+      ["Backspace in the empty box", () => key(box, "Backspace")],
+      ["Enter in the empty box", () => box.form!.requestSubmit()],
+      ["the button", () => button("End the search")!.click()],
+    ];
+    for (const [name, end] of ends) {
+      similar.click();
+      await until(() => all(".slw-hit").length === 2 && button("End the search"));
+      const before = asked("search").length;
+      end();
+      await until(() => all(".slw-hit").length === 0 && !button("End the search"));
+      expect(model.traits.like, name).toBeNull();
+      expect(asked("search").length, name).toBe(before);
+    }
   });
 
   test("goes back and forward", async () => {

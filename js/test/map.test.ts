@@ -1,8 +1,28 @@
 import { describe, expect, test, vi } from "vitest";
-import type { Embedded } from "../src/columns";
 import { render } from "../src/map";
+import type { Neuron } from "../src/model";
+import { hearPointed, mark } from "../src/pointed";
 import { FakeModel, inBrowser, until } from "./fake-model";
 import { bytes, CLARITY, DATA, selected, show, traits, views } from "./map-world";
+
+const frames = async (count: number) => {
+  for (let i = 0; i < count; i++) await new Promise(requestAnimationFrame);
+};
+
+/** How many blue pixels of the overlay lie around a corner of the square. */
+function accentAround(overlay: HTMLCanvasElement, c: number): number {
+  const { width, height } = overlay.getBoundingClientRect();
+  const half = height / 2 - 28;
+  const [x, y] = [width / 2 + (c % 2 ? half : -half), height / 2 + (c < 2 ? half : -half)];
+  const ratio = overlay.width / width;
+  const { data } = overlay.getContext("2d")!
+    .getImageData((x - 20) * ratio, (y - 20) * ratio, 40 * ratio, 40 * ratio);
+  let found = 0;
+  for (let i = 0; i < data.length; i += 4) {
+    if (data[i + 3]! > 200 && data[i + 2]! > data[i]! + 120) found++;
+  }
+  return found;
+}
 
 describe.skipIf(!inBrowser)("the map", () => {
   test("hovering shows the card at once, then the examples", async () => {
@@ -153,6 +173,109 @@ describe.skipIf(!inBrowser)("the map", () => {
     await until(() => !find(".slw-notice"));
   });
 
+  test("what is pointed at is told around the map, what is marked is ringed, neither is sent", async () => {
+    const { el, model, find, pointer, corner } = await show();
+    const [told, root] = [[] as (Neuron | null)[], find(".slw-map")!];
+    hearPointed(el, (neuron) => told.push(neuron));
+    pointer("pointermove", corner(3));
+    pointer("pointerleave", {});
+    expect(told).toEqual([{ layer: "late", neuron: 1 }, null]);
+    const ring = () => accentAround(find(".slw-map-overlay") as HTMLCanvasElement, 2);
+    const marked = { layer: "late", neuron: 0 };
+    for (const filter of [{}, { layer: ["early"] }]) {
+      model.set("filter", filter);
+      mark(root, null);
+      await frames(3);
+      expect(ring()).toBe(0);
+      mark(root, marked);
+      await frames(1);
+      expect(ring()).toBeGreaterThan(20);
+    }
+    mark(root, { layer: "late", neuron: 77 });
+    await frames(1);
+    expect(ring()).toBe(0);
+    expect([model.sent.length, model.saves]).toEqual([0, 0]);
+  });
+
+  test("what is marked out of sight is pointed to at the edge", async () => {
+    const { find, press } = await show();
+    for (let i = 0; i < 8; i++) press("+");
+    mark(find(".slw-map"), { layer: "late", neuron: 1 });
+    await frames(2);
+    const overlay = find(".slw-map-overlay") as HTMLCanvasElement;
+    const { data } = overlay.getContext("2d")!.getImageData(overlay.width / 2, 0, overlay.width / 2, 40);
+    expect(data.filter((_, i) => i % 4 === 3 && data[i]! > 200).length).toBeGreaterThan(40);
+  });
+
+  test("at rest every name is solid, and none lies on another", async () => {
+    const words = ["ox", "cow", "horse", "goat", "hen", "duck", "sheep", "cat",
+      "a picture of a dog that lies ".repeat(9)];
+    const rows = words.flatMap((text, w) => Array.from({ length: 8 }, (_, i) => ({
+      text, x: 0.7 * Math.sin(w * 5) + i / 90, y: 0.7 * Math.cos(w * 3) + (i % 3) / 50,
+    })));
+    const column = (name: "x" | "y") =>
+      ({ kind: "place" as const, data: bytes(Float32Array.from(rows, (row) => row[name])) });
+    let drawn: { text: string; x: number; y: number; half: number; style: string }[] = [];
+    const { fillText, clearRect } = CanvasRenderingContext2D.prototype;
+    vi.spyOn(CanvasRenderingContext2D.prototype, "clearRect").mockImplementation(function (
+      this: CanvasRenderingContext2D, ...area
+    ) {
+      if (this.canvas.className === "slw-map-overlay") drawn = [];
+      clearRect.apply(this, area);
+    });
+    vi.spyOn(CanvasRenderingContext2D.prototype, "fillText").mockImplementation(function (
+      this: CanvasRenderingContext2D, text, x, y
+    ) {
+      drawn.push({ text, x, y, half: this.measureText(text).width / 2, style: String(this.fillStyle) });
+      fillText.call(this, text, x, y);
+    });
+    const { press } = await show({ _count: rows.length, _labels: rows.map(({ text }) => text),
+      _data: { ...DATA, x: column("x"), y: column("y") } });
+    const seen = new Set<string>();
+    for (let step = 0; step < 8; step++) {
+      await new Promise((resolve) => setTimeout(resolve, 250)); // longer than names take to come
+      for (const { text, x, y, half, style } of drawn) {
+        seen.add(text);
+        expect(text.length).toBeLessThanOrEqual(32);
+        expect(style).toMatch(/^#[0-9a-f]{6}$/); // without transparency
+        for (const other of drawn) {
+          if (other.text === text) continue;
+          expect(Math.abs(other.x - x) >= other.half + half || Math.abs(other.y - y) >= 14).toBe(true);
+        }
+      }
+      press(step < 4 ? "+" : "ArrowRight");
+    }
+    expect(seen.size).toBeGreaterThan(5);
+  });
+
+  test("contours show the part that is looked at, once one rests there", async () => {
+    const rows = Array.from({ length: 600 }, (_, i) => {
+      const [away, turn] = [0.05 * Math.sqrt((i % 300) / 300), i * 2.399963];
+      return [(i < 300 ? 0.06 : -0.06) + away * Math.cos(turn), away * Math.sin(turn)] as const;
+    });
+    rows.push([-1, -1], [1, 1], [1, -1], [-1, 1]);
+    const column = (axis: 0 | 1) =>
+      ({ kind: "place" as const, data: bytes(Float32Array.from(rows, (row) => row[axis])) });
+    const { press, find, stage } = await show({ _count: rows.length, _labels: rows.map(() => ""),
+      contours: true, _data: { ...DATA, x: column(0), y: column(1) } });
+    const overlay = find(".slw-map-overlay") as HTMLCanvasElement;
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      for (let step = 0; step < 7; step++) press("+");
+      stage.blur(); // no cross at the centre
+      await frames(2);
+      const moving = overlay.toDataURL();
+      vi.advanceTimersByTime(140);
+      await frames(2);
+      expect(overlay.toDataURL() === moving).toBe(true);
+      vi.advanceTimersByTime(20);
+      await frames(2);
+      expect(overlay.toDataURL() === moving).toBe(false);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test("clicks on the legend show one category, more, and all again", async () => {
     const { model, find, el, pointer, corner } = await show();
     const keys = () => [...el.querySelectorAll<HTMLButtonElement>("button.slw-map-key")];
@@ -293,18 +416,6 @@ describe.skipIf(!inBrowser)("the map", () => {
     }
     el.querySelector<HTMLButtonElement>(".slw-map-state button")!.click();
     await until(() => model.sent.length > before);
-  });
-
-  test("a score for every row, most of them none, is kept as rows and scores", async () => {
-    const count = 20_000;
-    const x = Float32Array.from({ length: count }, (_, row) => Math.sin(row));
-    const data = { ...DATA, x: { kind: "place", data: bytes(x) }, y: { kind: "place", data: bytes(x) } };
-    const { model, find } = await show({ _count: count, _data: data as Embedded, _labels: [] });
-    const scores = new Float32Array(count).fill(Number.NaN);
-    scores[7] = 0.5;
-    model.set("highlight", bytes(scores));
-    expect(model.get("highlight").byteLength).toBe(8);
-    await until(() => find(".slw-map-chip")?.textContent === "1 highlighted");
   });
 
   test("states say what to do: nothing, no layout", async () => {

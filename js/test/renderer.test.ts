@@ -8,7 +8,7 @@ import { inBrowser, until } from "./fake-model";
 const frame = (change: Partial<Frame> = {}): Frame => ({
   x: Float32Array.of(-0.5, 0.5, Number.NaN),
   y: Float32Array.of(0, 0, 0),
-  color: Uint8Array.of(0, 1, 0),
+  color: Uint16Array.of(0, 1, 0),
   level: Uint8Array.of(0, 1, 0),
   order: Uint32Array.of(0, 1, 2),
   palette: [[1, 0, 0], [0, 0, 1]],
@@ -56,15 +56,29 @@ describe.skipIf(!inBrowser)("painters", () => {
       painter.destroy();
     });
 
+    test(`${kind} has a colour for each of hundreds of categories`, async () => {
+      const target = canvas();
+      const painter = kind === "webgl"
+        ? createPainter(target, 3, () => {})!
+        : new CanvasPainter(target);
+      const palette = Array.from({ length: 1000 }, () => [1, 0, 0] as const);
+      painter.paint(frame({
+        color: Uint16Array.of(999 - 256, 999, 0),
+        palette: [...palette.slice(1), [0, 0, 1] as const],
+      }));
+      await until(() => reddish(pixel(target, 75, 50)) && bluish(pixel(target, 125, 50)));
+      painter.destroy();
+    });
+
     test(`${kind} draws later rows of the order on top`, async () => {
       const target = canvas();
       const painter = kind === "webgl"
         ? createPainter(target, 3, () => {})!
         : new CanvasPainter(target);
       const x = Float32Array.of(0, 0, 0);
-      painter.paint(frame({ x, color: Uint8Array.of(1, 0, 0) }));
+      painter.paint(frame({ x, color: Uint16Array.of(1, 0, 0) }));
       await until(() => reddish(pixel(target, 100, 50)));
-      painter.paint(frame({ x, color: Uint8Array.of(1, 0, 0), order: Uint32Array.of(1, 2, 0) }));
+      painter.paint(frame({ x, color: Uint16Array.of(1, 0, 0), order: Uint32Array.of(1, 2, 0) }));
       await until(() => bluish(pixel(target, 100, 50)));
       painter.destroy();
     });

@@ -124,8 +124,13 @@ def unpack_rows(bits: bytes, count: int) -> npt.NDArray[np.uint32]:
 
 
 def pack_scores(scores: Floats) -> bytes:
-    """Return scores (NaN: none) as the rows that have one, uint32, and then these, float32."""
+    """Return scores (NaN: none) as the rows that have one, uint32, and then these, float32.
+
+    Where that is no shorter than all scores, these: the length tells which it is.
+    """
     rows = np.flatnonzero(~np.isnan(scores)).astype(np.uint32)
+    if 2 * len(rows) >= len(scores):
+        return scores.tobytes()
     return rows.tobytes() + scores[rows].tobytes()
 
 

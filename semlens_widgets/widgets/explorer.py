@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import traitlets
 
-from semlens_widgets.widgets import _answers
+from semlens_widgets.widgets import _answers, _columns
 from semlens_widgets.widgets._base import (
     Handler,
     LensWidget,
@@ -181,7 +181,7 @@ class Explorer(LensWidget):
         self.gallery.refresh()
 
     def _search(self, params: Mapping[str, Any]) -> Reply:
-        """Answer ``{query | like, layer}``: the best neurons, and a score for each row."""
+        """Answer ``{query | like, layer}``: the best neurons, and the map's highlight."""
         like = params.get("like")
         own = None if like is None else _answers.neuron_of(like)
         query: Any = own or " ".join(str(params.get("query") or "").split())
@@ -206,7 +206,7 @@ class Explorer(LensWidget):
             }
             for row in found.to_dict("records")
         ]
-        return {"hits": hits}, [scores.tobytes()]
+        return {"hits": hits}, [_columns.pack_scores(scores)]
 
     _requests: ClassVar[Mapping[str, Handler]] = {"search": _search}
 

@@ -71,7 +71,7 @@ class NeuronMap(LensWidget):
     _css = asset("map.css")
 
     selection = traitlets.Bytes(b"", help="The selected rows of lens.neurons, uint32.")
-    highlight = _buffer(help="A score for every row, float32; NaN: not highlighted.")
+    highlight = _buffer(help="A float32 score per row (NaN: none), or rows and then scores.")
     color_by = traitlets.Unicode("layer", help="The column that gives the colour.").tag(sync=True)
     size_by = traitlets.Unicode(None, allow_none=True, help="A column of numbers.").tag(sync=True)
     opacity_by = traitlets.Unicode(None, allow_none=True, help="A column of numbers.").tag(
@@ -241,6 +241,8 @@ class NeuronMap(LensWidget):
             raise traitlets.TraitError(
                 f"highlight: one float32 for each of the {count} neurons is needed."
             )
+        if value and len(value) == 4 * count:
+            return _columns.pack_scores(np.frombuffer(value, dtype=np.float32))
         return value
 
     @property
@@ -289,8 +291,7 @@ class NeuronMap(LensWidget):
             )
         values = np.full(len(self._table), np.nan, dtype=np.float32)
         values[rows] = ranked["score"].to_numpy(dtype=np.float32)
-        small = len(self._table) <= IN_STATE
-        self.highlight = values.tobytes() if small else _columns.pack_scores(values)
+        self.highlight = _columns.pack_scores(values)
 
     def clear_highlight(self) -> None:
         """Show all neurons alike again."""

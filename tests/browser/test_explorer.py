@@ -126,8 +126,8 @@ def test_search_lists_highlights_and_selects(notebook: Notebook, explorer: Locat
     np.testing.assert_allclose(shown, kernel.value(f"{search}.score.tolist()"), atol=0.0051)
 
     expect(explorer.locator(".slw-map-chip")).to_contain_text("24 highlighted")
-    highlight = "__import__('numpy').frombuffer(explorer.map.highlight, 'float32')"
-    kernel.wait(f"sorted(lens.neurons.index[{highlight} > -9].tolist())", hit_rows(kernel, search))
+    kernel.wait("sorted(explorer.map.highlighted.index.tolist())", hit_rows(kernel, search))
+    kernel.wait("len(explorer.map.highlight)", 8 * 24)
     others = np.setdiff1d(loneliest(places, 60), hit_rows(kernel, search))
 
     def others_dimmed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import traitlets
 
@@ -62,6 +63,23 @@ def test_neurons_like_another_leave_it_out(ask):
     assert ask.widget.lens.asked == [(("layer3", 1), None, 25)]
     assert [hit["neuron"] for hit in result["hits"]] == [0, 0]
     assert np.isnan(np.frombuffer(scores, np.float32)).tolist() == [False, True, False]
+
+
+def test_a_search_among_many_sends_its_hits_alone():
+    lens = Lens()
+    lens.neurons = pd.DataFrame(
+        {"layer": "layer3", "neuron": np.arange(1000), "label": "", "x": 0.0, "y": 0.0}
+    )
+    scores = np.linspace(0, 1, 1000)
+    lens.search = lambda *_args, top, **_: (
+        lens.neurons.assign(score=scores).sort_values("score", ascending=False).head(top)
+    )
+    explorer = Explorer(lens)
+    result, (highlight,) = explorer._search({"query": "stripes"})
+    assert len(result["hits"]) == 24
+    assert len(highlight) == 24 * 8
+    explorer.map.set_state({"highlight": memoryview(highlight)})
+    assert explorer.map.highlighted.index.tolist() == [999 - rank for rank in range(24)]
 
 
 def test_a_search_says_what_is_missing(ask):

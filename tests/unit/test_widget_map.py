@@ -259,9 +259,16 @@ def test_highlight_needs_one_score_per_row_or_rows_and_scores(widget):
     assert widget.highlighted.to_dict("records") == [{"layer": "layer4", "neuron": 0, "score": 0.5}]
 
 
-def test_highlights_of_many_neurons_travel_as_rows_and_scores(monkeypatch):
-    monkeypatch.setattr(map_module, "IN_STATE", 5)
+def test_a_highlight_travels_as_rows_and_scores_where_that_is_shorter(monkeypatch):
     widget = NeuronMap(Lens())
+    scores = np.array([np.nan, 0.5, np.nan, np.nan, 0.25, np.nan], dtype=np.float32)
+    widget.highlight = scores.tobytes()
+    assert np.frombuffer(widget.highlight[:8], np.uint32).tolist() == [1, 4]
+    assert widget.highlighted["score"].tolist() == [0.5, 0.25]
+    scores[0] = 0.75  # three of six: rows and scores would be as long as all scores
+    widget.highlight = scores.tobytes()
+    assert floats(widget.highlight) == pytest.approx(scores, nan_ok=True)
+    assert widget.highlighted["score"].tolist() == [0.75, 0.5, 0.25]
     widget.highlight_scores(widget.lens.neurons.assign(score=[5, 3, 4, 1, 0, 2]), top=2)
     assert np.frombuffer(widget.highlight[:8], np.uint32).tolist() == [0, 2]
     assert widget.highlighted["score"].tolist() == [5, 4]
