@@ -8,7 +8,7 @@ import type { Colormap } from "./heatmap";
 import { Lightbox } from "./lightbox";
 import { mount, type Mounted } from "./mount";
 import { traitSignal, type Model, type Neuron, type RenderContext } from "./model";
-import { baseName, neuronName, sameNeuron, short, type Example, type Facts } from "./neuron";
+import { baseName, column, neuronName, sameNeuron, type Example, type Facts } from "./neuron";
 import { Awaited, Failure, NeuronHeading } from "./parts";
 import { Picture, wantsRelevance, type Look } from "./picture";
 import { createPictures, type Pictures } from "./pictures";
@@ -64,12 +64,14 @@ export function describe(example: Example): string {
 interface TileProps extends GalleryProps {
   example: Example;
   top: number;
+  write: (activation: number | null) => string;
   neuron: Neuron;
   focus: { tabIndex: number; "data-place": number };
   open: () => void;
 }
 
-function Tile({ example, top, neuron, focus, open, pictures, look, pointed }: TileProps) {
+function Tile(props: TileProps) {
+  const { example, top, write, neuron, focus, open, pictures, look, pointed } = props;
   const share = top > 0 ? Math.min(1, Math.max(0, (example.activation ?? 0) / top)) : 0;
   const words = describe(example);
   const point = (sample: number | null) => () => (pointed.value = sample);
@@ -78,8 +80,8 @@ function Tile({ example, top, neuron, focus, open, pictures, look, pointed }: Ti
       <button
         type="button"
         {...focus}
-        title={`${words}\nactivation ${short(example.activation, 3)}\n${example.uri}`}
-        aria-label={`${words}, activation ${short(example.activation)}. Open the large view.`}
+        title={`${words}\nactivation ${write(example.activation)}\n${example.uri}`}
+        aria-label={`${words}, activation ${write(example.activation)}. Open the large view.`}
         onClick={open}
         onPointerEnter={point(example.sample)}
         onPointerLeave={point(null)}
@@ -99,7 +101,7 @@ function Tile({ example, top, neuron, focus, open, pictures, look, pointed }: Ti
       </div>
       <div class="slw-tile-caption slw-small">
         <span class="slw-ellipsis slw-muted">{example.class_name || baseName(example.uri)}</span>
-        <span class="slw-number">{short(example.activation)}</span>
+        <span class="slw-number">{write(example.activation)}</span>
       </div>
     </li>
   );
@@ -139,6 +141,7 @@ export function Gallery(props: GalleryProps) {
   const neuron = { layer: facts.layer, neuron: facts.neuron };
   const busy = resource.value.state === "loading" || !sameNeuron(neuron, active.value);
   const top = Math.max(...examples.map(({ activation }) => activation ?? 0), 0);
+  const write = column(examples.map(({ activation }) => activation));
   const wanted = grouping.value === "cluster";
   const found = clusters.resource.value;
   const meanings = found.state === "ready" ? found.value : null;
@@ -188,6 +191,7 @@ export function Gallery(props: GalleryProps) {
               key={example.sample}
               example={example}
               top={top}
+              write={write}
               neuron={neuron}
               focus={focus}
               open={() => setLarge({ of: name, sample: example.sample })}
