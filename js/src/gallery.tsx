@@ -2,24 +2,24 @@
 import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import { arrange, type Grouping, type Sorting } from "./arrange";
-import { followNeuron, followVisibility, type Detail } from "./detail";
+import { followNeuron, type Detail } from "./detail";
 import { Controls, type Size } from "./gallery-controls";
 import type { Colormap } from "./heatmap";
 import { Lightbox } from "./lightbox";
 import { mount, type Mounted } from "./mount";
-import { traitSignal, type Model, type Neuron, type RenderContext } from "./model";
+import type { Model, Neuron, RenderContext } from "./model";
 import { baseName, column, neuronName, sameNeuron, type Example, type Facts } from "./neuron";
+import { startPanel, type PanelTraits } from "./panel";
 import { Awaited, Failure, NeuronHeading } from "./parts";
 import { Picture, wantsRelevance, type Look } from "./picture";
-import { createPictures, type Pictures } from "./pictures";
+import type { Pictures } from "./pictures";
 import { Strip, type Histogram } from "./strip";
 import { Tiles } from "./tiles";
 import "./panels.css";
 import "./gallery.css";
 
 /** The traits of `widgets/gallery.py`. */
-export interface GalleryTraits {
-  active: Neuron | null;
+export interface GalleryTraits extends PanelTraits {
   overlay: boolean;
   crop: boolean;
   outline: boolean;
@@ -30,7 +30,6 @@ export interface GalleryTraits {
   sort_by: Sorting;
   group_by: Grouping;
   _originals: boolean;
-  _revision: number;
 }
 
 export interface GalleryDetail {
@@ -218,25 +217,18 @@ export function Gallery(props: GalleryProps) {
   );
 }
 
-function start({ model, rpc, root, onCleanup }: Mounted & { model: Model<GalleryTraits> }) {
-  const follow = <K extends keyof GalleryTraits>(key: K) => {
-    const [mirror, stop] = traitSignal(model, key);
-    onCleanup(stop);
-    return mirror;
-  };
-  const active = follow("active");
+function start(model: Model<GalleryTraits>, mounted: Mounted): GalleryProps {
+  const panel = startPanel<GalleryTraits, GalleryDetail>(model, mounted, "neuron");
+  const { follow, active, visible, detail, pictures } = panel;
   const grouping = follow("group_by");
-  const [visible, stopVisible] = followVisibility(root);
-  const source = { rpc, active, visible };
-  const detail = followNeuron<GalleryDetail>({
-    ...source, method: "neuron", revision: follow("_revision"),
-  });
   const clusters = followNeuron<number[]>({
-    ...source,
+    rpc: mounted.rpc,
+    active,
     method: "clusters",
     visible: computed(() => visible.value && grouping.value === "cluster"),
     revision: signal(0),
   });
+  mounted.onCleanup(clusters.stop);
   const [overlay, crop, outline] = [follow("overlay"), follow("crop"), follow("outline")];
   const [sideBySide, colormap] = [follow("side_by_side"), follow("colormap")];
   const threshold = follow("threshold");
@@ -248,10 +240,6 @@ function start({ model, rpc, root, onCleanup }: Mounted & { model: Model<Gallery
     colormap: colormap.value,
     threshold: threshold.value,
   }));
-  const pictures = createPictures(rpc);
-  for (const stop of [stopVisible, detail.stop, clusters.stop, () => pictures.dispose()]) {
-    onCleanup(stop);
-  }
   return {
     model, detail, clusters, pictures, active, look, grouping,
     opacity: follow("opacity"), sorting: follow("sort_by"), originals: follow("_originals"),
@@ -261,5 +249,5 @@ function start({ model, rpc, root, onCleanup }: Mounted & { model: Model<Gallery
 
 export const render = (context: RenderContext<GalleryTraits>) =>
   mount(context, "slw-gallery", (mounted) => (
-    <Gallery {...start({ ...mounted, model: context.model })} />
+    <Gallery {...start(context.model, mounted)} />
   ));
