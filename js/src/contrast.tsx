@@ -64,7 +64,7 @@ const MEASURES = [["score", "score"], ["lead", "lead"]] as const;
 function Settings({ model, method, gamma, centred, templates }: ContrastProps) {
   const about = METHODS.find(([name]) => name === method.value);
   return (
-    <div class="slw-controls" role="toolbar" aria-label="How labels are scored" title={about?.[2]}>
+    <div class="slw-controls slw-scoring" role="toolbar" aria-label="How labels are scored" title={about?.[2]}>
       <Segments
         label="Scorer"
         options={METHODS.map(([name, text]) => [name, text] as const)}
@@ -236,33 +236,35 @@ export function Contrast(props: ContrastProps) {
   const rival = (focused === names[0] ? names[1] : names[0]) ?? null;
   const parts = here ? contributionsOf(scoring.parts.value, focused, rival, measure) : null;
   return (
-    <div class="slw-panel">
+    <div class="slw-panel slw-contrast-panel">
       <NeuronHeading facts={shown.facts} busy={busy} />
       {failed && <Failure error={failed} retry={detail.reload} />}
       <Labels {...props} facts={shown.facts} focused={focused} />
-      {pictureFailure && (
-        <Failure error={pictureFailure} retry={() => pictures.thumbnails.retry()} />
-      )}
-      {focused !== null && (
-        <Why
-          focused={focused}
-          rival={rival}
-          parts={parts}
-          method={method.value}
+      <div class="slw-evidence">
+        {pictureFailure && (
+          <Failure error={pictureFailure} retry={() => pictures.thumbnails.retry()} />
+        )}
+        {focused !== null && (
+          <Why
+            focused={focused}
+            rival={rival}
+            parts={parts}
+            method={method.value}
+            excluded={out}
+            measure={measure}
+            onMeasure={setMeasure}
+          />
+        )}
+        <Pairs
+          pairs={shown.pairs}
+          pictures={pictures}
+          busy={busy}
           excluded={out}
-          measure={measure}
-          onMeasure={setMeasure}
+          toggle={toggle}
+          takeAll={() => exclude([])}
+          parts={parts}
         />
-      )}
-      <Pairs
-        pairs={shown.pairs}
-        pictures={pictures}
-        busy={busy}
-        excluded={out}
-        toggle={toggle}
-        takeAll={() => exclude([])}
-        parts={parts}
-      />
+      </div>
     </div>
   );
 }
