@@ -198,7 +198,7 @@ class SemanticLens(Labelling, Relevances):
         return self._plan
 
     def _forget(self) -> None:
-        for name in ("_read", "_labels", "_words", "vocabulary"):
+        for name in ("_read", "_labels", "_words", "vocabulary", "labelled_by"):
             self.__dict__.pop(name, None)
 
     # -- looking ---------------------------------------------------------------------------------
