@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -237,6 +237,12 @@ class Labelling:
         with _LOCK:
             self._labels = labels
             self.vocabulary = names
+            self.labelled_by = {
+                "method": method,
+                "gamma": float(gamma),
+                "centred": centred,
+                "templates": tuple(templates or CSP_TEMPLATES),
+            }
             self._keep_labels()
         return labels.copy()
 
@@ -265,8 +271,16 @@ class Labelling:
             return ()
         return tuple(self.store.frame("vocabulary")["candidate"])
 
+    @cached_property
+    def labelled_by(self) -> dict[str, Any]:
+        """How :meth:`label` last scored: method, gamma, centred, templates; empty before."""
+        if not self.store.has("scorer"):
+            return {}
+        settings: dict[str, Any] = self.store.read("scorer").to_pylist()[0]
+        return settings | {"templates": tuple(settings["templates"])}
+
     def _keep_labels(self) -> None:
         if self.store.read_only:
             return
         with self.store.writing():
-            stages.write_labels(self.store, self._labels, self.vocabulary)
+            stages.write_labels(self.store, self._labels, self.vocabulary, self.labelled_by)

@@ -198,7 +198,7 @@ class SemanticLens(Labelling, Relevances):
         return self._plan
 
     def _forget(self) -> None:
-        for name in ("_read", "_labels", "_words", "vocabulary"):
+        for name in ("_read", "_labels", "_words", "vocabulary", "labelled_by"):
             self.__dict__.pop(name, None)
 
     # -- looking ---------------------------------------------------------------------------------
@@ -290,7 +290,7 @@ class SemanticLens(Labelling, Relevances):
         return jpeg(self.images.load(sample), side)
 
     def thumbnail(self, sample: int) -> bytes:
-        """JPEG of an image that is an example of some neuron, 160 pixels at most."""
+        """JPEG of an image that is an example of some neuron, 256 pixels at most."""
         return self._read.thumbnails([sample])[0]
 
     def thumbnails(self, samples: Sequence[int]) -> list[bytes]:

@@ -1,7 +1,7 @@
 // Label scores as sorted bars; the best one is set off, with its lead over the runner-up.
 import { useState } from "preact/hooks";
 import { Icon } from "./icons";
-import { short } from "./neuron";
+import { column } from "./neuron";
 import type { Score } from "./scoring";
 
 interface BarsProps {
@@ -36,9 +36,10 @@ interface BarProps extends Omit<BarsProps, "bars" | "pending"> {
   runnerUp: number | null;
   best: boolean;
   place: (score: number) => number;
+  write: (score: number | null) => string;
 }
 
-function Bar({ score: [candidate, score], runnerUp, best, place, ...props }: BarProps) {
+function Bar({ score: [candidate, score], runnerUp, best, place, write, ...props }: BarProps) {
   const { current, accepting, accept, remove, focused, point, pinned, pin } = props;
   const [zero, end] = [place(0), place(score ?? 0)];
   const span = (from: number, to: number) => ({
@@ -69,7 +70,7 @@ function Bar({ score: [candidate, score], runnerUp, best, place, ...props }: Bar
         )}
         {zero > 0 && <i class="slw-score-zero" style={{ left: `${zero}%` }} />}
       </span>
-      <span class="slw-number">{short(score, 3)}</span>
+      <span class="slw-number">{write(score)}</span>
       <span class="slw-score-acts">
         {isLabel ? (
           <span class="slw-score-label" title="The neuron carries this label">
@@ -99,7 +100,7 @@ function Bar({ score: [candidate, score], runnerUp, best, place, ...props }: Bar
         </button>
       </span>
       {lead !== null && (
-        <span class="slw-score-gap slw-small slw-muted">+{short(lead, 3)} over the runner-up</span>
+        <span class="slw-score-gap slw-small slw-muted">+{write(lead)} over the runner-up</span>
       )}
     </li>
   );
@@ -108,7 +109,9 @@ function Bar({ score: [candidate, score], runnerUp, best, place, ...props }: Bar
 export function Bars({ bars, pending, ...props }: BarsProps) {
   const [all, setAll] = useState(false);
   const shown = all ? bars : bars.slice(0, FOLDED);
-  const place = barScale(bars.map(([, score]) => score));
+  const scores = bars.map(([, score]) => score);
+  const place = barScale(scores);
+  const write = column(scores, 3);
   const leave = ({ currentTarget, relatedTarget }: FocusEvent) => {
     if (!(currentTarget as Element).contains(relatedTarget as Element | null)) props.point(null);
   };
@@ -123,6 +126,7 @@ export function Bars({ bars, pending, ...props }: BarsProps) {
             runnerUp={bars[1]?.[1] ?? null}
             best={index === 0 && score[1] !== null}
             place={place}
+            write={write}
           />
         ))}
       </ol>

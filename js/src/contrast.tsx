@@ -4,13 +4,14 @@ import { computed, signal, type ReadonlySignal, type Signal } from "@preact/sign
 import { useState } from "preact/hooks";
 import { Bars } from "./bars";
 import { AddCandidate } from "./candidates";
-import { followNeuron, followVisibility, type Detail } from "./detail";
+import type { Detail } from "./detail";
 import { mount, type Mounted } from "./mount";
-import { setTraitSoon, traitSignal, type Model, type Neuron, type RenderContext } from "./model";
+import { setTraitSoon, type Model, type Neuron, type RenderContext } from "./model";
 import { neuronName, sameNeuron, type Facts } from "./neuron";
 import { Pairs, type Pair } from "./pairs";
+import { startPanel, type PanelTraits } from "./panel";
 import { Awaited, Choice, Failure, NeuronHeading, Segments, Slider, Toggle } from "./parts";
-import { createPictures, type Pictures } from "./pictures";
+import type { Pictures } from "./pictures";
 import { asError } from "./resources";
 import type { Rpc } from "./rpc";
 import { followScores, METHODS, type Method, type Score, type Scoring, type Templates } from "./scoring";
@@ -19,8 +20,7 @@ import "./panels.css";
 import "./contrast.css";
 
 /** The traits of `widgets/contrast.py`. */
-export interface ContrastTraits {
-  active: Neuron | null;
+export interface ContrastTraits extends PanelTraits {
   candidates: string[];
   method: Method;
   gamma: number;
@@ -31,7 +31,6 @@ export interface ContrastTraits {
   /** As the kernel last gave them. */
   scores: Score[];
   accepted: (Neuron & { label: string; score: number | null }) | null;
-  _revision: number;
 }
 
 export interface ContrastDetail {
@@ -65,7 +64,7 @@ const MEASURES = [["score", "score"], ["lead", "lead"]] as const;
 function Settings({ model, method, gamma, centred, templates }: ContrastProps) {
   const about = METHODS.find(([name]) => name === method.value);
   return (
-    <div class="slw-controls" role="toolbar" aria-label="How labels are scored" title={about?.[2]}>
+    <div class="slw-controls slw-scoring" role="toolbar" aria-label="How labels are scored" title={about?.[2]}>
       <Segments
         label="Scorer"
         options={METHODS.map(([name, text]) => [name, text] as const)}
@@ -237,51 +236,49 @@ export function Contrast(props: ContrastProps) {
   const rival = (focused === names[0] ? names[1] : names[0]) ?? null;
   const parts = here ? contributionsOf(scoring.parts.value, focused, rival, measure) : null;
   return (
-    <div class="slw-panel">
+    <div class="slw-panel slw-contrast-panel">
       <NeuronHeading facts={shown.facts} busy={busy} />
       {failed && <Failure error={failed} retry={detail.reload} />}
       <Labels {...props} facts={shown.facts} focused={focused} />
-      {pictureFailure && (
-        <Failure error={pictureFailure} retry={() => pictures.thumbnails.retry()} />
-      )}
-      {focused !== null && (
-        <Why
-          focused={focused}
-          rival={rival}
-          parts={parts}
-          method={method.value}
+      <div class="slw-evidence">
+        {pictureFailure && (
+          <Failure error={pictureFailure} retry={() => pictures.thumbnails.retry()} />
+        )}
+        {focused !== null && (
+          <Why
+            focused={focused}
+            rival={rival}
+            parts={parts}
+            method={method.value}
+            excluded={out}
+            measure={measure}
+            onMeasure={setMeasure}
+          />
+        )}
+        <Pairs
+          pairs={shown.pairs}
+          pictures={pictures}
+          busy={busy}
           excluded={out}
-          measure={measure}
-          onMeasure={setMeasure}
+          toggle={toggle}
+          takeAll={() => exclude([])}
+          parts={parts}
         />
-      )}
-      <Pairs
-        pairs={shown.pairs}
-        pictures={pictures}
-        busy={busy}
-        excluded={out}
-        toggle={toggle}
-        takeAll={() => exclude([])}
-        parts={parts}
-      />
+      </div>
     </div>
   );
 }
 
-function start({ model, rpc, root, onCleanup }: Mounted & { model: Model<ContrastTraits> }) {
-  const follow = <K extends keyof ContrastTraits>(key: K) => {
-    const [mirror, stop] = traitSignal(model, key);
-    onCleanup(stop);
-    return mirror;
-  };
-  const active = follow("active");
+function start(model: Model<ContrastTraits>, mounted: Mounted): ContrastProps {
+  const { rpc, onCleanup } = mounted;
+  const panel = startPanel<ContrastTraits, ContrastDetail>(model, mounted, "pairs");
+  const { follow, active, visible, detail, pictures } = panel;
   const [candidates, method, gamma, centred, templates, given] = [
     follow("candidates"), follow("method"), follow("gamma"), follow("centred"),
     follow("templates"), follow("_excluded"),
   ] as const;
   const excluded = computed(() =>
     given.value && sameNeuron(given.value, active.value) ? given.value.ranks : []);
-  const [visible, stopVisible] = followVisibility(root);
   const settings = computed(() => ({
     neuron: active.value,
     candidates: candidates.value,
@@ -292,12 +289,7 @@ function start({ model, rpc, root, onCleanup }: Mounted & { model: Model<Contras
     exclude: excluded.value,
   }));
   const scoring = followScores(rpc, settings, visible, model.get("scores"));
-  const source = { rpc, method: "pairs", active, visible, revision: follow("_revision") };
-  const detail = followNeuron<ContrastDetail>(source);
-  const pictures = createPictures(rpc);
-  for (const stop of [stopVisible, scoring.stop, detail.stop, () => pictures.dispose()]) {
-    onCleanup(stop);
-  }
+  onCleanup(scoring.stop);
   return {
     model, rpc, detail, pictures, scoring, active, candidates, method, gamma, centred, templates,
     excluded, message: signal(""), pointed: signal<string | null>(null),
@@ -307,5 +299,5 @@ function start({ model, rpc, root, onCleanup }: Mounted & { model: Model<Contras
 
 export const render = (context: RenderContext<ContrastTraits>) =>
   mount(context, "slw-contrast", (mounted) => (
-    <Contrast {...start({ ...mounted, model: context.model })} />
+    <Contrast {...start(context.model, mounted)} />
   ));

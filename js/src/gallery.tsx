@@ -2,24 +2,24 @@
 import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import { arrange, type Grouping, type Sorting } from "./arrange";
-import { followNeuron, followVisibility, type Detail } from "./detail";
+import { followNeuron, type Detail } from "./detail";
 import { Controls, type Size } from "./gallery-controls";
 import type { Colormap } from "./heatmap";
 import { Lightbox } from "./lightbox";
 import { mount, type Mounted } from "./mount";
-import { traitSignal, type Model, type Neuron, type RenderContext } from "./model";
-import { baseName, neuronName, sameNeuron, short, type Example, type Facts } from "./neuron";
+import type { Model, Neuron, RenderContext } from "./model";
+import { baseName, column, neuronName, sameNeuron, type Example, type Facts } from "./neuron";
+import { startPanel, type PanelTraits } from "./panel";
 import { Awaited, Failure, NeuronHeading } from "./parts";
 import { Picture, wantsRelevance, type Look } from "./picture";
-import { createPictures, type Pictures } from "./pictures";
+import type { Pictures } from "./pictures";
 import { Strip, type Histogram } from "./strip";
 import { Tiles } from "./tiles";
 import "./panels.css";
 import "./gallery.css";
 
 /** The traits of `widgets/gallery.py`. */
-export interface GalleryTraits {
-  active: Neuron | null;
+export interface GalleryTraits extends PanelTraits {
   overlay: boolean;
   crop: boolean;
   outline: boolean;
@@ -30,7 +30,6 @@ export interface GalleryTraits {
   sort_by: Sorting;
   group_by: Grouping;
   _originals: boolean;
-  _revision: number;
 }
 
 export interface GalleryDetail {
@@ -64,12 +63,14 @@ export function describe(example: Example): string {
 interface TileProps extends GalleryProps {
   example: Example;
   top: number;
+  write: (activation: number | null) => string;
   neuron: Neuron;
   focus: { tabIndex: number; "data-place": number };
   open: () => void;
 }
 
-function Tile({ example, top, neuron, focus, open, pictures, look, pointed }: TileProps) {
+function Tile(props: TileProps) {
+  const { example, top, write, neuron, focus, open, pictures, look, pointed } = props;
   const share = top > 0 ? Math.min(1, Math.max(0, (example.activation ?? 0) / top)) : 0;
   const words = describe(example);
   const point = (sample: number | null) => () => (pointed.value = sample);
@@ -78,8 +79,8 @@ function Tile({ example, top, neuron, focus, open, pictures, look, pointed }: Ti
       <button
         type="button"
         {...focus}
-        title={`${words}\nactivation ${short(example.activation, 3)}\n${example.uri}`}
-        aria-label={`${words}, activation ${short(example.activation)}. Open the large view.`}
+        title={`${words}\nactivation ${write(example.activation)}\n${example.uri}`}
+        aria-label={`${words}, activation ${write(example.activation)}. Open the large view.`}
         onClick={open}
         onPointerEnter={point(example.sample)}
         onPointerLeave={point(null)}
@@ -99,7 +100,7 @@ function Tile({ example, top, neuron, focus, open, pictures, look, pointed }: Ti
       </div>
       <div class="slw-tile-caption slw-small">
         <span class="slw-ellipsis slw-muted">{example.class_name || baseName(example.uri)}</span>
-        <span class="slw-number">{short(example.activation)}</span>
+        <span class="slw-number">{write(example.activation)}</span>
       </div>
     </li>
   );
@@ -139,6 +140,7 @@ export function Gallery(props: GalleryProps) {
   const neuron = { layer: facts.layer, neuron: facts.neuron };
   const busy = resource.value.state === "loading" || !sameNeuron(neuron, active.value);
   const top = Math.max(...examples.map(({ activation }) => activation ?? 0), 0);
+  const write = column(examples.map(({ activation }) => activation));
   const wanted = grouping.value === "cluster";
   const found = clusters.resource.value;
   const meanings = found.state === "ready" ? found.value : null;
@@ -188,6 +190,7 @@ export function Gallery(props: GalleryProps) {
               key={example.sample}
               example={example}
               top={top}
+              write={write}
               neuron={neuron}
               focus={focus}
               open={() => setLarge({ of: name, sample: example.sample })}
@@ -214,25 +217,18 @@ export function Gallery(props: GalleryProps) {
   );
 }
 
-function start({ model, rpc, root, onCleanup }: Mounted & { model: Model<GalleryTraits> }) {
-  const follow = <K extends keyof GalleryTraits>(key: K) => {
-    const [mirror, stop] = traitSignal(model, key);
-    onCleanup(stop);
-    return mirror;
-  };
-  const active = follow("active");
+function start(model: Model<GalleryTraits>, mounted: Mounted): GalleryProps {
+  const panel = startPanel<GalleryTraits, GalleryDetail>(model, mounted, "neuron");
+  const { follow, active, visible, detail, pictures } = panel;
   const grouping = follow("group_by");
-  const [visible, stopVisible] = followVisibility(root);
-  const source = { rpc, active, visible };
-  const detail = followNeuron<GalleryDetail>({
-    ...source, method: "neuron", revision: follow("_revision"),
-  });
   const clusters = followNeuron<number[]>({
-    ...source,
+    rpc: mounted.rpc,
+    active,
     method: "clusters",
     visible: computed(() => visible.value && grouping.value === "cluster"),
     revision: signal(0),
   });
+  mounted.onCleanup(clusters.stop);
   const [overlay, crop, outline] = [follow("overlay"), follow("crop"), follow("outline")];
   const [sideBySide, colormap] = [follow("side_by_side"), follow("colormap")];
   const threshold = follow("threshold");
@@ -244,10 +240,6 @@ function start({ model, rpc, root, onCleanup }: Mounted & { model: Model<Gallery
     colormap: colormap.value,
     threshold: threshold.value,
   }));
-  const pictures = createPictures(rpc);
-  for (const stop of [stopVisible, detail.stop, clusters.stop, () => pictures.dispose()]) {
-    onCleanup(stop);
-  }
   return {
     model, detail, clusters, pictures, active, look, grouping,
     opacity: follow("opacity"), sorting: follow("sort_by"), originals: follow("_originals"),
@@ -257,5 +249,5 @@ function start({ model, rpc, root, onCleanup }: Mounted & { model: Model<Gallery
 
 export const render = (context: RenderContext<GalleryTraits>) =>
   mount(context, "slw-gallery", (mounted) => (
-    <Gallery {...start({ ...mounted, model: context.model })} />
+    <Gallery {...start(context.model, mounted)} />
   ));

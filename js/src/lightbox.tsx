@@ -21,7 +21,7 @@ interface LightboxProps {
 }
 
 const RESOLUTION = {
-  none: "thumbnail, 160 pixels: the images are not at hand",
+  none: "thumbnail: the images are not at hand",
   idle: "thumbnail",
   loading: "thumbnail, the whole image is loading",
   ready: "in its own resolution",

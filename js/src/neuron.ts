@@ -43,5 +43,27 @@ export function short(value: number | null | undefined, digits = 2): string {
   return text.replace("-", "−");
 }
 
+/**
+ * How to write the numbers of one column: all with as many decimals, by the largest of them, so
+ * that the eye can compare.
+ */
+export function column(
+  values: readonly (number | null)[],
+  digits = 2,
+): (value: number | null | undefined) => string {
+  const size = values.reduce<number>((most, value) => Math.max(most, Math.abs(value ?? 0)), 0);
+  const decimals = size >= 1000 ? 0
+    : size >= 100 ? Math.min(digits, 1)
+    : size > 0 && size < 10 ** (1 - digits) ? Math.ceil(-Math.log10(size)) + 1
+    : digits;
+  const powers = size >= 1e5 || decimals > 6;
+  return (value) => {
+    if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+    if (powers) return value === 0 ? "0" : value.toExponential(1).replaceAll("-", "−");
+    const text = value.toFixed(decimals);
+    return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
+  };
+}
+
 /** The last part of a file name, for places too small for the whole. */
 export const baseName = (uri: string): string => uri.split(/[\\/]/).pop() || uri;

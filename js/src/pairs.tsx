@@ -1,7 +1,7 @@
 // Concept examples above look-alikes that activate the neuron less than average.
 import { useState } from "preact/hooks";
 import { Icon } from "./icons";
-import { baseName, short, type Example, type Shown } from "./neuron";
+import { baseName, column, type Example, type Shown } from "./neuron";
 import { Picture } from "./picture";
 import type { Pictures } from "./pictures";
 
@@ -17,11 +17,12 @@ interface HalfProps {
   shown: Shown;
   role: string;
   share: number;
+  activation: string;
   quiet?: boolean;
   pictures: Pictures;
 }
 
-function Half({ shown, role, share, quiet = false, pictures }: HalfProps) {
+function Half({ shown, role, share, activation, quiet = false, pictures }: HalfProps) {
   const name = shown.class_name || baseName(shown.uri);
   const words = `${role}: ${name}`;
   return (
@@ -29,7 +30,7 @@ function Half({ shown, role, share, quiet = false, pictures }: HalfProps) {
       <Picture pictures={pictures} sample={shown.sample} alt={words} />
       <figcaption class="slw-pair-caption slw-small">
         <span class="slw-ellipsis slw-muted">{name}</span>
-        <span class="slw-number">{short(shown.activation)}</span>
+        <span class="slw-number">{activation}</span>
       </figcaption>
       <div class={quiet ? "slw-bar slw-bar-quiet" : "slw-bar"} aria-hidden="true">
         <i style={{ width: `${share * 100}%` }} />
@@ -39,7 +40,7 @@ function Half({ shown, role, share, quiet = false, pictures }: HalfProps) {
 }
 
 /** A bar from the middle: to the right what speaks for the label, to the left what speaks against. */
-function Part({ value, most }: { value: number; most: number }) {
+function Part({ value, most, text }: { value: number; most: number; text: string }) {
   const width = most > 0 ? (Math.abs(value) / most) * 50 : 0;
   return (
     <div class="slw-part slw-small">
@@ -49,7 +50,7 @@ function Part({ value, most }: { value: number; most: number }) {
           style={{ left: `${value < 0 ? 50 - width : 50}%`, width: `${width}%` }}
         />
       </span>
-      <span class="slw-number">{value > 0 ? `+${short(value, 3)}` : short(value, 3)}</span>
+      <span class="slw-number">{value > 0 ? `+${text}` : text}</span>
     </div>
   );
 }
@@ -78,6 +79,9 @@ export function Pairs(props: PairsProps) {
     top > 0 ? Math.min(1, Math.max(0, (value ?? 0) / top)) : 0;
   const most = parts ? Math.max(...parts.map(Math.abs), 0) : 0;
   const shown = all ? pairs : pairs.slice(0, FOLDED);
+  const activation = column(pairs.map((pair) => pair.activation));
+  const similarity = column(pairs.map((pair) => pair.similarity));
+  const added = column(parts ?? [], 3);
   return (
     <section class="slw-pairs" aria-label="Examples and their contrasts" aria-busy={busy}>
       <div class="slw-pairs-head">
@@ -121,17 +125,19 @@ export function Pairs(props: PairsProps) {
                 shown={pair}
                 role={`Example ${rank + 1}`}
                 share={share(pair.activation)}
+                activation={activation(pair.activation)}
                 pictures={pictures}
               />
               <div class="slw-pair-link slw-small" title="Cosine similarity of the two images">
                 <span class="slw-hidden">Similarity </span>
-                {contrast ? `≈ ${short(pair.similarity)}` : "–"}
+                {contrast ? `≈ ${similarity(pair.similarity)}` : "–"}
               </div>
               {contrast ? (
                 <Half
                   shown={contrast}
                   role="Contrast"
                   share={share(contrast.activation)}
+                  activation={activation(contrast.activation)}
                   quiet
                   pictures={pictures}
                 />
@@ -145,7 +151,7 @@ export function Pairs(props: PairsProps) {
               {out ? (
                 <div class="slw-part slw-small slw-muted">left out</div>
               ) : (
-                part !== undefined && <Part value={part} most={most} />
+                part !== undefined && <Part value={part} most={most} text={added(part)} />
               )}
             </li>
           );

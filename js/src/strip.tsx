@@ -1,6 +1,6 @@
 // How active the neuron is over all images, and where the examples lie.
 import type { ReadonlySignal } from "@preact/signals";
-import { short, type Shown } from "./neuron";
+import { column, type Shown } from "./neuron";
 
 export interface Histogram {
   counts: number[];
@@ -24,8 +24,9 @@ export function Strip({ histogram: { counts, low, high }, examples, pointed }: S
   const place = (value: number) => Math.min(100, Math.max(0, ((value - low) / extent) * 100));
   const known = examples.filter(({ activation }) => activation !== null);
   const least = Math.min(...known.map(({ activation }) => activation!));
-  const words = `Activation over ${total.toLocaleString("en")} images, from ${short(low)} to ` +
-    `${short(high)}; the ${known.length} examples lie from ${short(least)}.`;
+  const write = column([low, high]);
+  const words = `Activation over ${total.toLocaleString("en")} images, from ${write(low)} to ` +
+    `${write(high)}; the ${known.length} examples lie from ${write(least)}.`;
   return (
     <figure class="slw-strip" role="img" aria-label={words} title={words}>
       <div class="slw-strip-plot" aria-hidden="true">
@@ -43,9 +44,12 @@ export function Strip({ histogram: { counts, low, high }, examples, pointed }: S
         ))}
       </div>
       <figcaption class="slw-small slw-muted" aria-hidden="true">
-        <span>{short(low)}</span>
-        <span>activation over {total.toLocaleString("en")} images, examples marked</span>
-        <span>{short(high)}</span>
+        <span>{write(low)}</span>
+        <span>
+          activation over {total.toLocaleString("en")} images
+          <span class="slw-strip-more">, examples marked</span>
+        </span>
+        <span>{write(high)}</span>
       </figcaption>
     </figure>
   );

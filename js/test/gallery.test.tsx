@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { arrange } from "../src/arrange";
 import { render, type GalleryTraits } from "../src/gallery";
-import { short } from "../src/neuron";
+import { column, short } from "../src/neuron";
 import { FakeModel, inBrowser, until, type Request } from "./fake-model";
 import { endViews, EVIL, facts, jpeg, show, thumbnails } from "./panel-world";
 
@@ -188,6 +188,16 @@ test("numbers are short", () => {
   expect(shown).toEqual(["1.23", "1e−4", "−2.00", "12345", "–", "–", "0.00"]);
 });
 
+test("the numbers of a column have as many decimals, by the largest", () => {
+  const written = (values: (number | null)[], digits: number) =>
+    values.map(column(values, digits));
+  expect(written([0.1234, 0.12, -0.0004, null], 3)).toEqual(["0.123", "0.120", "0.000", "–"]);
+  expect(written([0.0042, -0.0004], 3)).toEqual(["0.0042", "−0.0004"]);
+  expect(written([250, 3.14159, 0], 2)).toEqual(["250.0", "3.1", "0.0"]);
+  expect(written([12345, 7.7], 2)).toEqual(["12345", "8"]);
+  expect(written([2e-9, 0], 2)).toEqual(["2.0e−9", "0"]);
+});
+
 describe.runIf(inBrowser)("many tiles", () => {
   const many = (count: number) => (request: Request) => {
     if (request.method !== "neuron") return answer(request);
@@ -209,7 +219,7 @@ describe.runIf(inBrowser)("many tiles", () => {
     const frame = find(".slw-groups-framed")!;
     const whole = frame.scrollHeight;
     frame.scrollTop = whole;
-    await until(() => all(".slw-tile-caption .slw-number").some((one) => one.textContent === "1.00"));
+    await until(() => all(".slw-tile-caption .slw-number").some((one) => one.textContent === "1"));
     expect(all(".slw-tile").length).toBeLessThan(350);
     expect(Math.abs(frame.scrollHeight - whole)).toBeLessThan(40);
   });

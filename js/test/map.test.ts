@@ -384,7 +384,7 @@ describe.skipIf(!inBrowser)("the map", () => {
     const link = await until(() => saved as HTMLAnchorElement | null);
     expect(link.download).toBe("neuron-map.png");
     const image = await createImageBitmap(await (await fetch(link.href)).blob());
-    expect(image.width).toBe(Math.floor(800 * devicePixelRatio) - 2 * devicePixelRatio);
+    expect(image.width).toBe(Math.floor(find(".slw-map-stage")!.clientWidth * devicePixelRatio));
     expect(image.height).toBeGreaterThan(400 * devicePixelRatio);
   });
 

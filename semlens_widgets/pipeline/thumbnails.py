@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from semlens_widgets.images import ImageDataset
     from semlens_widgets.store import AnalysisStore
 
-SIDE = 160
+SIDE = 256  # sharp in tiles of 128 CSS pixels on screens with two pixels for each
 _ROWS_PER_COMMIT = 1024
 
 

@@ -53,6 +53,15 @@ def distinct(candidates: Iterable[Any]) -> tuple[list[str], list[str]]:
     return list(kept.values()), repeated
 
 
+def _as_labelled(lens: SemanticLens) -> dict[str, Any]:
+    """Return the settings that gave the labels: the panel's first scores are theirs."""
+    settings = dict(getattr(lens, "labelled_by", {}))
+    templates = settings.pop("templates", None)
+    # The panel has no others; with those its own stay.
+    known = [name for name, sentences in TEMPLATES.items() if sentences == templates]
+    return settings | ({"templates": known[0]} if known else {})
+
+
 def _pairs(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
     layer, neuron = _answers.neuron_of(params)
     facts = _answers.facts(widget.lens.neurons, layer, neuron)
@@ -70,6 +79,8 @@ def _pairs(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
 
 class ContrastPanel(LensWidget):
     """Compare what activates a neuron with what does not, and try labels on it.
+
+    It starts with the scorer and the settings that ``lens.label`` last used.
 
     Parameters
     ----------
@@ -131,6 +142,7 @@ class ContrastPanel(LensWidget):
     ) -> None:
         self._fresh: list[list[Any]] | None = None
         excluded = options.pop("excluded", None)
+        options = _as_labelled(lens) | options
         super().__init__(lens, **_answers.with_active(options, layer, neuron))
         if excluded is not None:
             self.excluded = excluded

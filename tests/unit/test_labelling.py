@@ -90,7 +90,7 @@ def test_the_histogram_counts_every_readable_image(colour_lens):
 def test_originals_are_whole_and_need_the_images(colour_lens, tmp_path):
     big = [Image.new("RGB", (400, 300), (i, 90, 200)) for i in range(8)]
     lens = colour_lens(images=slw.ImageDataset.from_list(big)).run()
-    assert Image.open(io.BytesIO(lens.thumbnail(0))).size == (160, 120)
+    assert Image.open(io.BytesIO(lens.thumbnail(0))).size == (256, 192)
     assert Image.open(io.BytesIO(lens.original(0))).size == (400, 300)
     assert Image.open(io.BytesIO(lens.original(0, side=200))).size == (200, 150)
     with pytest.raises(LensUnavailable, match="images="):

@@ -65,6 +65,18 @@ def test_labels_are_kept_and_a_person_may_overrule_them(colour_lens):
     assert again.vocabulary == ("red", "green", "blue")
 
 
+def test_how_labels_were_scored_is_kept_with_them(colour_lens, tmp_path):
+    lens = colour_lens().run()
+    assert lens.labelled_by == {}
+    settings = {"method": "difference", "gamma": 0.5, "centred": True, "templates": ("a {}", "{}")}
+    lens.label(["red", "green"], **settings)
+    lens.set_label("seen", 1, "grass")
+    assert lens.labelled_by == settings
+    assert slw.open(tmp_path / "analysis").labelled_by == settings
+    lens.label(["red", "green"])
+    assert colour_lens().labelled_by["method"] == "csp"
+
+
 def test_one_neuron_scores_as_it_does_among_all(colour_lens):
     lens = colour_lens().run()
     names = ["red", "green", "blue", "grey"]

@@ -28,6 +28,23 @@ def test_settings_are_checked_with_clear_messages():
     assert (panel.gamma, panel.method) == (0.5, "difference")
 
 
+def test_the_first_settings_are_those_that_gave_the_labels():
+    lens = Lens()
+    lens.labelled_by = {
+        "method": "semanticlens",
+        "gamma": 0.5,
+        "centred": True,
+        "templates": ("{}",),
+    }
+    panel = ContrastPanel(lens, "layer3", 0)
+    found = (panel.method, panel.gamma, panel.centred, panel.templates)
+    assert found == ("semanticlens", 0.5, True, "plain")
+    assert ContrastPanel(lens, "layer3", 0, method="csp", centred=False).gamma == 0.5
+    assert ContrastPanel(lens, "layer3", 0, method="csp", centred=False).method == "csp"
+    lens.labelled_by["templates"] = ("a painting of a {}",)
+    assert ContrastPanel(lens).templates == "csp"
+
+
 def test_blank_candidates_are_refused_and_repeated_ones_kept_once():
     panel = ContrastPanel(Lens())
     with pytest.raises(traitlets.TraitError, match="entry 1 is blank"):
