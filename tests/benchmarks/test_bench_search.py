@@ -68,4 +68,4 @@ def test_text_search(benchmark):
     benchmark.extra_info.update({f"ratio, {name}": round(r, 2) for name, r in ratios.items()})
     benchmark.pedantic(top, rounds=3)
     print(ratios, f"product {1000 * min(seconds(product) for _ in range(9)):.1f} ms")
-    assert ratios["best 50"] <= 2
+    assert max(ratios.values()) <= 2

@@ -89,6 +89,20 @@ def test_rank_is_stable_and_puts_nan_last():
     assert rank(torch.zeros(5_000), top=4).tolist() == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_rank_is_numpys_stable_order(dtype):
+    """Against a lexicographic sort, with every special value and many ties."""
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randint(-40, 40, (2_000,), generator=generator).to(dtype) / 7
+    special = torch.tensor([torch.inf, -torch.inf, 0.0, -0.0, torch.nan, 1e-42, -1e-42])
+    scores[torch.randperm(2_000, generator=generator)[:700]] = special.to(dtype).repeat(100)
+    scores[5] = -scores[4].new_tensor(torch.nan)  # with the sign bit set
+    values = scores.numpy()
+    order = np.lexsort([np.arange(2_000), -np.nan_to_num(values, nan=-np.inf), np.isnan(values)])
+    assert rank(scores).tolist() == order.tolist()
+    assert rank(scores, top=900).tolist() == order[:900].tolist()
+
+
 def test_errors_name_the_argument():
     with pytest.raises(ValueError, match="prompts"):
         query_directions(unit(2, 6))
