@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from playwright.sync_api import Locator
 
     from tests.browser.kernel import Kernel
@@ -47,13 +50,12 @@ def kernel_scores(kernel: Kernel, candidates: list[str], **settings: object) -> 
     return dict(sorted(scores.items(), key=lambda item: -item[1]))
 
 
-def as_shown(score: float) -> str:
-    """Three decimals, fewer where the number is large, as the panel writes them."""
-    text = f"{score:.{1 if abs(score) >= 100 else 3}f}"
-    if 0 < abs(score) < 0.0005:
-        mantissa, exponent = f"{score:.0e}".split("e")
-        text = f"{mantissa}e{int(exponent)}"
-    return text.replace("-", "−")
+def as_shown(scores: Iterable[float]) -> list[str]:
+    """Three decimals for all, or as many as the largest number of the column asks for."""
+    scores = list(scores)
+    size = max(map(abs, scores))
+    decimals = 1 if size >= 100 else 3 if size >= 0.01 else math.ceil(-math.log10(size)) + 1
+    return [f"{round(score, decimals) + 0.0:.{decimals}f}".replace("-", "−") for score in scores]
 
 
 def expect_kernel_scores(
@@ -61,7 +63,7 @@ def expect_kernel_scores(
 ) -> list[str]:
     """Wait until the bars are what the kernel computes, in its order; return them."""
     scores = kernel_scores(kernel, candidates, **settings)
-    texts = [as_shown(score) for score in scores.values()]
+    texts = as_shown(scores.values())
     expect(panel.locator(".slw-score > .slw-number")).to_have_text(texts)
     expect(panel.locator(".slw-score-name")).to_have_text(list(scores))
     return texts
@@ -160,4 +162,4 @@ def test_suggestions_are_the_best_of_the_vocabulary(notebook: Notebook, panel: L
     vocabulary = kernel.value("list(lens.vocabulary)")
     best = list(kernel_scores(kernel, vocabulary).values())[:8]
     shown = panel.locator(".slw-score > .slw-number")
-    expect(shown).to_have_text([as_shown(score) for score in best])
+    expect(shown).to_have_text(as_shown(best))
