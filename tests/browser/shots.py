@@ -19,6 +19,8 @@ from tests.browser.notebook import open_notebook
 from tests.browser.server import NO_BROWSER, REPOSITORY, running_browser, running_lab
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from playwright.sync_api import Locator
 
     from tests.browser.notebook import Notebook
@@ -27,8 +29,9 @@ FOLDER = REPOSITORY / "screenshots"
 README = REPOSITORY / "notebooks/images/explorer.png"
 README_BYTES = 400_000
 QUERY = "watermark"
-WIDTHS = (360, 1400)
-SIZE = (1700, 4000)  # of the page: narrow widgets are tall
+WIDTHS = (300, 360, 900, 1600)
+README_WIDTH = 1400
+SIZE = (1800, 4000)  # of the page: the widest widget beside its prompt; narrow ones are tall
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
@@ -55,11 +58,13 @@ def shoot(notebook: Notebook, widget: Locator, name: str) -> None:
     widget.screenshot(path=FOLDER / f"{name}.png")
 
 
-def shoot_everywhere(notebook: Notebook, widget: Locator, name: str) -> None:
+def shoot_everywhere(
+    notebook: Notebook, widget: Locator, name: str, widths: Sequence[int] = WIDTHS
+) -> None:
     """Take a picture at every width and in every theme."""
     for theme in THEMES:
         notebook.set_theme(theme)
-        for width in WIDTHS:
+        for width in widths:
             notebook.set_width(widget, width)
             shoot(notebook, widget, f"{name}-{theme}-{width}")
 
@@ -118,10 +123,13 @@ def main() -> None:
                 search(notebook, explorer, QUERY)
                 shoot_everywhere(notebook, explorer, "explorer")
                 notebook.set_theme("light")
+                notebook.set_width(explorer, README_WIDTH)
                 notebook.page.mouse.move(0, 0)
+                settle(notebook, explorer)
                 keep_for_readme(explorer.screenshot())
                 explorer.get_by_role("tab", name="Labels and contrast").click()
-                shoot_everywhere(notebook, explorer, "explorer-contrast")
+                # The widest shows both panels at once, and has been taken.
+                shoot_everywhere(notebook, explorer, "explorer-contrast", WIDTHS[:-1])
 
 
 if __name__ == "__main__":

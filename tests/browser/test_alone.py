@@ -28,7 +28,7 @@ DRAWN = {
     "contrast": ".slw-pair img",
     "explorer": ".slw-tile img",
 }
-WIDTHS = (320, 1400)
+WIDTHS = (300, 600, 1600)
 
 
 @pytest.fixture(scope="module")
@@ -39,15 +39,22 @@ def widgets(scene_notebook) -> Iterator[Notebook]:
 
 
 def overflowing(widget: Locator) -> list[str]:
-    """Name the elements that stick out of the widget to the right, unless they scroll there."""
+    """Name the elements that stick out to the right, unless they scroll there.
+
+    Out of their panel less its padding, or of the widget where they are in none.
+    """
     return widget.evaluate(
         """root => {
-            const edge = root.getBoundingClientRect().right + 1;
+            const edgeOf = element => {
+                const panel = element.parentElement.closest('.slw-panel, .slw-map') ?? root;
+                const padding = parseFloat(getComputedStyle(panel).paddingRight);
+                return panel.getBoundingClientRect().right - padding + 1;
+            };
             const scrolls = element => element !== root
                 && (getComputedStyle(element).overflowX !== 'visible'
                     || scrolls(element.parentElement));
             return [...root.querySelectorAll('*')]
-                .filter(element => element.getBoundingClientRect().right > edge
+                .filter(element => element.getBoundingClientRect().right > edgeOf(element)
                     && element.checkVisibility() && !element.closest('.slw-hidden')
                     && !scrolls(element.parentElement))
                 .map(element => `${element.tagName}.${element.className}`);
