@@ -1,6 +1,7 @@
 """Pictures of the widgets on the embedded default, to look at: ``make shots``.
 
-They go to ``screenshots/``; the README's picture goes to ``notebooks/images/explorer.png``.
+They go to ``screenshots/``; the README's picture goes to ``notebooks/images/explorer.png``, and
+those of ``docs/widgets.md`` go to ``docs/images/``.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
 FOLDER = REPOSITORY / "screenshots"
 README = REPOSITORY / "notebooks/images/explorer.png"
-README_BYTES = 400_000
+KEPT_BYTES = 400_000
+#: The pictures of the documentation, and how much of their height it shows.
+DOCS = {"map": ("map-light-900", 1000), "gallery": ("gallery-relevance-light-900", 645),
+        "contrast": ("contrast-light-1600", 1000)}  # fmt: skip
 QUERY = "watermark"
 WIDTHS = (300, 360, 900, 1600)
 README_WIDTH = 1400
@@ -80,14 +84,21 @@ def search(notebook: Notebook, explorer: Locator, query: str) -> None:
     notebook.page.mouse.move(0, 0)
 
 
-def keep_for_readme(picture: bytes) -> None:
-    """Write the README's picture, in as many colours as its size allows."""
-    README.parent.mkdir(parents=True, exist_ok=True)
-    image = Image.open(io.BytesIO(picture)).convert("RGB")
-    image.quantize(256, method=Image.Quantize.FASTOCTREE).save(README, optimize=True)
-    size = README.stat().st_size
-    if size > README_BYTES:
-        raise RuntimeError(f"{README} has {size} bytes; {README_BYTES} are allowed.")
+def keep(picture: Image.Image, path: Path) -> None:
+    """Write a picture of the documentation, in as many colours as its size allows."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    few = picture.convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE)
+    few.save(path, optimize=True)
+    if (size := path.stat().st_size) > KEPT_BYTES:
+        raise RuntimeError(f"{path} has {size} bytes; {KEPT_BYTES} are allowed.")
+
+
+def keep_for_docs() -> None:
+    """Choose the pictures of the documentation among those taken."""
+    for name, (taken, height) in DOCS.items():
+        image = Image.open(FOLDER / f"{taken}.png")
+        part = image.crop((0, 0, image.width, min(height, image.height)))
+        keep(part, REPOSITORY / f"docs/images/{name}.png")
 
 
 def main() -> None:
@@ -126,10 +137,11 @@ def main() -> None:
                 notebook.set_width(explorer, README_WIDTH)
                 notebook.page.mouse.move(0, 0)
                 settle(notebook, explorer)
-                keep_for_readme(explorer.screenshot())
+                keep(Image.open(io.BytesIO(explorer.screenshot())), README)
                 explorer.get_by_role("tab", name="Labels and contrast").click()
                 # The widest shows both panels at once, and has been taken.
                 shoot_everywhere(notebook, explorer, "explorer-contrast", WIDTHS[:-1])
+    keep_for_docs()
 
 
 if __name__ == "__main__":
