@@ -9,7 +9,7 @@ import { mount, type Mounted } from "./mount";
 import { setTraitSoon, traitSignal, type Model, type Neuron, type RenderContext } from "./model";
 import { neuronName, sameNeuron, type Facts } from "./neuron";
 import { Pairs, type Pair } from "./pairs";
-import { Awaited, Choice, Failure, NeuronHeading, Segments, Slider, Toggle } from "./parts";
+import { Awaited, Choice, Failure, Late, NeuronHeading, Segments, Slider, Toggle } from "./parts";
 import { createPictures, type Pictures } from "./pictures";
 import { asError } from "./resources";
 import type { Rpc } from "./rpc";
@@ -200,7 +200,7 @@ function Why({ focused, rival, parts, method, excluded, measure, onMeasure }: Wh
 }
 
 export function Contrast(props: ContrastProps) {
-  const { model, active, detail, pictures, scoring, excluded, pointed, pinned, method } = props;
+  const { model, rpc, active, detail, pictures, scoring, excluded, pointed, pinned, method } = props;
   const [measure, setMeasure] = useState<Measure>("score");
   const { resource, last } = detail;
   if (active.value === null) {
@@ -214,7 +214,7 @@ export function Contrast(props: ContrastProps) {
   }
   if (!shown) {
     return (
-      <Awaited neuron={active.value}>
+      <Awaited neuron={active.value} rpc={rpc}>
         <div class="slw-bars-waiting slw-skeleton" />
         <div class="slw-contrast-waiting slw-skeleton" aria-label="Loading the pairs" />
       </Awaited>
@@ -239,6 +239,7 @@ export function Contrast(props: ContrastProps) {
   return (
     <div class="slw-panel">
       <NeuronHeading facts={shown.facts} busy={busy} />
+      <Late rpc={rpc} />
       {failed && <Failure error={failed} retry={detail.reload} />}
       <Labels {...props} facts={shown.facts} focused={focused} />
       {pictureFailure && (

@@ -9,9 +9,10 @@ import { Lightbox } from "./lightbox";
 import { mount, type Mounted } from "./mount";
 import { traitSignal, type Model, type Neuron, type RenderContext } from "./model";
 import { baseName, neuronName, sameNeuron, short, type Example, type Facts } from "./neuron";
-import { Awaited, Failure, NeuronHeading } from "./parts";
+import { Awaited, Failure, Late, NeuronHeading } from "./parts";
 import { Picture, wantsRelevance, type Look } from "./picture";
 import { createPictures, type Pictures } from "./pictures";
+import type { Rpc } from "./rpc";
 import { Strip, type Histogram } from "./strip";
 import { Tiles } from "./tiles";
 import "./panels.css";
@@ -41,6 +42,7 @@ export interface GalleryDetail {
 
 interface GalleryProps {
   model: Model<GalleryTraits>;
+  rpc: Rpc;
   detail: Detail<GalleryDetail>;
   /** Which of two meanings each example belongs to, by rank; asked for when wanted. */
   clusters: Detail<number[]>;
@@ -105,9 +107,9 @@ function Tile({ example, top, neuron, focus, open, pictures, look, pointed }: Ti
   );
 }
 
-function Waiting({ neuron }: { neuron: Neuron }) {
+function Waiting({ neuron, rpc }: { neuron: Neuron; rpc: Rpc }) {
   return (
-    <Awaited neuron={neuron}>
+    <Awaited neuron={neuron} rpc={rpc}>
       <ol class="slw-tiles" aria-label="Loading the examples">
         {Array.from({ length: 12 }, (_, index) => (
           <li class="slw-tile" key={index}>
@@ -120,7 +122,7 @@ function Waiting({ neuron }: { neuron: Neuron }) {
 }
 
 export function Gallery(props: GalleryProps) {
-  const { detail, clusters, active, pictures, opacity, look, sorting, grouping } = props;
+  const { rpc, detail, clusters, active, pictures, opacity, look, sorting, grouping } = props;
   const [size, setSize] = useState<Size>("medium");
   const [large, setLarge] = useState<{ of: string; sample: number } | null>(null);
   const { resource, last } = detail;
@@ -133,7 +135,7 @@ export function Gallery(props: GalleryProps) {
     const about = <span class="slw-mono">({neuronName(active.value)})</span>;
     return <Failure error={failed} retry={detail.reload}>{about}</Failure>;
   }
-  if (!shown) return <Waiting neuron={active.value} />;
+  if (!shown) return <Waiting neuron={active.value} rpc={rpc} />;
 
   const { facts, examples, histogram } = shown;
   const neuron = { layer: facts.layer, neuron: facts.neuron };
@@ -154,6 +156,7 @@ export function Gallery(props: GalleryProps) {
   return (
     <div class={`slw-panel slw-size-${size}`} style={{ "--slw-heat-opacity": opacity.value }}>
       <NeuronHeading facts={facts} busy={busy} />
+      <Late rpc={rpc} />
       {histogram && <Strip histogram={histogram} examples={examples} pointed={props.pointed} />}
       <Controls
         model={props.model}
@@ -249,7 +252,7 @@ function start({ model, rpc, root, onCleanup }: Mounted & { model: Model<Gallery
     onCleanup(stop);
   }
   return {
-    model, detail, clusters, pictures, active, look, grouping,
+    model, rpc, detail, clusters, pictures, active, look, grouping,
     opacity: follow("opacity"), sorting: follow("sort_by"), originals: follow("_originals"),
     pointed: signal<number | null>(null),
   };
