@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.pixels import colours, picture
+from tests.browser.remains import remains, run_cell, watch
 from tests.browser.waiting import eventually
 
 if TYPE_CHECKING:
@@ -18,23 +19,11 @@ if TYPE_CHECKING:
     from tests.browser.notebook import Notebook
 
 STAGE = ".slw-map-stage[data-renderer=webgl]"
-USERS = """() => {
-    const key = Object.getOwnPropertySymbols(globalThis)
-        .find(symbol => symbol.description.startsWith('semlens_widgets.renderer'));
-    return globalThis[key]?.users.size ?? 0;
-}"""
-RUN = """([cell, source]) => {
-    const { content } = window.jupyterapp.shell.currentWidget;
-    content.activeCellIndex = cell;
-    content.deselectAll();
-    content.activeCell.model.sharedModel.setSource(source);
-    return window.jupyterapp.commands.execute('notebook:run-cell');
-}"""
 
 
 def in_another_cell(notebook: Notebook) -> Callable[[], None]:
-    notebook.page.evaluate(RUN, [2, "explorer"])
-    return lambda: notebook.page.evaluate(RUN, [2, "'closed'"])
+    run_cell(notebook, 2, "explorer")
+    return lambda: run_cell(notebook, 2, "'closed'")
 
 
 def as_output_view(notebook: Notebook) -> Callable[[], None]:
@@ -80,12 +69,14 @@ def test_two_views_show_the_same_and_one_stays(
         page, kernel = notebook.page, notebook.kernel
         views = page.locator(".slw-explorer")
         expect_whole(views, "layer4 / 17", "striped")
-        assert page.evaluate(USERS) == 1
+        watch(page)
         close = show(notebook)
         expect(views).to_have_count(2)
         for view in views.all():
             expect_whole(view, "layer4 / 17", "striped")
-        assert page.evaluate(USERS) == 2  # maps, in one WebGL context
+        both = remains(page)
+        assert both["maps"] == 2
+        assert both["contexts"] == 0  # the first view's serves both
 
         first, second = views.all()
         second.get_by_label("Search neurons by concept").fill("green")
@@ -102,13 +93,11 @@ def test_two_views_show_the_same_and_one_stays(
 
         close()
         expect(views).to_have_count(1)
-        eventually(lambda: _is_one(page.evaluate(USERS)))
+        one = remains(page)
+        assert one["maps"] == 1
+        assert one["comms"] == both["comms"]  # the widget stays
         kernel.run("explorer.active = ('layer4', 30)\nexplorer.query = 'red'")
         expect_whole(views, "layer4 / 30", "red")
         views.locator(".slw-hit").first.click()
         kernel.wait("explorer.active[0] in lens.layers", True)
         assert notebook.complaints == []
-
-
-def _is_one(count: int) -> None:
-    assert count == 1
