@@ -10,15 +10,17 @@ if TYPE_CHECKING:
     from tests.browser.notebook import Notebook
 
 # Listeners on what outlives a widget, observers that observe, and WebGL contexts that are not lost.
+# JupyterLab has listeners too and takes them when it likes; only widgets are loaded from blobs.
 _WATCH = """() => {
     const listeners = new Map(), observers = new Set(), contexts = new Set();
     const outlives = target => [window, document, document.body, document.documentElement]
         .includes(target) || target instanceof MediaQueryList;
+    const byWidget = () => new Error().stack.includes('blob:');
     const key = (type, options) =>
         `${type} ${Boolean(typeof options === 'object' ? options?.capture : options)}`;
     const { addEventListener, removeEventListener } = EventTarget.prototype;
     EventTarget.prototype.addEventListener = function (type, listener, options) {
-        if (outlives(this ?? window)) {
+        if (outlives(this ?? window) && byWidget()) {
             const known = listeners.get(listener) ?? new Set();
             listeners.set(listener, known.add(key(type, options)));
         }
@@ -34,7 +36,10 @@ _WATCH = """() => {
     };
     for (const name of ['ResizeObserver', 'IntersectionObserver', 'MutationObserver']) {
         window[name] = class extends window[name] {
-            observe(...of) { observers.add(this); super.observe(...of); }
+            observe(...of) {
+                if (byWidget()) observers.add(this);
+                super.observe(...of);
+            }
             disconnect() { observers.delete(this); super.disconnect(); }
         };
     }
@@ -67,7 +72,7 @@ _RUN = """async ([cell, source]) => {
 
 
 class Remains(TypedDict):
-    """How many there are; of listeners, observers and contexts only those made since `watch`."""
+    """How many there are; of listeners, observers and contexts those made since `watch`."""
 
     comms: int
     maps: int
