@@ -10,7 +10,7 @@ import { setTraitSoon, type Model, type Neuron, type RenderContext } from "./mod
 import { neuronName, sameNeuron, type Facts } from "./neuron";
 import { Pairs, type Pair } from "./pairs";
 import { startPanel, type PanelTraits } from "./panel";
-import { Awaited, Choice, Failure, NeuronHeading, Segments, Slider, Toggle } from "./parts";
+import { Awaited, Choice, Failure, Late, NeuronHeading, Segments, Slider, Toggle } from "./parts";
 import type { Pictures } from "./pictures";
 import { asError } from "./resources";
 import type { Rpc } from "./rpc";
@@ -199,7 +199,7 @@ function Why({ focused, rival, parts, method, excluded, measure, onMeasure }: Wh
 }
 
 export function Contrast(props: ContrastProps) {
-  const { model, active, detail, pictures, scoring, excluded, pointed, pinned, method } = props;
+  const { model, rpc, active, detail, pictures, scoring, excluded, pointed, pinned, method } = props;
   const [measure, setMeasure] = useState<Measure>("score");
   const { resource, last } = detail;
   if (active.value === null) {
@@ -213,7 +213,7 @@ export function Contrast(props: ContrastProps) {
   }
   if (!shown) {
     return (
-      <Awaited neuron={active.value}>
+      <Awaited neuron={active.value} rpc={rpc}>
         <div class="slw-bars-waiting slw-skeleton" />
         <div class="slw-contrast-waiting slw-skeleton" aria-label="Loading the pairs" />
       </Awaited>
@@ -238,6 +238,7 @@ export function Contrast(props: ContrastProps) {
   return (
     <div class="slw-panel slw-contrast-panel">
       <NeuronHeading facts={shown.facts} busy={busy} />
+      <Late rpc={rpc} />
       {failed && <Failure error={failed} retry={detail.reload} />}
       <Labels {...props} facts={shown.facts} focused={focused} />
       <div class="slw-evidence">

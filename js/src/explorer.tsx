@@ -10,10 +10,11 @@ import { Measures } from "./measures";
 import { mount, type Mounted } from "./mount";
 import { setTrait, traitSignal, type Model, type Neuron } from "./model";
 import { neuronName, sameNeuron } from "./neuron";
-import { Failure } from "./parts";
+import { Failure, Late } from "./parts";
 import { hearPointed, mark } from "./pointed";
 import { asError } from "./resources";
 import { NO_ROSTER, readRoster, type Roster } from "./roster";
+import type { Rpc } from "./rpc";
 import { SearchBox } from "./search-box";
 import { createTrail, type Trail } from "./trail";
 import type { Parts } from "./view-state";
@@ -34,6 +35,7 @@ export interface ExplorerTraits extends Selecting {
 
 interface ExplorerProps {
   model: Model<ExplorerTraits>;
+  rpc: Rpc;
   host: Host | undefined;
   active: ReadonlySignal<Neuron | null>;
   finder: Finder;
@@ -231,6 +233,7 @@ export function Explorer(props: ExplorerProps) {
           The panels are not linked: {broken.value.message}
         </p>
       )}
+      <Late rpc={props.rpc} />
       {error.value && <Failure error={error.value} retry={finder.retry} />}
       {found.value && (
         <Hits
@@ -336,7 +339,7 @@ function start(
   });
   if (model.get("query") || model.get("like")) hear(); // what the saved view has searched
   for (const stop of [stopActive, stopTab, stopTrail, finder.stop]) onCleanup(stop);
-  return { model, host, active, finder, trail, tab, roster, parts, broken, pointed, point };
+  return { model, rpc, host, active, finder, trail, tab, roster, parts, broken, pointed, point };
 }
 
 const searchOf = (model: Model<ExplorerTraits>): Search => ({

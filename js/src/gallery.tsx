@@ -10,9 +10,10 @@ import { mount, type Mounted } from "./mount";
 import type { Model, Neuron, RenderContext } from "./model";
 import { baseName, column, neuronName, sameNeuron, type Example, type Facts } from "./neuron";
 import { startPanel, type PanelTraits } from "./panel";
-import { Awaited, Failure, NeuronHeading } from "./parts";
+import { Awaited, Failure, Late, NeuronHeading } from "./parts";
 import { Picture, wantsRelevance, type Look } from "./picture";
 import type { Pictures } from "./pictures";
+import type { Rpc } from "./rpc";
 import { Strip, type Histogram } from "./strip";
 import { Tiles } from "./tiles";
 import "./panels.css";
@@ -40,6 +41,7 @@ export interface GalleryDetail {
 
 interface GalleryProps {
   model: Model<GalleryTraits>;
+  rpc: Rpc;
   detail: Detail<GalleryDetail>;
   /** Which of two meanings each example belongs to, by rank; asked for when wanted. */
   clusters: Detail<number[]>;
@@ -106,9 +108,9 @@ function Tile(props: TileProps) {
   );
 }
 
-function Waiting({ neuron }: { neuron: Neuron }) {
+function Waiting({ neuron, rpc }: { neuron: Neuron; rpc: Rpc }) {
   return (
-    <Awaited neuron={neuron}>
+    <Awaited neuron={neuron} rpc={rpc}>
       <ol class="slw-tiles" aria-label="Loading the examples">
         {Array.from({ length: 12 }, (_, index) => (
           <li class="slw-tile" key={index}>
@@ -121,7 +123,7 @@ function Waiting({ neuron }: { neuron: Neuron }) {
 }
 
 export function Gallery(props: GalleryProps) {
-  const { detail, clusters, active, pictures, opacity, look, sorting, grouping } = props;
+  const { rpc, detail, clusters, active, pictures, opacity, look, sorting, grouping } = props;
   const [size, setSize] = useState<Size>("medium");
   const [large, setLarge] = useState<{ of: string; sample: number } | null>(null);
   const { resource, last } = detail;
@@ -134,7 +136,7 @@ export function Gallery(props: GalleryProps) {
     const about = <span class="slw-mono">({neuronName(active.value)})</span>;
     return <Failure error={failed} retry={detail.reload}>{about}</Failure>;
   }
-  if (!shown) return <Waiting neuron={active.value} />;
+  if (!shown) return <Waiting neuron={active.value} rpc={rpc} />;
 
   const { facts, examples, histogram } = shown;
   const neuron = { layer: facts.layer, neuron: facts.neuron };
@@ -156,6 +158,7 @@ export function Gallery(props: GalleryProps) {
   return (
     <div class={`slw-panel slw-size-${size}`} style={{ "--slw-heat-opacity": opacity.value }}>
       <NeuronHeading facts={facts} busy={busy} />
+      <Late rpc={rpc} />
       {histogram && <Strip histogram={histogram} examples={examples} pointed={props.pointed} />}
       <Controls
         model={props.model}
@@ -218,11 +221,12 @@ export function Gallery(props: GalleryProps) {
 }
 
 function start(model: Model<GalleryTraits>, mounted: Mounted): GalleryProps {
+  const { rpc } = mounted;
   const panel = startPanel<GalleryTraits, GalleryDetail>(model, mounted, "neuron");
   const { follow, active, visible, detail, pictures } = panel;
   const grouping = follow("group_by");
   const clusters = followNeuron<number[]>({
-    rpc: mounted.rpc,
+    rpc,
     active,
     method: "clusters",
     visible: computed(() => visible.value && grouping.value === "cluster"),
@@ -241,7 +245,7 @@ function start(model: Model<GalleryTraits>, mounted: Mounted): GalleryProps {
     threshold: threshold.value,
   }));
   return {
-    model, detail, clusters, pictures, active, look, grouping,
+    model, rpc, detail, clusters, pictures, active, look, grouping,
     opacity: follow("opacity"), sorting: follow("sort_by"), originals: follow("_originals"),
     pointed: signal<number | null>(null),
   };

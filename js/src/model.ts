@@ -8,6 +8,8 @@ export interface Model<T extends object> {
   on(event: string, callback: (...args: any[]) => void): void;
   off(event: string, callback?: ((...args: any[]) => void) | null): void;
   send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]): void;
+  /** The front end's own; what it offers differs. */
+  readonly widget_manager?: unknown;
 }
 
 export interface RenderContext<T extends object> {

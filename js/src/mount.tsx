@@ -1,6 +1,7 @@
 // How every widget starts: one root with the theme, one Rpc, and one cleanup.
 import { render, type ComponentChild } from "preact";
 import type { ReadonlySignal } from "@preact/signals";
+import { followKernel } from "./kernel";
 import type { Cleanup, RenderContext } from "./model";
 import { Rpc } from "./rpc";
 import { followTheme, type Theme } from "./theme";
@@ -31,9 +32,10 @@ export function mount<T extends object>(
   root.addEventListener("keydown", keepKeys);
   el.append(root);
   const cleanups: Cleanup[] = [];
-  const rpc = new Rpc(model);
+  const [gone, stopKernel] = followKernel(model, root);
+  const rpc = new Rpc(model, gone);
   const [theme, stopTheme] = followTheme(root);
-  cleanups.push(() => rpc.dispose(), stopTheme);
+  cleanups.push(stopKernel, () => rpc.dispose(), stopTheme);
   render(view({ root, rpc, theme, onCleanup: (cleanup) => cleanups.push(cleanup) }), root);
   return () => {
     render(null, root);

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { Icon, type IconName } from "./icons";
 import type { Neuron } from "./model";
 import { neuronName, short, type Facts } from "./neuron";
-import { RpcError } from "./rpc";
+import { RpcError, type Rpc } from "./rpc";
 
 interface ToggleProps {
   icon: IconName;
@@ -197,18 +197,25 @@ export function Choice<V extends string>({ label, options, value, title, onChang
   );
 }
 
-/** After this many milliseconds without an answer a panel says so. */
-const LATE = 3000;
+interface AwaitedProps {
+  neuron: Neuron;
+  rpc: Rpc;
+  children: ComponentChildren;
+}
+
+/** Said when something has waited for the kernel for long. */
+export function Late({ rpc }: { rpc: Rpc }) {
+  const late = rpc.late.value;
+  return (
+    <p class={late ? "slw-notice" : "slw-hidden"} role="status">
+      {late && "No answer from the kernel yet: it is busy, or it has stopped."}
+    </p>
+  );
+}
 
 /** A neuron that is being asked for: its name at once, and after a while why it takes so long. */
-export function Awaited({ neuron, children }: { neuron: Neuron; children: ComponentChildren }) {
-  const [late, setLate] = useState(false);
+export function Awaited({ neuron, rpc, children }: AwaitedProps) {
   const name = neuronName(neuron);
-  useEffect(() => {
-    setLate(false);
-    const timer = setTimeout(() => setLate(true), LATE);
-    return () => clearTimeout(timer);
-  }, [name]);
   return (
     <div class="slw-panel">
       <header class="slw-heading" aria-busy="true">
@@ -217,11 +224,8 @@ export function Awaited({ neuron, children }: { neuron: Neuron; children: Compon
           <span class="slw-mono slw-muted">{name}</span>
         </div>
       </header>
-      <p class={late ? "slw-notice" : "slw-hidden"} role="status">
-        {late
-          ? "No answer from the kernel yet: it runs another cell, or it has stopped."
-          : `Loading ${name}`}
-      </p>
+      <p class="slw-hidden" role="status">Loading {name}</p>
+      <Late rpc={rpc} />
       {children}
     </div>
   );

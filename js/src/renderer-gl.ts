@@ -77,7 +77,10 @@ function leave(shared: Shared, user: GlPainter): void {
   if (shared.users.size > 0 || registry[KEY] !== shared) return;
   registry[KEY] = undefined;
   shared.release();
+  const { canvas } = shared.renderer;
   shared.renderer.destroy();
+  // Not when the garbage is collected: a page has few contexts, and the oldest go first.
+  canvas.getContext("webgl")?.getExtension("WEBGL_lose_context")?.loseContext();
 }
 
 /** How many maps share the renderer; 0 when there is none. */

@@ -1,6 +1,7 @@
 // Lazy requests from the browser to the kernel, over anywidget's custom messages.
 // The other side is semlens_widgets/widgets/_base.py.
-import type { Model } from "./model";
+import { effect, signal, untracked, type ReadonlySignal } from "@preact/signals";
+import type { Cleanup, Model } from "./model";
 
 export interface Reply<T> {
   result: T;
@@ -44,6 +45,7 @@ interface Job {
   method: string;
   params: object;
   waiters: Set<Waiter>;
+  since: number;
   timer?: ReturnType<typeof setTimeout>;
 }
 
@@ -52,6 +54,9 @@ type Message =
   | { kind: "reply"; id: number; error: { type: string; message: string } };
 
 const MAX_IN_FLIGHT = 4;
+/** After this many milliseconds without an answer a person should know. */
+const LATE = 3000;
+const GONE = "It no longer knows this widget: run the cell again.";
 
 export class Rpc {
   // Replies reach every view of a model, in every browser tab: ids start at a random place.
@@ -59,12 +64,25 @@ export class Rpc {
   private readonly queue: Job[] = [];
   private readonly inFlight = new Map<number, Job>();
   private disposed = false;
+  private readonly tardy = signal(false);
+  private alarm: ReturnType<typeof setTimeout> | undefined;
+  private readonly stop: Cleanup;
 
+  /** While `gone`, nothing is sent and nothing waits. */
   constructor(
     private readonly model: Model<any>,
+    private readonly gone: ReadonlySignal<boolean> = signal(false),
     private readonly timeout = 30_000,
   ) {
     model.on("msg:custom", this.onMessage);
+    this.stop = effect(() => {
+      if (gone.value) untracked(() => [...this.inFlight.values()].forEach(this.giveUp));
+    });
+  }
+
+  /** Whether something has waited for the kernel for long. */
+  get late(): ReadonlySignal<boolean> {
+    return this.tardy;
   }
 
   request<T>(method: string, params: object = {}, options: RequestOptions = {}): Promise<Reply<T>> {
@@ -73,7 +91,9 @@ export class Rpc {
     const identity = `${method} ${JSON.stringify(params)}`;
     return new Promise<Reply<T>>((resolve, reject) => {
       const shared = this.jobs().find((job) => job.identity === identity && job.waiters.size > 0);
-      const job = shared ?? { id: this.nextId++, identity, method, params, waiters: new Set() };
+      const job = shared ?? {
+        id: this.nextId++, identity, method, params, waiters: new Set(), since: performance.now(),
+      };
       const cancel = () => this.leave(job, waiter, aborted());
       const finish = () => signal?.removeEventListener("abort", cancel);
       const waiter: Waiter = {
@@ -86,12 +106,15 @@ export class Rpc {
       if (key !== undefined) this.supersede(key, waiter);
       if (!shared) this.queue.push(job);
       this.pump();
+      this.watch();
     });
   }
 
   /** Reject everything that waits and stop listening. */
   dispose(): void {
     this.disposed = true;
+    this.stop();
+    clearTimeout(this.alarm);
     this.model.off("msg:custom", this.onMessage);
     for (const job of this.jobs()) {
       clearTimeout(job.timer);
@@ -120,6 +143,15 @@ export class Rpc {
     const queued = this.queue.indexOf(job);
     // A request already sent keeps its place until the kernel answers: the kernel works on it.
     if (job.waiters.size === 0 && queued >= 0) this.queue.splice(queued, 1);
+    this.watch();
+  }
+
+  private watch(): void {
+    clearTimeout(this.alarm);
+    const waited = this.jobs().filter((job) => job.waiters.size > 0).map((job) => job.since);
+    const rest = Math.min(...waited) + LATE - performance.now();
+    this.tardy.value = rest <= 0;
+    if (rest > 0 && rest < Infinity) this.alarm = setTimeout(() => this.watch(), rest);
   }
 
   private pump(): void {
@@ -132,13 +164,17 @@ export class Rpc {
       }, this.timeout);
       const { id, method, params } = job;
       try {
-        this.model.send({ kind: "request", id, method, params });
+        // Without a comm, send() does nothing and says nothing.
+        if (this.gone.peek()) this.giveUp(job);
+        else this.model.send({ kind: "request", id, method, params });
       } catch {
-        const text = "There is no connection to the kernel.";
-        this.settle(job, (waiter) => waiter.reject(new RpcError(text, "KernelGone", true)));
+        this.giveUp(job);
       }
     }
   }
+
+  private readonly giveUp = (job: Job): void =>
+    this.settle(job, (waiter) => waiter.reject(new RpcError(GONE, "KernelGone", true)));
 
   private settle(job: Job, tell: (waiter: Waiter) => void): void {
     clearTimeout(job.timer);
@@ -146,6 +182,7 @@ export class Rpc {
     for (const waiter of job.waiters) tell(waiter);
     job.waiters.clear();
     this.pump();
+    this.watch();
   }
 
   private readonly onMessage = (message: Message, buffers: DataView[] = []): void => {

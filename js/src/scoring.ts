@@ -160,6 +160,10 @@ export const splitCandidates = (text: string): string[] =>
     .map((part) => part.trim().replace(/\s+/g, " "))
     .filter((part) => part !== "");
 
+/** As widgets/contrast.py takes them: the list is saved with the notebook. */
+const MOST = 5000;
+const LONGEST = 120;
+
 /** The list with the new ones, and what to tell the person. */
 export function addCandidates(
   list: string[],
@@ -170,12 +174,20 @@ export function addCandidates(
   const candidates = [...list];
   const known = new Set(list.map((one) => one.toLowerCase()));
   const twice: string[] = [];
+  let left = 0;
   for (const part of parts) {
     if (known.has(part.toLowerCase())) twice.push(part);
+    else if (candidates.length >= MOST || part.length > LONGEST) left++;
     else candidates.push(part);
     known.add(part.toLowerCase());
   }
   const some = twice.slice(0, 5).join(", ");
   const more = twice.length > 5 ? ` and ${twice.length - 5} more` : "";
-  return { candidates, message: twice.length > 0 ? `Already in the list: ${some}${more}.` : "" };
+  const message = [
+    twice.length > 0 ? `Already in the list: ${some}${more}.` : "",
+    left > 0
+      ? `Left out: ${left}. A list has ${MOST} labels of ${LONGEST} characters at most.`
+      : "",
+  ];
+  return { candidates, message: message.filter(Boolean).join(" ") };
 }

@@ -282,6 +282,14 @@ describe("candidates and bars", () => {
     });
   });
 
+  test("are as many, and as long, as a saved notebook can bear", () => {
+    const words = Array.from({ length: 6000 }, (_, index) => `word ${index}`);
+    const { candidates, message } = addCandidates(["a".repeat(120)], words.join("\n"));
+    expect(candidates).toHaveLength(5000);
+    expect(message).toContain("Left out: 1001.");
+    expect(addCandidates([], "b".repeat(121)).candidates).toEqual([]);
+  });
+
   test("the scale holds zero and negative scores", () => {
     const place = barScale([0.3, -0.1, null]);
     expect([place(-0.1), place(0), place(0.3)].map(Math.round)).toEqual([0, 25, 100]);

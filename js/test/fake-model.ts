@@ -65,7 +65,7 @@ export class FakeModel<T extends object> implements Model<T> {
     return total;
   }
 
-  private emit(event: string, ...args: unknown[]): void {
+  emit(event: string, ...args: unknown[]): void {
     for (const listener of [...(this.listeners.get(event) ?? [])]) listener(...args);
   }
 }

@@ -1,13 +1,17 @@
+import { signal, type Signal } from "@preact/signals";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { followKernel } from "../src/kernel";
 import { isAbort, LruCache, Rpc, RpcError } from "../src/rpc";
 import { FakeModel } from "./fake-model";
 
 let model: FakeModel<object>;
 let rpc: Rpc;
+let gone: Signal<boolean>;
 
 beforeEach(() => {
   model = new FakeModel({});
-  rpc = new Rpc(model, 1000);
+  gone = signal(false);
+  rpc = new Rpc(model, gone, 1000);
 });
 afterEach(() => {
   rpc.dispose();
@@ -117,6 +121,34 @@ describe("giving up", () => {
     expect(await caught(rpc.request("m"))).toMatchObject({ type: "KernelGone", retryable: true });
   });
 
+  test("where the kernel is gone nothing waits and nothing is sent", async () => {
+    const waiting = Array.from({ length: 6 }, (_, i) => caught(rpc.request("m", { i })));
+    gone.value = true;
+    for (const one of await Promise.all(waiting)) expect(one).toMatchObject({ type: "KernelGone" });
+    expect(await caught(rpc.request("m"))).toMatchObject({ type: "KernelGone", retryable: true });
+    expect(model.sent).toHaveLength(4);
+    gone.value = false;
+    const again = rpc.request("m");
+    model.reply(model.sent[4]!, "back");
+    expect((await again).result).toBe("back");
+  });
+
+  test("says that it is late only while something waits for long", async () => {
+    vi.useFakeTimers();
+    rpc.dispose();
+    rpc = new Rpc(model, gone);
+    const hover = (row: number) => caught(rpc.request("hover", { row }, { key: "hover" }));
+    void hover(1);
+    await vi.advanceTimersByTimeAsync(2000);
+    void hover(2); // nobody waits for the first any more
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(rpc.late.value).toBe(false);
+    await vi.advanceTimersByTimeAsync(1100);
+    expect(rpc.late.value).toBe(true);
+    model.reply(model.sent[1]!, "at last");
+    expect(rpc.late.value).toBe(false);
+  });
+
   test("after dispose nothing listens and nothing is sent", async () => {
     const request = caught(rpc.request("m"));
     rpc.dispose();
@@ -138,5 +170,60 @@ describe("LruCache", () => {
     expect([cache.get(1), cache.get(2), cache.get(3)]).toEqual(["a", undefined, "c"]);
     cache.clear();
     expect(freed.sort()).toEqual(["a", "b", "c"]);
+  });
+});
+
+describe("the kernel behind a widget", () => {
+  class Emitter {
+    readonly slots = new Set<(sender: unknown, status?: unknown) => void>();
+    connect = (slot: () => void) => this.slots.add(slot);
+    disconnect = (slot: () => void) => this.slots.delete(slot);
+    emit = (status?: string) => this.slots.forEach((slot) => slot(null, status));
+  }
+  const place = (className = "") => {
+    const outer = Object.assign(document.createElement("div"), { className });
+    return outer.appendChild(document.createElement("div"));
+  };
+  const lab = () => {
+    const kernel = { statusChanged: new Emitter(), disposed: new Emitter() };
+    return { kernel, model: Object.assign(new FakeModel({}), { widget_manager: { kernel } }) };
+  };
+
+  test("is taken to be there where the front end says nothing", () => {
+    const [away, stop] = followKernel(model, place());
+    expect(away.value).toBe(false);
+    stop();
+    expect(model.listening).toBe(1); // the requests'
+  });
+
+  test("is gone for a widget out of a saved notebook, and back with its comm", async () => {
+    const el = place("jupyter-widgets-disconnected");
+    const [away, stop] = followKernel(model, el);
+    expect(away.value).toBe(true);
+    model.emit("comm_live_update");
+    el.parentElement!.className = ""; // as the view does, in whatever order
+    await Promise.resolve();
+    expect(away.value).toBe(false);
+    stop();
+  });
+
+  test.each(["dead", "restarting", "autorestarting", "terminating"])("is gone when %s", (end) => {
+    const { kernel, model: known } = lab();
+    const [away, stop] = followKernel(known, place());
+    for (const status of ["busy", "idle"]) kernel.statusChanged.emit(status);
+    expect(away.value).toBe(false);
+    kernel.statusChanged.emit(end);
+    kernel.statusChanged.emit("idle"); // of the next kernel
+    expect(away.value).toBe(true);
+    stop();
+    expect(kernel.statusChanged.slots.size + kernel.disposed.slots.size).toBe(0);
+  });
+
+  test("is gone when another one is chosen", () => {
+    const { kernel, model: known } = lab();
+    const [away, stop] = followKernel(known, place());
+    kernel.disposed.emit();
+    expect(away.value).toBe(true);
+    stop();
   });
 });

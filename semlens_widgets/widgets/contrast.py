@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 _SUGGESTIONS = 8
 #: Scores that are kept in a saved notebook, and candidates whose scores are taken apart.
 _KEPT = 64
-_MOST_WORDS = 5_000
+#: A list of candidates is saved with the notebook; js/src/scoring.ts knows the same bounds.
+MOST_CANDIDATES = 5_000
+LONGEST_CANDIDATE = 120
 TEMPLATES = {"csp": CSP_TEMPLATES, "plain": ("{}",)}
 
 
@@ -89,7 +91,8 @@ class ContrastPanel(LensWidget):
     layer, neuron : str, int, optional
         The neuron to show; also the trait ``active``, which may be set at any time.
     candidates : list of str
-        Labels to score; empty: the neuron's own label and the best of ``lens.vocabulary``.
+        Labels to score, at most 5,000; empty: the neuron's own label and the best of
+        ``lens.vocabulary``.
     method : str
         One of ``METHODS``.
     gamma : float
@@ -157,6 +160,17 @@ class ContrastPanel(LensWidget):
             kept, repeated = distinct(proposal["value"])
         except ValueError as error:
             raise traitlets.TraitError(str(error)) from None
+        if len(kept) > MOST_CANDIDATES:
+            raise traitlets.TraitError(
+                f"candidates: {len(kept)} labels are too many to score live, {MOST_CANDIDATES} at "
+                "most. Use lens.label(...) or lens.scores(...)."
+            )
+        longest = max(kept, key=len, default="")
+        if len(longest) > LONGEST_CANDIDATE:
+            raise traitlets.TraitError(
+                f"candidates: {longest[:40]!r}... has {len(longest)} characters, a label "
+                f"{LONGEST_CANDIDATE} at most."
+            )
         if repeated:
             names = ", ".join(map(repr, repeated))
             warnings.warn(f"candidates: already in the list, kept once: {names}.", stacklevel=2)
@@ -241,7 +255,8 @@ class ContrastPanel(LensWidget):
     def _vocabulary(self, _params: Mapping[str, Any]) -> Reply:
         """Answer the labels that the lens knows, to choose from."""
         words = [str(word) for word in getattr(self.lens, "vocabulary", ())]
-        return {"words": words[:_MOST_WORDS], "total": len(words)}, []
+        fitting = [word for word in words if len(word) <= LONGEST_CANDIDATE]
+        return {"words": fitting[:MOST_CANDIDATES], "total": len(words)}, []
 
     def _known_labels(self, layer: str, neuron: int) -> list[str]:
         own = _answers.facts(self.lens.neurons, layer, neuron)["label"]

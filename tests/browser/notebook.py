@@ -22,6 +22,8 @@ RUN = 120_000
 #: Errors that JupyterLab itself writes to the console, each with its reason.
 HARMLESS: tuple[re.Pattern[str], ...] = ()
 
+#: Switches whether saved notebooks keep their widgets.
+_SAVE_WIDGETS = "@jupyter-widgets/jupyterlab-manager:saveWidgetState"
 _SESSION = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session"
 _CONTENT = "window.jupyterapp.shell.currentWidget.content"
 
@@ -103,6 +105,24 @@ class Notebook:
             arg=[widget.element_handle(), width],
         )
 
+    def save(self) -> None:
+        """Save the notebook with its widgets and leave the setting as it was."""
+        self.page.evaluate(
+            """async toggle => {
+                const { commands, shell } = window.jupyterapp;
+                const set = async on => {
+                    await commands.execute(toggle);
+                    while (commands.isToggled(toggle) !== on) {
+                        await new Promise(done => setTimeout(done, 50));
+                    }
+                };
+                await set(true);
+                await shell.currentWidget.context.save();
+                await set(false);
+            }""",
+            _SAVE_WIDGETS,
+        )
+
     def end_kernel(self) -> None:
         """Shut the kernel down."""
         self.page.evaluate(f"() => {_SESSION}.kernel.shutdown()")
@@ -120,6 +140,16 @@ def open_notebook(
     document = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
     document.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(document, lab.root / f"{name}.ipynb")
+    with open_as_saved(lab, browser, name, size) as notebook:
+        notebook.run_all()
+        yield notebook
+
+
+@contextmanager
+def open_as_saved(
+    lab: Lab, browser: Browser, name: str, size: tuple[int, int] = (1700, 1100)
+) -> Iterator[Notebook]:
+    """Open a notebook that was saved before, with a new kernel, and run nothing."""
     context = browser.new_context(
         viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce"
     )
@@ -136,7 +166,6 @@ def open_notebook(
         page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
         kernel_id = page.evaluate(f"() => {_SESSION}.kernel.id")
         with Kernel(lab.runtime / f"kernel-{kernel_id}.json") as notebook.kernel:
-            notebook.run_all()
             yield notebook
     finally:
         page.evaluate(f"() => {_SESSION}?.shutdown().catch(() => {{}})")

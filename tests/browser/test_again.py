@@ -1,45 +1,34 @@
-"""A cell that shows an explorer, run again and again, leaves no more behind than run once."""
+"""A cell that shows widgets, run again and again, leaves no more behind than run once."""
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
-COUNT = """async () => {
-    const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
-    const comms = (await kernel.requestCommInfo({})).content.comms;
-    const key = Object.getOwnPropertySymbols(globalThis)
-        .find(symbol => symbol.description.startsWith('semlens_widgets.renderer'));
-    return [Object.keys(comms).length, globalThis[key]?.users.size ?? 0];
-}"""
-RUN = """async () => {
-    const { content } = window.jupyterapp.shell.currentWidget;
-    content.activeCellIndex = 1;
-    content.deselectAll();
-    await window.jupyterapp.commands.execute('notebook:run-cell');
-}"""
+from tests.browser.remains import remains, run_cell, watch
+
+RUNS = 30
 
 
-def test_explorers_of_the_same_cell_replace_each_other(scene_notebook):
-    with scene_notebook("again", "lens.explore()") as notebook:
+@pytest.mark.parametrize("widget", ["explore(active=('layer4', 17))", "map()"])
+def test_widgets_of_the_same_cell_replace_each_other(scene_notebook, widget: str):
+    with scene_notebook(f"again-{widget[:3]}", f"lens.{widget}") as notebook:
         page = notebook.page
-        stage = page.locator(".slw-explorer .slw-map-stage[data-renderer=webgl]")
+        stage = page.locator(".slw-map-stage[data-renderer=webgl]")
+        watch(page)
 
-        def settled() -> list[int]:
-            """Run the cell, wait until its map is drawn, and count until the count is steady."""
-            page.evaluate(RUN)
-            expect(stage).to_have_count(1, timeout=20_000)
-            expect(stage).to_be_visible(timeout=20_000)
-            found: list[int] = []
-            for _ in range(40):
-                last, found = found, page.evaluate(COUNT)
-                if found == last:
-                    break
-                page.wait_for_timeout(250)
-            return found
+        def run() -> None:
+            run_cell(notebook, 1)
+            expect(stage).to_have_count(1)
+            expect(stage).to_be_visible()
 
-        before = settled()
-        assert before[1] == 1
-        for _ in range(28):
-            page.evaluate(RUN)
-        assert settled() == before
+        run()
+        before = remains(page)
+        assert before["maps"] == before["contexts"] == 1
+        assert "resize false" in before["listeners"]
+        assert before["observers"] > 0
+        for _ in range(RUNS - 1):
+            run_cell(notebook, 1)  # at once: a widget may go before it has come
+        run()
+        assert remains(page) == before
         assert notebook.complaints == []

@@ -56,6 +56,17 @@ def test_blank_candidates_are_refused_and_repeated_ones_kept_once():
     assert panel.candidates == ["striped cat", "striped"]
 
 
+def test_a_list_of_candidates_stays_small_enough_to_be_saved():
+    panel = ContrastPanel(Lens())
+    words = [f"word {i}" for i in range(5_001)]
+    with pytest.raises(traitlets.TraitError, match=r"5001 labels are too many .* 5000 at most"):
+        panel.candidates = words
+    with pytest.raises(traitlets.TraitError, match=r"'aaaa.* has 121 characters"):
+        panel.candidates = ["a" * 121]
+    panel.candidates = words[:5_000]
+    assert panel.candidates == words[:5_000]
+
+
 def test_scores_and_accepted_are_read_only():
     panel = ContrastPanel(Lens())
     for name in ("scores", "accepted"):
