@@ -36,11 +36,18 @@ export function followNeuron<D>({ rpc, method, active, visible, revision }: Sour
   let asked: { neuron: Neuron; version: string } | null = null;
   let shown: Neuron | null = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let request = new AbortController();
 
   const show = (neuron: Neuron | null, detail: D | null) => {
     clearTimeout(timer);
     shown = neuron;
     last.value = detail;
+  };
+
+  /** Nobody waits any more for what was asked before. */
+  const leave = () => {
+    request.abort();
+    request = new AbortController();
   };
 
   async function load(neuron: Neuron, version: string): Promise<void> {
@@ -49,7 +56,8 @@ export function followNeuron<D>({ rpc, method, active, visible, revision }: Sour
     if (!sameNeuron(shown, neuron)) timer = setTimeout(() => show(null, null), GRACE);
     try {
       const { layer, neuron: index } = neuron;
-      const reply = await rpc.request<D>(method, { layer, neuron: index }, { key: method });
+      const { signal } = request;
+      const reply = await rpc.request<D>(method, { layer, neuron: index }, { key: method, signal });
       seen.set(keyOf(neuron), { version, detail: reply.result });
       if (!asked || !sameNeuron(asked.neuron, neuron)) return;
       show(neuron, reply.result);
@@ -66,6 +74,7 @@ export function followNeuron<D>({ rpc, method, active, visible, revision }: Sour
     const neuron = active.value;
     const version = `${revision.value} ${reloads.value}`;
     if (neuron === null) {
+      leave();
       asked = null;
       resource.value = IDLE;
       show(null, null);
@@ -74,6 +83,7 @@ export function followNeuron<D>({ rpc, method, active, visible, revision }: Sour
       asked = { neuron, version };
       const known = seen.get(keyOf(neuron));
       if (known) show(neuron, known.detail);
+      leave();
       if (known?.version === version) resource.value = { state: "ready", value: known.detail };
       else untracked(() => void load(neuron, version));
     }
@@ -84,6 +94,7 @@ export function followNeuron<D>({ rpc, method, active, visible, revision }: Sour
     reload: () => (reloads.value += 1),
     stop: () => {
       clearTimeout(timer);
+      leave();
       stop();
     },
   };

@@ -90,7 +90,8 @@ export class Rpc {
     if (this.disposed || signal?.aborted) return Promise.reject(aborted());
     const identity = `${method} ${JSON.stringify(params)}`;
     return new Promise<Reply<T>>((resolve, reject) => {
-      const shared = this.jobs().find((job) => job.identity === identity && job.waiters.size > 0);
+      // Also one that was left: the kernel works on it, and its answer is this one's.
+      const shared = this.jobs().find((job) => job.identity === identity);
       const job = shared ?? {
         id: this.nextId++, identity, method, params, waiters: new Set(), since: performance.now(),
       };

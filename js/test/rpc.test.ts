@@ -96,6 +96,17 @@ describe("giving up", () => {
     expect((await newer).result).toBe("newer");
   });
 
+  test("what was left while the kernel worked on it is taken up again", async () => {
+    const abort = new AbortController();
+    const left = caught(rpc.request("m", {}, { signal: abort.signal }));
+    abort.abort();
+    const again = rpc.request("m");
+    expect(model.sent).toHaveLength(1);
+    model.reply(model.sent[0]!, "for both");
+    expect(isAbort(await left)).toBe(true);
+    expect((await again).result).toBe("for both");
+  });
+
   test("one that shares a request may leave without the other", async () => {
     const abort = new AbortController();
     const leaving = caught(rpc.request("m", {}, { signal: abort.signal }));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,8 @@ from playwright.sync_api import expect
 from tests.browser.server import REPOSITORY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from playwright.sync_api import Locator, Page
 
     from tests.browser.notebook import Notebook
@@ -19,7 +22,7 @@ SERIOUS = """root => axe.run(root, { resultTypes: ['violations'] }).then(found =
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .flatMap(({ id, nodes }) => nodes.map(({ html, any }) =>
         `${id}: ${html.slice(0, 160)} ${any[0]?.message ?? ''}`)))"""
-BUSY = 12  # seconds
+LATE = 6_000  # milliseconds; a panel says after 3 s that it waits
 
 
 def at_neuron(notebook: Notebook, explorer: Locator, neuron: int, tab: str) -> None:
@@ -120,20 +123,16 @@ def test_everything_is_done_by_keyboard(notebook: Notebook, explorer: Locator):
     kernel.wait(f"{row}.label", wanted)
 
 
-def test_everything_follows_while_the_kernel_is_busy(notebook: Notebook, explorer: Locator):
-    page, kernel = notebook.page, notebook.kernel
-    explorer.get_by_label("Search neurons by concept").fill("striped")
-    expect(explorer.locator(".slw-hits-of")).to_contain_text("striped")
-    hits = explorer.locator(".slw-hit")
-    expect(hits.first).to_be_visible()
-    names = explorer.locator(".slw-hit .slw-small .slw-ellipsis").all_inner_texts()
-    explorer.get_by_role("tab", name="Examples").click()
-    hits.nth(1).click()
-    heading = explorer.locator(".slw-gallery .slw-heading .slw-mono")
-    expect(heading).to_have_text(names[1])
-    expect(explorer.locator(".slw-tile img").first).to_be_visible()
-    kernel.run("seen = []\nexplorer.observe(lambda c: seen.append(c['new']), names='active')")
-    code = f"import time\nprint('begun', flush=True)\ntime.sleep({BUSY})"
+#: A cell that holds the interpreter: no thread of the kernel can answer meanwhile.
+HOLDS = "re.match('(a+)+$', 'a' * 60 + 'b')"
+
+
+@contextmanager
+def busy_kernel(notebook: Notebook) -> Iterator[None]:
+    """Keep the kernel busy until it is interrupted."""
+    page = notebook.page
+    # Half a second for the word to get out.
+    lines = "import re, time", "print('begun', flush=True)", "time.sleep(.5)", f"try: {HOLDS}"
     page.evaluate(
         """code => {
             window.kernelAt = '';
@@ -143,26 +142,53 @@ def test_everything_follows_while_the_kernel_is_busy(notebook: Notebook, explore
                 if (message.header.msg_type === 'stream') window.kernelAt = 'work';
             };
             future.done.then(() => { window.kernelAt = 'rest'; });
+            window.interrupt = () => kernel.interrupt();
         }""",
-        code,
+        "\n".join([*lines, "except KeyboardInterrupt: pass"]),
     )
     page.wait_for_function("() => window.kernelAt === 'work'")
+    page.wait_for_timeout(1000)
+    try:
+        yield
+        assert page.evaluate("() => window.kernelAt") == "work"
+    finally:
+        page.evaluate("() => window.interrupt()")
+        page.wait_for_function("() => window.kernelAt === 'rest'")
 
-    hits.nth(4).click()
-    status = explorer.locator(".slw-map-status")
-    expect(status).to_contain_text(names[4])
-    expect(heading).to_have_text(names[4])
-    expect(explorer.locator(".slw-measures")).to_have_attribute(
-        "aria-label", f"Measures of {names[4]} among the neurons of {names[4].split(' / ')[0]}"
-    )
-    expect(explorer.locator(".slw-gallery .slw-tile img")).to_have_count(0)
-    explorer.get_by_role("button", name="Go back to").click()
+
+def test_everything_follows_while_the_kernel_is_busy(notebook: Notebook, explorer: Locator):
+    kernel = notebook.kernel
+    explorer.get_by_label("Search neurons by concept").fill("striped")
+    expect(explorer.locator(".slw-hits-of")).to_contain_text("striped")
+    hits = explorer.locator(".slw-hit")
+    expect(hits.first).to_be_visible()
+    names = explorer.locator(".slw-hit .slw-small .slw-ellipsis").all_inner_texts()
+    explorer.get_by_role("tab", name="Examples").click()
+    hits.nth(1).click()
+    gallery = explorer.locator(".slw-gallery")
+    heading = gallery.locator(".slw-heading .slw-mono")
     expect(heading).to_have_text(names[1])
-    expect(explorer.locator(".slw-tile img").first).to_be_visible()  # as it was seen before
-    explorer.get_by_role("button", name="Go forward to").click()
-    expect(heading).to_have_text(names[4])
-    assert page.evaluate("() => window.kernelAt") == "work"
-    expect(explorer.locator(".slw-tile img").first).to_be_visible(timeout=3 * BUSY * 1000)
+    expect(explorer.locator(".slw-tile img").first).to_be_visible()
+    kernel.run("seen = []\nexplorer.observe(lambda c: seen.append(c['new']), names='active')")
+    with busy_kernel(notebook):
+        hits.nth(4).click()
+        status = explorer.locator(".slw-map-status")
+        expect(status).to_contain_text(names[4])
+        expect(heading).to_have_text(names[4])
+        expect(explorer.locator(".slw-measures")).to_have_attribute(
+            "aria-label", f"Measures of {names[4]} among the neurons of {names[4].split(' / ')[0]}"
+        )
+        expect(explorer.locator(".slw-gallery .slw-tile img")).to_have_count(0)
+        late = gallery.get_by_role("status").filter(has_text="No answer from the kernel yet")
+        expect(late).to_be_visible(timeout=LATE)
+        explorer.get_by_role("button", name="Go back to").click()
+        expect(late).to_have_count(0)
+        expect(heading).to_have_text(names[1])
+        expect(explorer.locator(".slw-tile img").first).to_be_visible()  # as it was seen before
+        explorer.get_by_role("button", name="Go forward to").click()
+        expect(heading).to_have_text(names[4])
+    expect(explorer.locator(".slw-tile img").first).to_be_visible()
+    expect(late).to_have_count(0)
     layer, neuron = names[4].split(" / ")
     kernel.wait("explorer.active", [layer, int(neuron)])
 
