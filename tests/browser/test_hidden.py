@@ -72,18 +72,16 @@ def hide_page_and_lose_its_graphics(notebook: Notebook) -> Callable[[], None]:
     return show
 
 
-def open_another_notebook(notebook: Notebook) -> Callable[[], None]:
+def open_another_tab(notebook: Notebook) -> Callable[[], None]:
     page = notebook.page
     here = page.evaluate("() => window.jupyterapp.shell.currentWidget.id")
-    page.evaluate("() => window.jupyterapp.commands.execute('notebook:create-new', {})")
+    page.evaluate("() => window.jupyterapp.commands.execute('fileeditor:create-new')")
     page.wait_for_function("id => window.jupyterapp.shell.currentWidget.id !== id", arg=here)
     expect(page.locator(f"[id='{here}']")).to_be_hidden()
     return lambda: page.evaluate("id => window.jupyterapp.shell.activateById(id)", here)
 
 
-@pytest.mark.parametrize(
-    "hide", [hide_page, hide_page_and_lose_its_graphics, open_another_notebook]
-)
+@pytest.mark.parametrize("hide", [hide_page, hide_page_and_lose_its_graphics, open_another_tab])
 def test_changed_while_hidden_it_is_right_when_shown(
     scene_notebook, hide: Callable[[Notebook], Callable[[], None]]
 ):
@@ -145,7 +143,7 @@ def test_made_while_hidden_it_is_drawn_when_shown(scene_notebook):
         explorer = page.locator(".slw-explorer")
         expect(explorer.locator(".slw-gallery .slw-tile img").first).to_be_visible()
         start_again(page)
-        show = open_another_notebook(notebook)
+        show = open_another_tab(notebook)
         notebook.kernel.wait("'again' in globals()", True)
         page.wait_for_timeout(2500)
         show()

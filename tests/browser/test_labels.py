@@ -148,11 +148,15 @@ def test_strange_labels_are_answered_in_the_panel(notebook: Notebook, panel: Loc
     box.press("Enter")
     expect(message).to_contain_text("Already in the list")
     notebook.kernel.wait("contrast.candidates", CANDIDATES)
-    long = "a very " + "long " * 300 + "label ☃ \u202e"
+    long = " ".join(["a very"] + ["long"] * 20 + ["label ☃ \u202e"])
     box.fill(long)
     box.press("Enter")
-    expect_kernel_scores(panel, notebook.kernel, [*CANDIDATES, " ".join(long.split())])
-    notebook.kernel.wait("contrast.candidates", [*CANDIDATES, " ".join(long.split())])
+    expect_kernel_scores(panel, notebook.kernel, [*CANDIDATES, long])
+    notebook.kernel.wait("contrast.candidates", [*CANDIDATES, long])
+    box.fill("much too " + long)
+    box.press("Enter")
+    expect(message).to_contain_text("Left out: 1.")
+    expect(panel.locator(".slw-score")).to_have_count(len(CANDIDATES) + 1)
 
 
 def test_suggestions_are_the_best_of_the_vocabulary(notebook: Notebook, panel: Locator):
