@@ -1,6 +1,8 @@
 """How long every setting of the contrast panel takes, beside a bare message to the kernel.
 
-The lens has 2,048 neurons and knows 1,000 labels; where it says so, all of them are listed.
+The lens has 2,048 neurons and knows 1,000 labels, and all of them are listed. Scripts start panel
+and message alike: after a key a browser draws a frame first, in software for longer than either
+takes. `test_bench_roundtrip` presses keys.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.benchmarks.prompt_server import OPTION
-from tests.benchmarks.test_bench_roundtrip import HAND, PING, REST, WATCH, ping, type_label
+from tests.benchmarks.test_bench_roundtrip import HAND, PING, REST
 from tests.benchmarks.wide_lens import LABELS, NEURONS
 from tests.browser.notebook import open_notebook
 from tests.browser.server import NO_BROWSER, running_browser, running_lab
@@ -25,21 +27,23 @@ if TYPE_CHECKING:
 
 ROUNDS, WARM_UP = 16, 4
 BUDGET = 30  # milliseconds over a bare message
+EVERYTHING = "panel.candidates = list(lens.vocabulary)"
 
-#: From a key press until bars that were busy with it are so no longer.
-CHANGE = """() => {
-    window.changed = new Promise(resolve => {
-        const bars = document.querySelector('.slw-bars ol');
-        let start, busy = false;
-        addEventListener('keydown', event => { start = event.timeStamp; },
-            { capture: true, once: true });
-        const observer = new MutationObserver(() => {
-            if (bars.ariaBusy === 'true') busy = true;
-            else if (busy) { observer.disconnect(); resolve(performance.now() - start); }
-        });
-        observer.observe(bars, { attributes: true, attributeFilter: ['aria-busy'] });
+#: From a change of a control until bars that were busy with it are so no longer.
+CHANGE = """([selector, value]) => new Promise(resolve => {
+    const bars = document.querySelector('.slw-bars ol');
+    const control = document.querySelector('.slw-contrast ' + selector);
+    let busy = false;
+    const observer = new MutationObserver(() => {
+        if (bars.ariaBusy === 'true') busy = true;
+        else if (busy) { observer.disconnect(); resolve(performance.now() - start); }
     });
-}"""
+    observer.observe(bars, { attributes: true, attributeFilter: ['aria-busy'] });
+    const start = performance.now();
+    if (control.type === 'radio') control.click();
+    else if (control.type === 'text') control.form.requestSubmit();
+    else { control.value = value; control.dispatchEvent(new Event('input', { bubbles: true })); }
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +75,7 @@ def measure(
         notebook.page.wait_for_timeout(REST)
         times.append(act(turn))
         notebook.page.wait_for_timeout(REST)
-        pings.append(ping(notebook))
+        pings.append(notebook.page.evaluate("() => window.ping()"))
     bare, time = (statistics.median(values[WARM_UP:]) for values in (pings, times))
     return {"ping_ms": round(bare, 1), "ms": round(time, 1), "over_ms": round(time - bare, 1)}
 
@@ -82,31 +86,35 @@ def test_every_setting_is_answered_within_30_ms_of_a_bare_message(notebook: Note
     assert kernel.value("len(lens.neurons)") == NEURONS
     assert kernel.value("len(lens.vocabulary)") == LABELS
     expect(page.locator(".slw-score")).to_have_count(8)
-    page.evaluate(WATCH)
-    expect(page.locator(".ping")).to_be_attached()
+    page.wait_for_function("() => window.ping")
 
-    def change(selector: str, key: str) -> float:
-        control = page.locator(f".slw-contrast {selector}")
-        control.focus()
+    def change(selector: str, value: float = 0) -> float:
+        return page.evaluate(CHANGE, [selector, value])
+
+    def label(turn: int) -> float:
+        page.locator(".slw-contrast .slw-add .slw-input").fill(f"new {turn}")
         page.wait_for_timeout(HAND)
-        page.evaluate(CHANGE)
-        control.press(key)
-        return page.evaluate("() => window.changed")
+        time = change(".slw-add .slw-input")
+        page.wait_for_timeout(REST)  # until the panel has saved its list
+        assert kernel.value("len(panel.candidates)") == LABELS + 1
+        kernel.run(EVERYTHING)
+        page.wait_for_timeout(REST)
+        return time
 
     def gamma(turn: int) -> float:
-        return change("input[type=range]", "ArrowLeft" if turn % 40 < 20 else "ArrowRight")
+        return change("input[type=range]", (turn % 20) / 20)
 
-    def scorer(_turn: int) -> float:
-        return change(".slw-segments input:checked >> nth=0", "ArrowRight")
+    def scorer(turn: int) -> float:
+        return change(f".slw-segments label:nth-child({1 + (turn + 1) % 4}) input")
 
-    figures = {"new label": measure(notebook, lambda i: type_label(notebook, f"new {i}")[0])}
-    kernel.run("panel.candidates = list(lens.vocabulary)")
+    kernel.run(EVERYTHING)
     expect(page.get_by_role("button", name=f"Show all {LABELS}")).to_be_visible()
     expect(page.locator(".slw-bars ol[aria-busy=false]")).to_be_visible()
-    figures["gamma, all labels"] = measure(notebook, gamma)
-    figures["scorer, all labels"] = measure(notebook, scorer)
+    figures = {"new label": measure(notebook, label)}
+    figures["gamma"] = measure(notebook, gamma)
+    figures["scorer"] = measure(notebook, scorer)
     for name, found in figures.items():
         print(name, found)
         benchmark.extra_info[name] = found
-    benchmark.pedantic(gamma, (WARM_UP + ROUNDS,), rounds=1)  # back where there is room
+    benchmark.pedantic(gamma, (7,), rounds=1)
     assert {name: found for name, found in figures.items() if found["over_ms"] > BUDGET} == {}

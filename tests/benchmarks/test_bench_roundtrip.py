@@ -24,28 +24,29 @@ BUDGET = 50  # milliseconds over a bare message
 HAND = 100
 REST = 400  # milliseconds between two measurements
 
-#: A widget that sends a request as all of ours do, to a kernel that has nothing to do for it. A key
-#: starts it, as one starts ours: after a key a browser draws before it reads from the network.
+#: A widget that sends a request as all of ours do, to a kernel that has nothing to do for it: when
+#: a script says so, or at a key, after which a browser draws a frame before it reads the network.
 PING = '''
 from semlens_widgets.widgets._base import LensWidget
 
 class Ping(LensWidget):
     _esm = """export default { render({ model, el }) {
         let id = 0;
+        window.ping = (start = performance.now()) => new Promise(resolve => {
+            const request = { kind: "request", id: ++id, method: "ping", params: {} };
+            const listen = reply => {
+                if (reply.id !== request.id) return;
+                model.off("msg:custom", listen);
+                resolve(performance.now() - start);
+            };
+            model.on("msg:custom", listen);
+            model.send(request);
+        });
         const button = document.createElement('button');
         button.className = 'ping';
         el.append(button);
         button.addEventListener('keydown', event => {
-            const request = { kind: "request", id: ++id, method: "ping", params: {} };
-            window.pinged = new Promise(resolve => {
-                const listen = reply => {
-                    if (reply.id !== request.id) return;
-                    model.off("msg:custom", listen);
-                    resolve(performance.now() - event.timeStamp);
-                };
-                model.on("msg:custom", listen);
-            });
-            model.send(request);
+            window.pinged = window.ping(event.timeStamp);
         });
     } };"""
     _requests = {"ping": lambda self, params: ({}, [])}
