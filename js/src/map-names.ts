@@ -145,8 +145,8 @@ export class Names {
   private text(context: CanvasRenderingContext2D, text: string, { x, y }: Box, alpha: number): void {
     const { background, text: color } = this.state.theme.value;
     context.lineJoin = "round";
-    context.lineWidth = 4;
-    context.strokeStyle = css(background, 0.88 * alpha);
+    context.lineWidth = 3;
+    context.strokeStyle = css(background, 0.6 * alpha); // points below a name stay in sight
     context.strokeText(text, x, y);
     context.fillStyle = css(color, alpha);
     context.fillText(text, x, y);

@@ -173,7 +173,11 @@ class LensWidget(anywidget.AnyWidget):
         if bundle is None:
             return None
         data, metadata = bundle
-        png = self._preview()
+        try:
+            png = self._preview()
+        except Exception:  # the still picture must not keep the widget from its cell
+            logger.warning("%s has no still picture", type(self).__name__, exc_info=True)
+            png = None
         if png is not None:
             data = {**data, "image/png": base64.b64encode(png).decode("ascii")}
         return data, metadata

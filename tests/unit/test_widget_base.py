@@ -161,3 +161,12 @@ def test_a_still_picture_goes_beside_the_widget(monkeypatch, probe):
     data, _ = probe._repr_mimebundle_()
     assert data["image/png"] == "UE5H"
     assert "application/vnd.jupyter.widget-view+json" in data
+
+
+def test_a_picture_that_fails_does_not_keep_the_widget_from_its_cell(monkeypatch, caplog):
+    probe = Probe(Lens())
+    monkeypatch.setattr(probe, "_preview", lambda: 1 / 0)
+    data, _ = probe._repr_mimebundle_()
+    assert "image/png" not in data
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert "Probe has no still picture" in caplog.text
