@@ -41,6 +41,8 @@ export interface MapTraits {
   _data: Embedded;
   /** One bit per row. */
   _selected: DataView;
+  /** Whether the map has a box for a search of its own. */
+  _search_box: boolean;
   /** Counts the times the kernel has read the neurons. */
   _revision: number;
 }
@@ -108,6 +110,8 @@ export class MapState {
 
   private readonly active = this.trait("active");
   readonly activeRow = computed(() => this.rowOf(this.active.value));
+
+  readonly searchBox = this.trait("_search_box");
 
   readonly hover = signal(-1);
   /** A neuron pointed at elsewhere, in a list of neurons for example. */
@@ -244,7 +248,8 @@ export class MapState {
   }
 
   clearSelection = (): void => setTrait(this.model, "_selected", noBytes());
-  clearHighlight = (): void => setTrait(this.model, "highlight", noBytes());
+  setHighlight = (scores: DataView | null): void =>
+    setTrait(this.model, "highlight", scores ?? noBytes());
   set = <K extends "color_by" | "size_by" | "opacity_by" | "contours" | "region_labels" | "tool">(
     name: K,
     value: MapTraits[K],

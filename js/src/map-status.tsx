@@ -3,7 +3,7 @@ import * as format from "./format";
 import { CloseIcon } from "./map-icons";
 import type { MapState } from "./map-state";
 
-export function Status({ state }: { state: MapState }) {
+export function Status({ state, endSearch }: { state: MapState; endSearch: () => void }) {
   const row = state.activeRow.value;
   const label = row >= 0 ? state.labelOf(row) : "";
   const selected = state.selection.value.length;
@@ -26,7 +26,7 @@ export function Status({ state }: { state: MapState }) {
           <Chip key={name} text={filterText(state, name)} clear={() => state.unfilter(name)} />
         ))}
         {hits > 0 && (
-          <Chip text={`${hits.toLocaleString("en")} highlighted`} clear={state.clearHighlight} />
+          <Chip text={`${hits.toLocaleString("en")} highlighted`} clear={endSearch} />
         )}
         {selected > 0 && (
           <Chip text={`${selected.toLocaleString("en")} selected`} clear={state.clearSelection} />

@@ -2,6 +2,7 @@
 import { effect, untracked, useSignal, useSignalEffect } from "@preact/signals";
 import type { ComponentChild } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { createFinder, type Finder } from "./finder";
 import * as format from "./format";
 import { detailsCache, HoverCard } from "./hover-card";
 import { Legend } from "./legend";
@@ -13,14 +14,17 @@ import { Status } from "./map-status";
 import { Toolbar } from "./map-toolbar";
 import type { RenderContext } from "./model";
 import { mount } from "./mount";
+import { Failure } from "./parts";
 import { hearMark, tellPointed } from "./pointed";
 import { CANVAS_LIMIT, type Painter } from "./renderer";
 import type { Rpc } from "./rpc";
+import { SearchBox } from "./search-box";
 import "./map.css";
 
 export const render = (context: RenderContext<MapTraits>) =>
   mount(context, "slw-map", ({ root, rpc, theme, onCleanup }) => {
     const state = new MapState(context.model, rpc, theme);
+    const finder = createFinder(rpc, state.setHighlight);
     const cache = detailsCache();
     const forget = effect(() => {
       state.revision.value;
@@ -36,21 +40,23 @@ export const render = (context: RenderContext<MapTraits>) =>
       stopMark();
       stopTelling();
       forget();
+      finder.stop();
       state.dispose();
       cache.clear();
     });
-    return <NeuronMap state={state} rpc={rpc} cache={cache} />;
+    return <NeuronMap state={state} rpc={rpc} finder={finder} cache={cache} />;
   });
 
 interface Props {
   state: MapState;
   rpc: Rpc;
+  finder: Finder;
   cache: ReturnType<typeof detailsCache>;
 }
 
 const PATIENCE = 4000;
 
-function NeuronMap({ state, rpc, cache }: Props) {
+function NeuronMap({ state, rpc, finder, cache }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const stage = useRef<Stage | null>(null);
   const painter = useSignal<Painter["kind"] | null | "opening">("opening");
@@ -85,8 +91,13 @@ function NeuronMap({ state, rpc, cache }: Props) {
   const saveAsPng = () => {
     if (stage.current) void save(picture(state, stage.current.layers), "neuron-map.png");
   };
+  const endSearch = () => {
+    finder.clear();
+    state.setHighlight(null); // Python highlights, too
+  };
   return (
     <>
+      {state.searchBox.value && <Search state={state} finder={finder} />}
       <Toolbar state={state} zoom={(direction) => stage.current?.zoom(direction)} save={saveAsPng} />
       {painter.value === "canvas2d" && (
         <p class="slw-notice slw-small">
@@ -118,8 +129,22 @@ function NeuronMap({ state, rpc, cache }: Props) {
       </div>
       <Waiting state={state} />
       <Legend state={state} />
-      <Status state={state} />
+      <Status state={state} endSearch={endSearch} />
     </>
+  );
+}
+
+/** Words, and the neurons that fit them best stand out. */
+function Search({ state, finder }: { state: MapState; finder: Finder }) {
+  const error = finder.error.value;
+  return (
+    <div class="slw-map-search"
+      onKeyDown={({ key, target }) => {
+        if (key === "Escape" && !(target instanceof HTMLSelectElement)) finder.clear();
+      }}>
+      <SearchBox finder={finder} layers={state.layers.value} />
+      {error && <Failure error={error} retry={finder.retry} />}
+    </div>
   );
 }
 

@@ -1,6 +1,7 @@
 // The box for what is searched, and the layer it is searched in.
 import type { Finder } from "./finder";
 import { Icon } from "./icons";
+import "./search.css";
 
 export function SearchBox({ finder, layers }: { finder: Finder; layers: string[] }) {
   const { text, layer, pending, searching, submit, clear } = finder;

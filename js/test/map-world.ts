@@ -43,6 +43,7 @@ export function traits(change: Partial<MapTraits> = {}): MapTraits {
     ],
     _data: DATA,
     _selected: NONE(),
+    _search_box: false,
     _revision: 1,
     ...change,
   };

@@ -234,10 +234,10 @@ describe.skipIf(!inBrowser)("the map", () => {
     const seen = new Set<string>();
     for (let step = 0; step < 8; step++) {
       await new Promise((resolve) => setTimeout(resolve, 250)); // longer than names take to come
-      for (const { text, x, y, half, style } of drawn) {
+      await until(() => drawn.every(({ style }) => /^#[0-9a-f]{6}$/.test(style))); // solid
+      for (const { text, x, y, half } of drawn) {
         seen.add(text);
         expect(text.length).toBeLessThanOrEqual(32);
-        expect(style).toMatch(/^#[0-9a-f]{6}$/); // without transparency
         for (const other of drawn) {
           if (other.text === text) continue;
           expect(Math.abs(other.x - x) >= other.half + half || Math.abs(other.y - y) >= 14).toBe(true);

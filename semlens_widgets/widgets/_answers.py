@@ -1,4 +1,4 @@
-"""Answers that several panels give the browser: a neuron's facts, thumbnails, heatmaps."""
+"""Answers that several widgets give: a neuron's facts, thumbnails, heatmaps, a search."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from semlens_widgets.scoring import LensUnavailable
 from semlens_widgets.widgets._base import describe
+from semlens_widgets.widgets._columns import pack_scores
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
-
-    import pandas as pd
 
     from semlens_widgets.lens import SemanticLens
     from semlens_widgets.store import StoredHeatmap
@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 _MEASURES = ("score", "clarity", "polysemanticity", "redundancy", "mean", "max", "firing_rate")
 _MOST_SAMPLES = 64
+#: How many neurons a search lists and highlights.
+HITS = 24
 
 
 def number(value: Any) -> float | None:
@@ -135,3 +137,32 @@ def with_active(options: dict[str, Any], layer: str | None, neuron: int | None) 
     if (layer is None) != (neuron is None):
         raise TypeError("Give layer and neuron together, or neither.")
     return options if layer is None else {"active": (layer, neuron), **options}
+
+
+def search(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
+    """Answer ``{query | like, layer}``: the best neurons, and the map's highlight."""
+    like = params.get("like")
+    own = None if like is None else neuron_of(like)
+    query: Any = own or " ".join(str(params.get("query") or "").split())
+    if not query:
+        raise ValueError("query is blank. Give a text like 'striped'.")
+    found = widget.lens.search(query, layer=params.get("layer"), top=HITS + 1)
+    if own is not None:
+        found = found[(found["layer"] != own[0]) | (found["neuron"] != own[1])]
+    found = found.head(HITS)
+    table = widget.lens.neurons
+    rows = pd.MultiIndex.from_frame(table[["layer", "neuron"]]).get_indexer(
+        pd.MultiIndex.from_frame(found[["layer", "neuron"]])
+    )
+    scores = np.full(len(table), np.nan, dtype=np.float32)
+    scores[rows] = found["score"].to_numpy(dtype=np.float32)
+    hits = [
+        {
+            "layer": str(row["layer"]),
+            "neuron": int(row["neuron"]),
+            "label": text(row.get("label")),
+            "score": number(row["score"]),
+        }
+        for row in found.to_dict("records")
+    ]
+    return {"hits": hits}, [pack_scores(scores)]

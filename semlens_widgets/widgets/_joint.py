@@ -79,6 +79,21 @@ class JointLens:
                 del _LAYOUTS[next(iter(_LAYOUTS))]
         return _LAYOUTS[key]
 
+    def search(
+        self, query: str | tuple[str, int], *, layer: str | None = None, top: int
+    ) -> pd.DataFrame:
+        """Rank the neurons of all lenses, or of one layer; see :meth:`SemanticLens.search`."""
+        if not isinstance(query, str):
+            raise TypeError("On a map of several lenses only words can be searched.")
+        owner, own = (None, None) if layer is None else self.owner(layer)
+        parts = []
+        for name, lens in self.lenses.items():
+            if owner is None or lens is owner:
+                part = lens.search(query, layer=own, top=top)
+                parts.append(part.assign(layer=f"{name}/" + part["layer"].astype(str)))
+        found = pd.concat(parts, ignore_index=True)
+        return found.sort_values("score", ascending=False, kind="stable").head(top)
+
     def owner(self, layer: str) -> tuple[SemanticLens, str]:
         """Return the lens of a layer, and the layer's name there."""
         for name, lens in self.lenses.items():

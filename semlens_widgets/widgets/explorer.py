@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import anywidget
 import numpy as np
-import pandas as pd
 import traitlets
 
-from semlens_widgets.widgets import _answers, _columns
+from semlens_widgets.widgets import _answers
 from semlens_widgets.widgets._base import (
     Handler,
     LensWidget,
     Neuron,
-    Reply,
     asset,
     close_matches,
 )
@@ -25,10 +23,10 @@ from semlens_widgets.widgets.map import NeuronMap
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import pandas as pd
+
     from semlens_widgets.lens import SemanticLens
 
-#: How many neurons a search lists and highlights.
-HITS = 24
 MAP_HEIGHT = 560
 #: What a view is made of, by part; the browser copies the same (js/src/state.ts).
 _PARTS = {
@@ -87,6 +85,7 @@ class Explorer(LensWidget):
         super().__init__(lens, **options)
         with self.hold_sync():
             self._map = NeuronMap(lens, height=MAP_HEIGHT, active=self.active)
+            self.map.hide_search()
             self._gallery = ConceptGallery(lens, active=self.active)
             self._contrast = ContrastPanel(lens, active=self.active)
             self._layers = [str(layer) for layer in lens.layers]
@@ -180,35 +179,7 @@ class Explorer(LensWidget):
         self.map.refresh()
         self.gallery.refresh()
 
-    def _search(self, params: Mapping[str, Any]) -> Reply:
-        """Answer ``{query | like, layer}``: the best neurons, and the map's highlight."""
-        like = params.get("like")
-        own = None if like is None else _answers.neuron_of(like)
-        query: Any = own or " ".join(str(params.get("query") or "").split())
-        if not query:
-            raise ValueError("query is blank. Give a text like 'striped'.")
-        found = self.lens.search(query, layer=params.get("layer"), top=HITS + 1)
-        if own is not None:
-            found = found[(found["layer"] != own[0]) | (found["neuron"] != own[1])]
-        found = found.head(HITS)
-        table = self.lens.neurons
-        rows = pd.MultiIndex.from_frame(table[["layer", "neuron"]]).get_indexer(
-            pd.MultiIndex.from_frame(found[["layer", "neuron"]])
-        )
-        scores = np.full(len(table), np.nan, dtype=np.float32)
-        scores[rows] = found["score"].to_numpy(dtype=np.float32)
-        hits = [
-            {
-                "layer": str(row["layer"]),
-                "neuron": int(row["neuron"]),
-                "label": _answers.text(row.get("label")),
-                "score": _answers.number(row["score"]),
-            }
-            for row in found.to_dict("records")
-        ]
-        return {"hits": hits}, [_columns.pack_scores(scores)]
-
-    _requests: ClassVar[Mapping[str, Handler]] = {"search": _search}
+    _requests: ClassVar[Mapping[str, Handler]] = {"search": _answers.search}
 
     def _summary(self) -> str:
         return f"{len(self.lens.neurons)} neurons, {super()._summary()}"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import traitlets
 
-from semlens_widgets.widgets import _columns
+from semlens_widgets.widgets import _answers, _columns
 from semlens_widgets.widgets._base import Handler, LensWidget, Reply, asset, close_matches
 from semlens_widgets.widgets._columns import Floats, read_column, title
 from semlens_widgets.widgets._joint import JointLens
@@ -41,8 +41,9 @@ def _buffer(**metadata: Any) -> traitlets.Bytes:
 class NeuronMap(LensWidget):
     """The neurons of a lens as points; alike ones are near to each other.
 
-    Hovering shows a neuron's examples, a click makes it ``active``, a lasso or a box fills
-    ``selected`` (with Shift it adds, with Alt it removes), a click on the legend filters.
+    Typing highlights the neurons that fit the words best, hovering shows a neuron's examples, a
+    click makes it ``active``, a lasso or a box fills ``selected`` (with Shift it adds, with Alt it
+    removes), a click on the legend filters.
 
     Parameters
     ----------
@@ -89,6 +90,7 @@ class NeuronMap(LensWidget):
     _labels = traitlets.List(traitlets.Unicode(), allow_none=True).tag(sync=True, echo_update=False)
     _data = traitlets.Dict().tag(sync=True, echo_update=False)
     _selected = _buffer()
+    _search_box = traitlets.Bool(True).tag(sync=True)
     _revision = traitlets.Int(0).tag(sync=True)
 
     def __init__(
@@ -103,6 +105,10 @@ class NeuronMap(LensWidget):
             options = {"color_by": "model", **options}
         super().__init__(looked_at, **options)
         self.refresh()
+
+    def hide_search(self) -> None:
+        """Leave the box for a search out, where something around the map has one."""
+        self._search_box = False
 
     def refresh(self) -> None:
         """Read the neurons again, after labelling or a new layout."""
@@ -333,6 +339,7 @@ class NeuronMap(LensWidget):
         "column": _request_column,
         "labels": _request_labels,
         "hover": _request_hover,
+        "search": _answers.search,
     }
 
     def _summary(self) -> str:

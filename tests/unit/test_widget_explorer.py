@@ -75,7 +75,7 @@ def test_a_search_among_many_sends_its_hits_alone():
         lens.neurons.assign(score=scores).sort_values("score", ascending=False).head(top)
     )
     explorer = Explorer(lens)
-    result, (highlight,) = explorer._search({"query": "stripes"})
+    result, (highlight,) = explorer._requests["search"](explorer, {"query": "stripes"})
     assert len(result["hits"]) == 24
     assert len(highlight) == 24 * 8
     explorer.map.set_state({"highlight": memoryview(highlight)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -373,6 +374,32 @@ def test_two_models_lie_on_one_map():
     assert facts["label"] == "ox"
     assert len(buffers) == 4
     widget.filter = {"model": ["vit"]}
+
+
+def test_words_are_searched_in_all_models_and_highlight_the_best():
+    lenses = {"resnet": StoredLens("resnet"), "vit": StoredLens("vit")}
+    for lens, best in zip(lenses.values(), (0.2, 0.9), strict=True):
+        lens.search = partial(ranked, lens, best)
+    widget = NeuronMap(lenses)
+    result, (highlight,) = request(widget, "search", query="ox")
+    assert [(hit["layer"], hit["neuron"]) for hit in result["hits"][:2]] == [
+        ("vit/layer3", 0),
+        ("vit/layer3", 1),
+    ]
+    widget.set_state({"highlight": memoryview(highlight)})
+    assert widget.highlighted.index.tolist()[0] == 4
+    result, _ = request(widget, "search", query="ox", layer="resnet/layer4")
+    assert {hit["layer"] for hit in result["hits"]} == {"resnet/layer4"}
+    with pytest.raises(TypeError, match="only words"):
+        request(widget, "search", like={"layer": "vit/layer4", "neuron": 0})
+
+
+def ranked(lens, best, _query, *, layer, top):
+    """The neurons in their order, each worse than the one before."""
+    table = lens.neurons[["layer", "neuron"]]
+    scores = best - 0.01 * np.arange(len(table))
+    found = table.assign(label="ox", score=scores)
+    return (found if layer is None else found[found["layer"] == layer]).head(top)
 
 
 def test_models_of_one_name_are_told_apart_or_named():
