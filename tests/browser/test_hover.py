@@ -78,6 +78,9 @@ def test_hits_and_points_mark_each_other_while_the_kernel_is_busy(
     places = map_places(kernel, "explorer.map", stage)
     explorer.get_by_label("Search neurons by concept").fill("green")
     hits = explorer.locator(".slw-hit")
+    expect(explorer.locator(".slw-hits-of")).to_contain_text("green")
+    expect(explorer.locator(".slw-hits")).to_have_attribute("aria-busy", "false")
+    kernel.wait("explorer.query", "green")
     expect(hits).to_have_count(24)
     expect(explorer.locator(".slw-map-chip")).to_contain_text("24 highlighted")
     found = kernel.value("explorer.map.highlighted.index.tolist()")
@@ -95,6 +98,10 @@ def test_hits_and_points_mark_each_other_while_the_kernel_is_busy(
     kernel.wait("explorer.active", kernel.value(f"{NAME}({found[other]})"))
     assert "comm_msg" in sent(page)  # what is chosen is told
     page.mouse.move(2, 2)
+    # What the panels show of it has come: nothing more is asked for.
+    expect(explorer.locator("[aria-busy=true]:visible")).to_have_count(0)
+    page.wait_for_timeout(1000)
+    expect(explorer.locator("[aria-busy=true]:visible")).to_have_count(0)
 
     with busy(page):
         sent(page)
