@@ -1,4 +1,4 @@
-// Searching neurons by words, or by a neuron, as the explorer does it.
+// Searching neurons by words, or by a neuron, as the explorer and the map do it.
 import { batch, computed, effect, signal, untracked, type ReadonlySignal, type Signal } from "@preact/signals";
 import type { Cleanup, Neuron } from "./model";
 import { neuronName } from "./neuron";
@@ -47,7 +47,7 @@ export interface Finder {
 /** Typing rests this long, in milliseconds, before a search. */
 const PAUSE = 250;
 
-/** `highlight` receives one float32 per neuron, NaN where it is no hit; null clears. */
+/** `highlight` receives what the map's trait of that name takes; null clears. */
 export function createFinder(
   rpc: Rpc,
   highlight: (scores: DataView | null) => void,

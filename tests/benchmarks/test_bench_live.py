@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.benchmarks.prompt_server import OPTION
+from tests.benchmarks.prompt_server import prompt_notebook
 from tests.benchmarks.test_bench_roundtrip import HAND, PING, REST
 from tests.benchmarks.wide_lens import LABELS, NEURONS
-from tests.browser.notebook import open_notebook
-from tests.browser.server import NO_BROWSER, running_browser, running_lab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,14 +53,8 @@ def notebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
         "panel = lens.contrast('features', 17)\npanel",
         PING,
     ]
-    with running_browser() as browser:
-        if browser is None:
-            pytest.skip(NO_BROWSER)
-        with (
-            running_lab(folder, OPTION) as lab,
-            open_notebook(lab, browser, "live", cells) as notebook,
-        ):
-            yield notebook
+    with prompt_notebook(folder, cells) as notebook:
+        yield notebook
 
 
 def measure(

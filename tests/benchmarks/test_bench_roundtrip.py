@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.benchmarks.prompt_server import OPTION
-from tests.browser.notebook import open_notebook
-from tests.browser.server import NO_BROWSER, running_browser, running_lab
+from tests.benchmarks.prompt_server import prompt_notebook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,14 +83,8 @@ def notebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
         "panel = lens.contrast('layer4', 17)\npanel",
         PING,
     ]
-    with running_browser() as browser:
-        if browser is None:
-            pytest.skip(NO_BROWSER)
-        with (
-            running_lab(folder, OPTION) as lab,
-            open_notebook(lab, browser, "bench", cells) as notebook,
-        ):
-            yield notebook
+    with prompt_notebook(folder, cells) as notebook:
+        yield notebook
 
 
 def ping(notebook: Notebook) -> float:
