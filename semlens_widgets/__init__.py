@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from semlens_widgets import demo
+    from semlens_widgets import demo, errors
     from semlens_widgets.foundation import FoundationModel, OpenClip
     from semlens_widgets.images import ImageDataset
     from semlens_widgets.lens import SemanticLens, open
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+_ROOMS = ("demo", "errors")
 _HOMES = {
     "SemanticLens": "lens",
     "open": "lens",
@@ -42,13 +43,14 @@ __all__ = [
     "SemanticLens",
     "TargetModel",
     "demo",
+    "errors",
     "open",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "demo":
-        return import_module("semlens_widgets.demo")
+    if name in _ROOMS:
+        return import_module(f"semlens_widgets.{name}")
     if name in _HOMES:
         return getattr(import_module(f"semlens_widgets.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'semlens_widgets' has no attribute {name!r}")

@@ -14,10 +14,6 @@ from torch import Tensor
 _IMAGE_KEYS = ("image", "img", "pixel_values")
 
 
-class UnreadableImage(ValueError):  # noqa: N818 - names the thing, as in `except UnreadableImage`
-    """An image that cannot be decoded; the message names it."""
-
-
 def image_of(item: Any) -> Image.Image:
     """Open or convert what a data set holds for one image."""
     if isinstance(item, Mapping):

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from semlens_widgets.images import UnreadableImage
+from semlens_widgets.errors import UnreadableImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

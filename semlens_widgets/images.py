@@ -13,12 +13,13 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from semlens_widgets.decode import UnreadableImage, image_of, reason, to_rgb
+from semlens_widgets.decode import image_of, reason, to_rgb
+from semlens_widgets.errors import UnreadableImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["EXTENSIONS", "ImageDataset", "UnreadableImage"]
+__all__ = ["EXTENSIONS", "ImageDataset"]
 
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 

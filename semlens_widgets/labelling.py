@@ -16,10 +16,10 @@ from semlens_widgets import run as stages
 from semlens_widgets.analysis import labels as scorers
 from semlens_widgets.analysis.contributions import contributions
 from semlens_widgets.analysis.evidence import one_neuron, without_pairs
+from semlens_widgets.errors import StoreError
 from semlens_widgets.foundation import CSP_TEMPLATES, embed_prompts
 from semlens_widgets.reader import AnalysisReader
 from semlens_widgets.scoring import needed
-from semlens_widgets.store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,12 +12,12 @@ from semlens_widgets import run as stages
 from semlens_widgets import scoring
 from semlens_widgets.analysis.measures import two_means
 from semlens_widgets.analysis.search import combine_scores
+from semlens_widgets.errors import LensUnavailable, StoreError
 from semlens_widgets.labelling import Labelling
 from semlens_widgets.pipeline.engine import open_engine
 from semlens_widgets.pipeline.thumbnails import jpeg
 from semlens_widgets.relevances import Relevances
-from semlens_widgets.scoring import Correction, LensUnavailable, Query
-from semlens_widgets.store import AnalysisStore, StoredHeatmap, StoreError
+from semlens_widgets.store import AnalysisStore, StoredHeatmap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from semlens_widgets.images import ImageDataset
     from semlens_widgets.pipeline.engine import Engine
     from semlens_widgets.pipeline.evidence import Embedding, Ranking
+    from semlens_widgets.scoring import Correction, Query
     from semlens_widgets.target import TargetModel
     from semlens_widgets.widgets import ConceptGallery, ContrastPanel, Explorer, NeuronMap
 

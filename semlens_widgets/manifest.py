@@ -6,14 +6,12 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from semlens_widgets.errors import StoreError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA_VERSION = 1
-
-
-class StoreError(RuntimeError):
-    """The analysis folder cannot serve what was asked of it; the message says what to do."""
 
 
 class Manifest:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from semlens_widgets.analysis import labels as labelling
 from semlens_widgets.analysis import search as searching
+from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.foundation import embed_prompts
 
 if TYPE_CHECKING:
@@ -86,7 +87,3 @@ def needed(reader: AnalysisReader, foundation: FoundationModel | None) -> Founda
             f"{reader.store.settings['foundation']!r}: open(path, foundation=OpenClip(...))."
         )
     return foundation
-
-
-class LensUnavailable(RuntimeError):  # noqa: N818 - it names a state, not a mistake
-    """The analysis was opened without something that this needs; the message says what to give."""

@@ -26,8 +26,9 @@ from semlens_widgets.columns import (
     vector_batches,
     vector_column,
 )
+from semlens_widgets.errors import StoreError
 from semlens_widgets.interrupts import interrupts_wait
-from semlens_widgets.manifest import SCHEMA_VERSION, Manifest, StoreError, write_atomically
+from semlens_widgets.manifest import SCHEMA_VERSION, Manifest, write_atomically
 from semlens_widgets.stages import stale_after
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 __all__ = [
     "SCHEMA_VERSION",
     "AnalysisStore",
-    "StoreError",
     "StoredHeatmap",
     "heatmap_table",
     "read_heatmaps",

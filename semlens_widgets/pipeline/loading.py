@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from semlens_widgets.images import ImageDataset, UnreadableImage
+from semlens_widgets.errors import UnreadableImage
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from semlens_widgets.images import ImageDataset
 
 Transform = Callable[["Image.Image"], Tensor]
 _Sample = tuple[int, tuple[Tensor, ...], str]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from semlens_widgets.scoring import LensUnavailable
+from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.widgets._base import describe
 from semlens_widgets.widgets._columns import pack_scores
 

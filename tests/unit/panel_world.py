@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from semlens_widgets.scoring import LensUnavailable
+from semlens_widgets.errors import LensUnavailable
 
 EVIL = "<img src=x onerror=alert(1)>"
 

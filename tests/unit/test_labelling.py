@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import semlens_widgets as slw
-from semlens_widgets.scoring import LensUnavailable
+from semlens_widgets.errors import LensUnavailable
 from tests.colour_world import ColourFoundation
 
 NAMES = ["red", "green", "blue"]

@@ -11,8 +11,7 @@ import torch
 from PIL import Image
 
 import semlens_widgets as slw
-from semlens_widgets.scoring import LensUnavailable
-from semlens_widgets.store import StoreError
+from semlens_widgets.errors import LensUnavailable, StoreError
 from tests.colour_world import COLOURS, ColourFoundation, ColourNet, colour_images, to_tensor
 
 

@@ -7,9 +7,8 @@ import pytest
 import torch
 
 import semlens_widgets as slw
+from semlens_widgets.errors import LensUnavailable, StoreError
 from semlens_widgets.pipeline.relevance import output_relevance
-from semlens_widgets.scoring import LensUnavailable
-from semlens_widgets.store import StoreError
 from tests.colour_world import colour_images
 
 

@@ -9,8 +9,8 @@ from torchvision.models.vision_transformer import VisionTransformer
 
 import semlens_widgets as slw
 from semlens_widgets import demo
+from semlens_widgets.errors import StoreError
 from semlens_widgets.pipeline.localise import localise, method_of
-from semlens_widgets.store import StoreError
 from semlens_widgets.target import TargetModel
 from semlens_widgets.units import Directions, SparseEncoder
 

@@ -1,0 +1,39 @@
+"""What a person may catch: one class for each family of things that go wrong.
+
+Every message says what was wrong and what to do about it. A class also derives from the built-in
+exception that such a mistake would raise elsewhere in Python, so that ``except ValueError`` works.
+"""
+
+from __future__ import annotations
+
+
+class SemlensError(Exception):
+    """Anything that this package refuses or cannot do."""
+
+
+class StoreError(SemlensError, RuntimeError):
+    """The analysis folder cannot serve what was asked of it."""
+
+
+class LensUnavailable(SemlensError, RuntimeError):  # noqa: N818 - it names a state, not a mistake
+    """The analysis was opened without something that this needs."""
+
+
+class UnreadableImage(SemlensError, ValueError):  # noqa: N818 - names the thing it is about
+    """An image that cannot be decoded; the message names it."""
+
+
+class TransformError(SemlensError, TypeError, ValueError):
+    """A transform does not turn an image into what a model takes."""
+
+
+class ModelError(SemlensError, ValueError):
+    """A model, a layer or an output that cannot be looked into, or not in this way."""
+
+
+class ModelChanged(SemlensError, RuntimeError):  # noqa: N818 - it names a state, not a mistake
+    """The model is no longer the one that the analysis was made with."""
+
+
+class EmbeddingError(SemlensError, ValueError):
+    """A foundation model returned something that is no embedding."""
