@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections import OrderedDict
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import torch
 from torch.nn.functional import normalize
 
-from semlens_widgets import run as stages
 from semlens_widgets.analysis import labels as scorers
 from semlens_widgets.analysis.contributions import contributions
 from semlens_widgets.analysis.evidence import one_neuron, without_pairs
 from semlens_widgets.errors import StoreError
 from semlens_widgets.foundation import CSP_TEMPLATES, embed_prompts
+from semlens_widgets.labelled import PERSON, Labelled, read_labels, unlabelled, write_labels
 from semlens_widgets.reader import AnalysisReader
 from semlens_widgets.scoring import needed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
@@ -82,6 +83,13 @@ class Words:
                 self._priors.popitem(last=False)
         self._priors.move_to_end(key)
         return self._priors[key]
+
+
+@dataclass(frozen=True, eq=False)
+class _Listener:
+    """A callback by itself: the same function may listen twice, and end once."""
+
+    call: Callable[[], None]
 
 
 class Labelling:
@@ -231,56 +239,92 @@ class Labelling:
             rest = score(words.prompts([""], templates)).gather(1, best.indices[:, None])[:, 0]
             bar = best.values - rest
         found = scorers.assign(scores, names, bar, threshold)
-        labels = self._read.neurons[["layer", "neuron"]].assign(
-            label=found.labels, score=found.score.numpy(), margin=found.margin.numpy()
+        frame = unlabelled(self._read.neurons).frame.assign(
+            label=found.labels,
+            score=found.score.numpy(),
+            margin=found.margin.numpy(),
+            source=method,
         )
-        with _LOCK:
-            self._labels = labels
-            self.vocabulary = names
-            self.labelled_by = {
-                "method": method,
-                "gamma": float(gamma),
-                "centred": centred,
-                "templates": tuple(templates or CSP_TEMPLATES),
-            }
-            self._keep_labels()
-        return labels.copy()
+        scorer = {
+            "method": method,
+            "gamma": float(gamma),
+            "centred": centred,
+            "templates": tuple(templates or CSP_TEMPLATES),
+        }
+
+        def keep_persons(present: Labelled) -> Labelled:
+            theirs = present.frame["source"] == PERSON
+            return Labelled(frame.where(~theirs, present.frame), names, scorer, threshold)
+
+        return self._commit(keep_persons).frame.copy()
 
     def set_label(self, layer: str, neuron: int, label: str, score: float | None = None) -> None:
         """Give one neuron a label that a person chose, and keep it."""
         (name,) = scorers.check_candidates([label])
         row = self._read.row(layer, neuron)
-        with _LOCK:
-            labels = self._labels.copy()  # another thread may be reading the present ones
-            labels.loc[row, ["label", "score", "margin"]] = [name, score, None]
-            self._labels = labels
-            self._keep_labels()
+
+        def put(present: Labelled) -> Labelled:
+            frame = present.frame.copy()
+            frame.loc[row, ["label", "score", "margin", "source"]] = [name, score, None, PERSON]
+            return replace(present, frame=frame)
+
+        self._commit(put)
+
+    def on_labels(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` whenever labels have changed, in the thread that changed them.
+
+        Returns
+        -------
+        callable
+            Ends it; more than once does no harm.
+        """
+        listener = _Listener(callback)
+        self._listeners.append(listener)
+
+        def end() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return end
 
     @cached_property
-    def _labels(self) -> pd.DataFrame:
-        if self.store.has("labels"):
-            return self.store.frame("labels")
-        return self._read.neurons[["layer", "neuron"]].assign(
-            label="", score=np.float32("nan"), margin=np.float32("nan")
-        )
+    def _listeners(self) -> list[_Listener]:
+        return []
 
-    @cached_property
+    @property
     def vocabulary(self) -> tuple[str, ...]:
         """The candidates that :meth:`label` last chose from."""
-        if not self.store.has("vocabulary"):
-            return ()
-        return tuple(self.store.frame("vocabulary")["candidate"])
+        return self._labelled.vocabulary
 
-    @cached_property
+    @property
     def labelled_by(self) -> dict[str, Any]:
         """How :meth:`label` last scored: method, gamma, centred, templates; empty before."""
-        if not self.store.has("scorer"):
-            return {}
-        settings: dict[str, Any] = self.store.read("scorer").to_pylist()[0]
-        return settings | {"templates": tuple(settings["templates"])}
+        return dict(self._labelled.scorer)
 
-    def _keep_labels(self) -> None:
+    @property
+    def _labels(self) -> pd.DataFrame:
+        return self._labelled.frame
+
+    @cached_property
+    def _labelled(self) -> Labelled:
+        return read_labels(self.store) or unlabelled(self._read.neurons)
+
+    def _commit(self, change: Callable[[Labelled], Labelled]) -> Labelled:
+        """Change what is stored now, whoever stored it; then let the views know."""
         if self.store.read_only:
-            return
-        with self.store.writing():
-            stages.write_labels(self.store, self._labels, self.vocabulary, self.labelled_by)
+            with _LOCK:
+                self._labelled = change(self._labelled)
+        else:
+            with self.store.writing(), _LOCK:
+                changed = change(read_labels(self.store) or self._labelled)
+                write_labels(self.store, changed)
+                self._labelled = changed
+        changed = self._labelled
+        for listener in tuple(self._listeners):
+            try:
+                listener.call()
+            except Exception as error:  # noqa: BLE001 - the labels are kept; a view is not all views
+                warnings.warn(
+                    f"The labels are kept, but a view could not follow: {error!r}", stacklevel=3
+                )
+        return changed

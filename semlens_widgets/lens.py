@@ -199,7 +199,7 @@ class SemanticLens(Labelling, Relevances):
         return self._plan
 
     def _forget(self) -> None:
-        for name in ("_read", "_labels", "_words", "vocabulary", "labelled_by"):
+        for name in ("_read", "_labelled", "_words"):
             self.__dict__.pop(name, None)
 
     # -- looking ---------------------------------------------------------------------------------
@@ -229,15 +229,16 @@ class SemanticLens(Labelling, Relevances):
     def neurons(self) -> pd.DataFrame:
         """One row per neuron.
 
-        Columns: layer, neuron, label and its score (empty until :meth:`label`), clarity,
+        Columns: layer, neuron, label, its score, chance (what one random word in twenty reaches)
+        and source ("person", or the scorer's name), all four empty until :meth:`label`; clarity,
         polysemanticity, redundancy, mean, max and firing_rate of the activation, its quantiles q50,
         q90 and q99, dead (fewer than ``n_examples`` positive activations), x and y (position on the
         map).
         """
         frame = self._read.neurons.copy()
-        frame.insert(2, "label", self._labels["label"])
-        frame.insert(3, "score", self._labels["score"])
-        order = ["layer", "neuron", "label", "score", "clarity", "polysemanticity", "redundancy"]
+        named = ["label", "score", "chance", "source"]
+        frame[named] = self._labels[named]
+        order = ["layer", "neuron", *named, "clarity", "polysemanticity", "redundancy"]
         return frame[order + [name for name in frame.columns if name not in order]]
 
     @property

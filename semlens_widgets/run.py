@@ -28,9 +28,7 @@ from semlens_widgets.pipeline.heatmaps import Key, write_heatmaps
 from semlens_widgets.pipeline.thumbnails import write_thumbnails
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    import pandas as pd
+    from collections.abc import Sequence
 
     from semlens_widgets.foundation import FoundationModel
     from semlens_widgets.images import ImageDataset
@@ -189,16 +187,3 @@ def localise_some(
 def localise_all(store: AnalysisStore, plan: Plan, mapper: Mapper = in_process) -> None:
     """Compute the heatmaps of all concept and contrastive examples that are not stored yet."""
     localise_some(store, plan, _keys(store, "examples") + _keys(store, "contrasts"), mapper)
-
-
-def write_labels(
-    store: AnalysisStore,
-    labels: pd.DataFrame,
-    vocabulary: Sequence[str],
-    scorer: Mapping[str, Any],
-) -> None:
-    """Write the ``labels`` table, the candidates they were chosen from, and how."""
-    store.write("labels", pa.Table.from_pandas(labels, preserve_index=False))
-    store.write("vocabulary", pa.table({"candidate": pa.array(vocabulary, pa.string())}))
-    if scorer:
-        store.write("scorer", pa.Table.from_pylist([dict(scorer)]))

@@ -110,7 +110,7 @@ STAGES = (
         keyed=True,
     ),
     Stage("thumbnails", "thumbnails", _IMAGES, ("contrasts",), ("thumbnails",), keyed=True),
-    Stage("labels", "neurons' labels", (), ("vectors",), ("labels", "vocabulary", "scorer")),
+    Stage("labels", "neurons' labels", (), ("vectors",), ("labels",)),
 )
 """In the order in which they run."""
 

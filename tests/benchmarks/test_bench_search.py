@@ -11,6 +11,7 @@ import torch
 from torch.nn.functional import normalize
 
 import semlens_widgets as slw
+from semlens_widgets.labelled import unlabelled
 
 NEURONS, DIM, ROUNDS = 100_000, 512, 15
 
@@ -31,7 +32,7 @@ def make_lens(directions):
     neurons = pd.DataFrame({"layer": "layer4", "neuron": range(rows)})
     lens = slw.SemanticLens.__new__(slw.SemanticLens)
     lens.foundation = Words()
-    lens._labels = pd.DataFrame({"label": ["word"] * rows, "score": 0.0})
+    lens._labelled = unlabelled(neurons)
     lens._read = SimpleNamespace(
         neurons=neurons,
         directions=directions,

@@ -1,0 +1,100 @@
+"""Whose labels they are, what is stored of them, and who hears of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import semlens_widgets as slw
+
+NAMES = ["red", "green", "blue"]
+
+
+def first_labels(lens):
+    return lens.neurons["label"].iloc[:3].tolist()
+
+
+def test_a_persons_label_is_kept_by_the_next_label(colour_lens, tmp_path):
+    lens = colour_lens().run()
+    lens.label(NAMES)
+    lens.set_label("seen", 1, "grass")
+    for method in ("difference", "semanticlens"):
+        found = lens.label([*NAMES, "grey"], method=method)
+        assert found["label"].iloc[:3].tolist() == ["red", "grass", "blue"]
+        assert found["source"].iloc[:3].tolist() == [method, "person", method]
+        assert lens.neurons["source"].iloc[:3].tolist() == [method, "person", method]
+    assert first_labels(slw.open(tmp_path / "analysis")) == ["red", "grass", "blue"]
+    assert found.dtypes["score"] == np.float32
+    assert found.dtypes["neuron"] == np.int32
+
+
+def test_label_and_person_may_be_two_lenses_on_one_folder(colour_lens):
+    one, other = colour_lens().run(), colour_lens()
+    one.label(NAMES)
+    other.set_label("seen", 1, "grass")
+    one.set_label("seen", 0, "rose")
+    assert first_labels(other) == ["red", "grass", "blue"]
+    assert first_labels(one) == first_labels(colour_lens()) == ["rose", "grass", "blue"]
+
+
+def test_a_commit_that_fails_leaves_the_labels_as_they_were(colour_lens, monkeypatch):
+    lens = colour_lens().run()
+    lens.label(NAMES, method="difference")
+    before = lens.neurons, lens.vocabulary, lens.labelled_by
+    writes = []
+    real = type(lens.store).write
+
+    def die(store, table, data):
+        """Let one table through, then die: what a kill between two writes leaves behind."""
+        if writes:
+            raise KeyboardInterrupt
+        writes.append(table)
+        real(store, table, data)
+
+    monkeypatch.setattr(type(lens.store), "write", die)
+    lens.label(["grey", "green"])
+    with pytest.raises(KeyboardInterrupt):
+        lens.label(["blue"], method="semanticlens")
+    assert lens.vocabulary == ("grey", "green")
+    assert writes == ["labels"]
+    again = colour_lens()
+    assert again.vocabulary == ("grey", "green")
+    assert again.labelled_by["method"] == "csp"
+    assert set(again.neurons["label"]) <= {"grey", "green", "unknown"}
+    assert before[1] == tuple(NAMES)
+
+
+def test_views_hear_of_labels_until_they_stop_listening(colour_lens):
+    lens = colour_lens().run()
+    heard = []
+    end = lens.on_labels(lambda: heard.append(first_labels(lens)))
+    lens.label(NAMES)
+    lens.set_label("seen", 1, "grass")
+    assert heard == [NAMES, ["red", "grass", "blue"]]
+    end()
+    end()
+    lens.label(NAMES)
+    assert len(heard) == 2
+
+
+def test_a_view_that_fails_is_named_and_takes_nothing_with_it(colour_lens):
+    lens = colour_lens().run()
+    heard = []
+
+    def broken():
+        raise RuntimeError("no browser")
+
+    lens.on_labels(broken)
+    lens.on_labels(lambda: heard.append(1))
+    with pytest.warns(UserWarning, match="no browser"):
+        lens.label(NAMES)
+    assert heard == [1]
+    assert first_labels(colour_lens()) == NAMES
+
+
+def test_a_view_may_stop_listening_while_it_hears(colour_lens):
+    lens = colour_lens().run()
+    heard = []
+    ends = [lens.on_labels(lambda i=i: (heard.append(i), ends[i]())) for i in range(3)]
+    lens.label(NAMES)
+    assert heard == [0, 1, 2]
