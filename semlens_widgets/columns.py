@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+Box = tuple[float, float, float, float]
+"""``(left, top, right, bottom)`` as fractions of an image."""
+
+
 @dataclass(frozen=True)
 class StoredHeatmap:
     """Relevance of one image for one neuron, as it is kept and shown.
@@ -22,16 +27,24 @@ class StoredHeatmap:
     Attributes
     ----------
     values
-        ``(height, width)`` uint8: positive relevance, 255 at its maximum.
+        ``(height, width)`` uint8: positive relevance, 255 at its maximum. It lies over the whole
+        image; where `box` is None over the model's input, whose place in the image is unknown.
     box
-        ``(left, top, right, bottom)`` of the relevant region as fractions of the image.
+        The relevant region, which is what crop embedding embeds; None where the place of the
+        model's input in the image is unknown.
     method
-        How the relevance was computed, for people.
+        How the relevance was computed, for people, and what in it is not exact or not known.
+    arrived
+        Share of the starting relevance that arrived at the input; NaN where it is not propagated.
+    side
+        Side of the box as a share of the short side of what the model sees.
     """
 
     values: NDArray[np.uint8]
-    box: tuple[float, float, float, float]
+    box: Box | None
     method: str
+    arrived: float = math.nan
+    side: float = math.nan
 
 
 def as_matrix(column: pa.ChunkedArray) -> NDArray[Any]:
@@ -69,6 +82,8 @@ def heatmap_table(keys: Sequence[tuple[int, int]], heatmaps: Sequence[StoredHeat
             "values": pa.array([zlib.compress(h.values.tobytes()) for h in heatmaps], pa.binary()),
             "box": pa.array([h.box for h in heatmaps], pa.list_(pa.float32(), 4)),
             "method": pa.array([h.method for h in heatmaps], pa.string()),
+            "arrived": pa.array([h.arrived for h in heatmaps], pa.float32()),
+            "side": pa.array([h.side for h in heatmaps], pa.float32()),
         }
     )
 
@@ -80,8 +95,10 @@ def read_heatmaps(table: pa.Table) -> list[StoredHeatmap]:
             np.frombuffer(zlib.decompress(row["values"]), np.uint8).reshape(
                 row["height"], row["width"]
             ),
-            tuple(row["box"]),
+            None if row["box"] is None else tuple(row["box"]),
             row["method"],
+            row["arrived"],
+            row["side"],
         )
         for row in table.to_pylist()
     ]

@@ -100,7 +100,8 @@ def thumbnails(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
 def heatmaps(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
     """Answer ``{layer, neuron, samples}`` in order.
 
-    For each sample ``{shape, box, method}`` and a buffer of uint8, or ``{error}`` without one.
+    For each sample ``{shape, box, method, arrived, side}`` and a buffer of uint8, or ``{error}``
+    without one. The box is None where the place of the map in the image is unknown.
     """
     layer, neuron = neuron_of(params)
     results: list[dict[str, Any]] = []
@@ -110,8 +111,15 @@ def heatmaps(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
             results.append({"error": describe(stored)})
             continue
         values = np.ascontiguousarray(stored.values, dtype=np.uint8)
-        box = [float(edge) for edge in stored.box]
-        results.append({"shape": list(values.shape), "box": box, "method": stored.method})
+        results.append(
+            {
+                "shape": list(values.shape),
+                "box": None if stored.box is None else [float(edge) for edge in stored.box],
+                "method": stored.method,
+                "arrived": number(stored.arrived),
+                "side": number(stored.side),
+            }
+        )
         buffers.append(values.tobytes())
     return results, buffers
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from semlens_widgets.errors import LensUnavailable
+from semlens_widgets.store import StoredHeatmap
 
 EVIL = "<img src=x onerror=alert(1)>"
 
@@ -64,8 +64,8 @@ class Lens:
         if layer == "layer4" and samples != [5]:
             raise LensUnavailable("Heatmaps need the model: give target= to compute them.")
         values = np.arange(6, dtype=np.uint8).reshape(2, 3)
-        box = (0.0, np.float32(0.25), 0.5, 1.0)
-        return [SimpleNamespace(values=values, box=box, method="CRP") for _ in samples]
+        box = None if layer == "unplaced" else (0.0, 0.25, 0.5, 1.0)
+        return [StoredHeatmap(values, box, "CRP", arrived=0.75) for _ in samples]
 
     def heatmap(self, layer: str, neuron: int, sample: int) -> Any:
         return self.heatmaps(layer, neuron, [sample])[0]

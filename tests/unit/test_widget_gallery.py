@@ -84,8 +84,11 @@ def test_requests_for_pictures_are_bounded(ask, samples):
 
 def test_heatmaps_come_as_bytes_with_their_boxes(ask):
     result, buffers = ask("heatmaps", layer="layer3", neuron=0, samples=[7, 5])
-    assert result == [{"shape": [2, 3], "box": [0.0, 0.25, 0.5, 1.0], "method": "CRP"}] * 2
+    facts = {"shape": [2, 3], "method": "CRP", "arrived": 0.75, "side": None}
+    assert result == [{"box": [0.0, 0.25, 0.5, 1.0], **facts}] * 2
     assert buffers == [bytes(range(6))] * 2
+    result, _ = ask("heatmaps", layer="unplaced", neuron=0, samples=[7])
+    assert result == [{"box": None, **facts}]  # the place in the image is unknown
 
 
 def test_a_lens_without_its_model_gives_what_is_stored_and_says_what_to_do(ask):
