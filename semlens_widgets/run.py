@@ -78,11 +78,21 @@ class Plan:
 
         Only the model's name is for people alone. The foundation model's name stands for its
         weights, by its protocol.
+
+        Raises
+        ------
+        ModelChanged
+            If the model is no longer the one that the target was made of.
         """
+        with self.target.shadow() as model:
+            weights, architecture = (
+                fingerprint.of_weights(model),
+                fingerprint.of_architecture(model),
+            )
         return {
             "model": self.target.name,
-            "weights": fingerprint.of_weights(self.target.model),
-            "architecture": fingerprint.of_architecture(self.target.model),
+            "weights": weights,
+            "architecture": architecture,
             "layers": list(self.target.layers),
             "channels": dict(self.target.channels),
             "autocast": self.target.autocast,

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from semlens_widgets import layers as _layers
 from semlens_widgets.channels import FollowChannels
+from semlens_widgets.shadow import Shadow
+from semlens_widgets.twin import Apart
 from semlens_widgets.units import checked_encoders, encode
 
 if TYPE_CHECKING:
@@ -38,8 +40,10 @@ class TargetModel:
     Parameters
     ----------
     model
-        Any module that takes a batch of images. It is moved to `device` and put into evaluation
-        mode, and stays so; nothing else about it changes.
+        Any module that takes a batch of images. It is left wholly alone, its mode included: all
+        is computed on a copy of its modules in evaluation mode, which shares the weights. Once its
+        weights, buffers or modules are others than now, everything refuses; its mode, and hooks
+        and attributes that are changed later, do not matter.
     layers
         Names as in ``model.named_modules()``; `suggest_layers` proposes some. A layer's output may
         be a map ``(batch, channels, height, width)`` or ``(batch, height, width, channels)``,
@@ -125,8 +129,10 @@ class TargetModel:
         if autocast and not torch.amp.is_autocast_available(self.device.type):
             raise ValueError(f"autocast: torch has none for device {str(self.device)!r}.")
         self.autocast = autocast
-        self.model = model.to(self.device).eval()
-        self.encoders = checked_encoders(units, self.layers, self.device)
+        self.model = model
+        self.encoders, modules = checked_encoders(units, self.layers, self.device)
+        owned = {f"The encoder of layer {layer!r}": module for layer, module in modules.items()}
+        self.shadow = Shadow(model, None if device is None else self.device, owned)
         self.composite = composite
         self.transform = transform
         self.pooling: Pooling = pooling
@@ -234,13 +240,16 @@ class TargetModel:
                 axes[layer] = 1 if self.channels[layer] == "first" else tensor.ndim - 1
 
         with (
-            _layers.observed(self.model, self.layers, see),
+            self.shadow() as model,
+            _layers.observed(model, self.layers, see),
             torch.no_grad(),
+            Apart(self.model),
             FollowChannels() as follow,
         ):
-            self.model(images)
-        self._order = _layers.checked_calls(calls, self.layers)
+            model(images)
+        order = _layers.checked_calls(calls, self.layers)
         self._axes = axes
+        self._order = order  # last: other threads take it that all is known
 
     def as_input(self, images: Tensor) -> Tensor:
         """Return images on the model's device and in its precision."""
@@ -275,9 +284,14 @@ class TargetModel:
                 raise done
 
         images = self.as_input(images)
-        with _layers.observed(self.model, layers, see), torch.no_grad(), self._casting(autocast):
+        with (
+            self.shadow() as model,
+            _layers.observed(model, layers, see),
+            torch.no_grad(),
+            self._casting(autocast),
+        ):
             try:
-                self.model(images)
+                model(images)
             except _AllSeenError as signal:
                 if signal is not done:
                     raise

@@ -8,9 +8,12 @@ encoder; here are the usual ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MethodType
 
 import torch
 from torch import Tensor, nn
+
+from semlens_widgets.shadow import evaluated
 
 Encoder = Callable[[Tensor], Tensor]
 
@@ -115,22 +118,29 @@ class SparseEncoder(nn.Module):
 
 def checked_encoders(
     units: Mapping[str, Encoder | Tensor] | None, layers: Sequence[str], device: torch.device
-) -> dict[str, Encoder]:
-    """Return the encoder of each layer that has one; a matrix becomes `Directions`."""
+) -> tuple[dict[str, Encoder], dict[str, nn.Module]]:
+    """Return what encodes each layer that has units, and the modules of theirs that a person owns.
+
+    A matrix becomes `Directions`; a module, or the module of a method, is copied as the model is.
+    """
     encoders: dict[str, Encoder] = {}
+    owned: dict[str, nn.Module] = {}
     for layer, encoder in (units or {}).items():
         if layer not in layers:
             raise ValueError(f"units names {layer!r}, which is not one of layers {layers}.")
         made = Directions(encoder) if isinstance(encoder, Tensor) else encoder
-        if isinstance(made, nn.Module):
-            made = made.to(device).eval()
+        owner = made.__self__ if isinstance(made, MethodType) else made
+        if isinstance(owner, nn.Module):
+            owned[layer] = owner
+            copy = evaluated(owner, device)
+            made = MethodType(made.__func__, copy) if isinstance(made, MethodType) else copy
         elif not callable(made):
             raise TypeError(
                 f"units[{layer!r}] must be a module, a function or a matrix (units, channels), not "
                 f"{type(made).__name__}."
             )
         encoders[layer] = made
-    return encoders
+    return encoders, owned
 
 
 def encode(encoder: Encoder, output: Tensor, axis: int) -> Tensor:

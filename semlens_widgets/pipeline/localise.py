@@ -89,13 +89,15 @@ def localise(
         if _by_attnlrp(target, rules):
             first = target.pooling == "cls"
             start = partial(_own_gradient, neurons=which, axis=axis, encoder=encoder, first=first)
-            parts.append(attnlrp(target.model, layer, some, start))
+            with target.shadow() as model:
+                parts.append(attnlrp(model, layer, some, start))
         elif _has_own_map(rules):
             output = target.output(some, layer)
             parts.append(_own_map(output, which, axis, encoder, some.shape[2:]))
         else:
             start = partial(_own_relevance, neurons=which, axis=axis, encoder=encoder)
-            parts.append(crp(target.model, layer, some, start, rules))
+            with target.shadow() as model:
+                parts.append(crp(model, layer, some, start, rules))
     return torch.cat(parts)
 
 
@@ -124,7 +126,8 @@ def _rules(target: TargetModel, layer: str, image: Tensor | None) -> Rules | Com
     known = _KNOWN.setdefault(target, {})
     if layer not in known:
         image = target.as_input(target.probe()) if image is None else image
-        known[layer] = rules_for(target.model, layer, image)
+        with target.shadow() as model:
+            known[layer] = rules_for(model, layer, image)
     return known[layer]
 
 

@@ -74,17 +74,21 @@ def output_relevance(
         )
     if target.composite is not None:
         raise ValueError("Relevance for outputs knows the model's own rules only: no composite.")
-    images = target.as_input(images)
-    rules = rules_for(target.model, _OUTPUT, images[:1])
+    with target.shadow() as model:
+        return _propagated(target, model, target.as_input(images), outputs)
+
+
+def _propagated(
+    target: TargetModel, model: nn.Module, images: Tensor, outputs: Tensor | None
+) -> tuple[dict[str, Tensor], Tensor]:
+    rules = rules_for(model, _OUTPUT, images[:1])
     attention = bool(rules.attention)
     if not rules.attention <= KNOWN_ATTENTION:
         raise ValueError("AttnLRP does not cover this model's attention.")
-    prepared = (
-        written_out_activations(target.model) if attention else merged(target.model, rules.merges)
-    )
-    with frozen(target.model), prepared, _caught(target.model, target.layers) as caught:
+    prepared = written_out_activations(model) if attention else merged(model, rules.merges)
+    with frozen(model), prepared, _caught(model, target.layers) as caught:
         with AttentionRules(GAMMAS) if attention else FunctionRules():
-            result = first_tensor(target.model(images.detach().clone().requires_grad_()))
+            result = first_tensor(model(images.detach().clone().requires_grad_()))
         logits, outputs = _checked(result, outputs)
         chosen = logits.gather(1, outputs[:, None])
         start = torch.ones_like(chosen) if attention else chosen.detach()
@@ -104,7 +108,8 @@ def output_relevance(
 
 def relevance_method(target: TargetModel) -> str:
     """Return how :func:`output_relevance` works for a model, with what is not exact in it."""
-    rules = rules_for(target.model, _OUTPUT, target.as_input(target.probe()))
+    with target.shadow() as model:
+        rules = rules_for(model, _OUTPUT, target.as_input(target.probe()))
     return METHOD if rules.attention else rules.method.replace("CRP", "LRP", 1)
 
 

@@ -14,6 +14,8 @@ from semlens_widgets.pipeline.device import HostCopy, one_behind
 from semlens_widgets.pipeline.engine import in_process
 from semlens_widgets.pipeline.loading import batches
 from semlens_widgets.store import AnalysisStore
+from semlens_widgets.target import TargetModel
+from tests.colour_world import ColourNet, to_tensor
 
 
 def counted(log, n, fails_at=None):
@@ -80,11 +82,10 @@ def test_batches_for_cuda_are_pinned(colour_lens):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 def test_cuda_collects_what_the_cpu_collects(colour_lens, tmp_path):
-    target, images = colour_lens().target, colour_lens().images
+    images = colour_lens().images
     stores = []
     for device in ("cpu", "cuda"):
-        target.device = torch.device(device)
-        target.model.to(device)
+        target = TargetModel(ColourNet(), ["seen", "mixed"], transform=to_tensor, device=device)
         stores.append(AnalysisStore(tmp_path / device))
         collect(stores[-1], target, images, batch_size=7)
     cpu, cuda = (store.matrix("activations", "activations") for store in stores)

@@ -155,7 +155,7 @@ def test_the_model_is_left_as_it_was_when_it_fails():
     t = target(model, "last")
     t.n_units("last")
     before = state(model)
-    model.inner.fails = True
+    Failing.fails = True
     with pytest.raises(ArithmeticError):
         localise(t, squares(), "last", [0, 1])
     assert_same_state(model, before)

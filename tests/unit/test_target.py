@@ -1,5 +1,7 @@
 """Activations against what the layers return when called by hand."""
 
+from typing import ClassVar
+
 import pytest
 import torch
 from PIL import Image
@@ -12,6 +14,8 @@ from semlens_widgets.target import TargetModel, pool
 class Net(nn.Module):
     """Convolution and batch norm followed by an in-place ReLU, and a shared one."""
 
+    executed: ClassVar[list[str]] = []  # by any copy
+
     def __init__(self):
         super().__init__()
         self.conv = nn.Conv2d(3, 5, 3)
@@ -21,7 +25,6 @@ class Net(nn.Module):
         self.pair = Pair()
         self.head = nn.Linear(4, 2)
         self.unused = nn.Linear(1, 1)
-        self.executed = []
 
     def forward(self, x):
         x = self.relu(self.norm(self.conv(x)))
@@ -47,7 +50,7 @@ def images():
 @pytest.fixture
 def net():
     torch.manual_seed(0)
-    return Net()
+    return Net().eval()
 
 
 def target(net, layers, **options):
@@ -187,13 +190,17 @@ def test_transform_gets_a_picture():
     assert seen[0].mode == "RGB"
 
 
-def test_model_is_evaluated_and_named(net, images):
+def test_a_model_in_training_mode_is_seen_in_evaluation_mode_and_stays_as_it_is(net, images):
+    expected = target(net, ["norm"]).units(images)["norm"]
     t = target(net.train(), ["norm"])
-    assert not net.training
     before = net.norm.running_mean.clone()
-    t.units(images)
+    assert torch.equal(t.units(images)["norm"], expected)
+    assert all(module.training for module in net.modules())
     assert torch.equal(net.norm.running_mean, before)
-    assert repr(t) == "TargetModel(Net, layers=['norm'])"
+
+
+def test_a_target_is_named(net):
+    assert repr(target(net, ["norm"])) == "TargetModel(Net, layers=['norm'])"
 
 
 @pytest.mark.parametrize(
