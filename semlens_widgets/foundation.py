@@ -42,7 +42,8 @@ class FoundationModel(Protocol):
     """What is asked of a model that embeds images and texts.
 
     `name` identifies model and weights and is stored with the embeddings; `dim` is the length of
-    an embedding.
+    an embedding. A model may also have ``kept_text(texts)``, which returns of each text the
+    beginning that it reads, so that labels which are cut can be named.
     """
 
     name: str
@@ -182,8 +183,14 @@ class OpenClip:
         unknown = [text for text in dict.fromkeys(texts) if text not in self._texts]
         if unknown:
             tokens = self._tokenizer(unknown)
-            encoded = self._encoded(self._network.encode_text, tokens, _TEXTS_AT_ONCE)
-            self._texts.update(zip(unknown, encoded, strict=True))
+            # What reads the same is embedded once: the last bits depend on the place in a batch.
+            rows_of: dict[bytes, list[int]] = {}
+            for at, row in enumerate(tokens.numpy()):
+                rows_of.setdefault(row.tobytes(), []).append(at)
+            different = tokens[[same[0] for same in rows_of.values()]]
+            encoded = self._encoded(self._network.encode_text, different, _TEXTS_AT_ONCE)
+            for same, vector in zip(rows_of.values(), encoded, strict=True):
+                self._texts.update((unknown[at], vector) for at in same)
         rows = []
         for text in texts:
             self._texts.move_to_end(text)
@@ -191,6 +198,39 @@ class OpenClip:
         while len(self._texts) > _TEXTS_KEPT:
             self._texts.popitem(last=False)
         return torch.stack(rows) if rows else torch.empty(0, self.dim)
+
+    def kept_text(self, texts: Sequence[str]) -> list[str]:
+        """Return of each text the beginning that the text encoder reads: all of it, unless long."""
+        context = self._tokenizer([""]).shape[1]
+        kept = list(texts)
+        # Every token stands for a byte or more, but for those around a text, two or a few.
+        long = [at for at, text in enumerate(texts) if len(text.encode()) > context - 4]
+        cut = [
+            at
+            for at, is_cut in zip(long, self._cuts([kept[i] for i in long]), strict=True)
+            if is_cut
+        ]
+        fits, fails = dict.fromkeys(cut, 0), {at: len(texts[at]) for at in cut}
+        while halving := [at for at in cut if fails[at] - fits[at] > 1]:
+            middle = {at: (fits[at] + fails[at]) // 2 for at in halving}
+            cuts = self._cuts([texts[at][: middle[at]] for at in halving])
+            for at, is_cut in zip(halving, cuts, strict=True):
+                (fails if is_cut else fits)[at] = middle[at]
+        for at in cut:
+            kept[at] = texts[at][: fits[at]]
+        return kept
+
+    def _cuts(self, texts: list[str]) -> list[bool]:
+        """Whether the tokenizer leaves out the end of each text: with more room, it says more."""
+        if not texts:
+            return []
+        short = self._tokenizer(texts)
+        width = short.shape[1]
+        long = self._tokenizer([*texts, ""], context_length=width + 2)
+        padding = long[-1, -1]
+        more = (long[:-1, :width] != short).any(1) | (long[:-1, width:] != padding).any(1)
+        found: list[bool] = more.tolist()
+        return found
 
     def _encoded(
         self, encode: Callable[[Tensor], Tensor], inputs: Tensor, batch_size: int

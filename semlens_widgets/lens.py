@@ -6,17 +6,15 @@ import warnings
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-import torch
 
 from semlens_widgets import run as stages
-from semlens_widgets import scoring
 from semlens_widgets.analysis.measures import two_means
-from semlens_widgets.analysis.search import combine_scores
 from semlens_widgets.errors import LensUnavailable, StoreError
 from semlens_widgets.labelling import Labelling
 from semlens_widgets.pipeline.engine import open_engine
 from semlens_widgets.pipeline.thumbnails import jpeg
 from semlens_widgets.relevances import Relevances
+from semlens_widgets.searching import Searching
 from semlens_widgets.store import AnalysisStore, StoredHeatmap
 
 if TYPE_CHECKING:
@@ -30,12 +28,11 @@ if TYPE_CHECKING:
     from semlens_widgets.images import ImageDataset
     from semlens_widgets.pipeline.engine import Engine
     from semlens_widgets.pipeline.evidence import Embedding, Ranking
-    from semlens_widgets.scoring import Correction, Query
     from semlens_widgets.target import TargetModel
     from semlens_widgets.widgets import ConceptGallery, ContrastPanel, Explorer, NeuronMap
 
 
-class SemanticLens(Labelling, Relevances):
+class SemanticLens(Labelling, Searching, Relevances):
     """Look into a vision model: what each neuron stands for, and the evidence for it.
 
     Parameters
@@ -319,56 +316,6 @@ class SemanticLens(Labelling, Relevances):
                 stages.localise_some(self.store, plan, missing)
             self._read.forget_heatmap_index()
         return self._read.heatmaps(row, samples)
-
-    # -- searching; labelling is in labelling.py ---------------------------------------------------
-
-    def search(
-        self,
-        query: Query | list[Query],
-        *,
-        layer: str | None = None,
-        correction: Correction = "centred",
-        templates: Sequence[str] = ("{}",),
-        top: int | None = None,
-    ) -> pd.DataFrame:
-        """Rank the neurons by how well they fit a text, an image, a neuron, or several of them.
-
-        A score is the cosine of the neuron's semantic vector to the query, averaged over the
-        templates of a text, minus a correction. Several queries average.
-
-        Parameters
-        ----------
-        query
-            A text, a PIL image, a neuron ``(layer, index)``, or a list of these.
-        layer
-            Search this layer alone.
-        correction
-            ``"centred"`` subtracts the query's mean similarity over all images: 0 is what any
-            image scores, and queries can be compared. ``"empty"`` subtracts the neuron's cosine to
-            the empty prompt, as SemanticLens does, from texts; it is as good as what the
-            foundation model makes of an empty prompt. None leaves the cosine as it is.
-        templates
-            Sentences with ``{}`` where the text goes.
-        top
-            How many neurons to return; all by default.
-
-        Returns
-        -------
-        pandas.DataFrame
-            layer, neuron, label, score, best first; ties keep the order of :attr:`neurons`.
-        """
-        queries = list(query) if isinstance(query, list) else [query]
-        if not queries:
-            raise ValueError("query is empty; give a text, an image or a neuron.")
-        columns = [
-            scoring.query_scores(self._read, self.foundation, one, templates, correction)
-            for one in queries
-        ]
-        combined = combine_scores(torch.stack(columns, dim=1))
-        rows, scores = scoring.rank_neurons(self._read, combined, layer, top)
-        found = self._read.neurons[["layer", "neuron"]].take(rows)
-        labels = self._labels["label"].take(rows)
-        return found.assign(label=labels, score=scores).reset_index(drop=True)
 
     # -- widgets ---------------------------------------------------------------------------------
 

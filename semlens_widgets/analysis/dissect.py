@@ -20,12 +20,15 @@ _FACTORS = 8  # of .002 or more: their product is far from the smallest float32
 _SCALE, _P_FIRST, _P_LAST, _FLOOR = 10.0, 0.998, 0.97, 1e-7
 
 
-def wpmi(evidence: Evidence, texts: Tensor, *, centred: bool = False) -> Tensor:
+def wpmi(
+    evidence: Evidence, texts: Tensor, *, centred: bool = False, beside: Tensor | None = None
+) -> Tensor:
     """Return log p(top images | t) of softWPMI, ``(N, T)``, before the prior is subtracted.
 
     P(t | x) = softmax over texts of 10 cos(F(x), T(t)); the value is the sum over a neuron's most
     activating images, by rank r, of log(1 + p_r (P - 1) + 1e-7), where p_r = .998 - .028 r / R.
-    The score is this minus its log-mean-exp over all neurons (lambda = 1).
+    The score is this minus its log-mean-exp over all neurons (lambda = 1). The softmax makes both
+    depend on which texts there are: scores of different sets of texts cannot be compared.
 
     Parameters
     ----------
@@ -35,6 +38,9 @@ def wpmi(evidence: Evidence, texts: Tensor, *, centred: bool = False) -> Tensor:
         ``(T, D)`` unit text embeddings.
     centred
         Whether each text's mean similarity over the data set is subtracted before the softmax.
+    beside
+        ``(E, D)``: if given, these are scored instead, ``(N, E)``, each as if it were the one text
+        more in the softmax; `texts` and those before and after it do not feel it.
 
     Raises
     ------
@@ -52,11 +58,14 @@ def wpmi(evidence: Evidence, texts: Tensor, *, centred: bool = False) -> Tensor:
         )
     ids, inverse = torch.unique(evidence.top_samples.clamp(min=0), return_inverse=True)
     images = evidence.sample_embeddings[ids].float()  # (U, D), each image once
-    offset = evidence.mean_embedding.float() @ texts.T if centred else texts.new_zeros(len(texts))
+    if centred:  # subtracted from the cosines of all images alike
+        images = images - evidence.mean_embedding.float()
     step = max(1, _CHUNK // len(texts))
     normaliser = torch.cat(
-        [(_SCALE * (part @ texts.T - offset)).logsumexp(1) for part in torch.split(images, step)]
+        [(_SCALE * (part @ texts.T)).logsumexp(1) for part in torch.split(images, step)]
     )
+    if beside is not None:
+        texts = beside
     neurons, top = evidence.top_samples.shape
     absent = evidence.top_samples < 0
     some_absent = bool(absent.any())
@@ -65,8 +74,9 @@ def wpmi(evidence: Evidence, texts: Tensor, *, centred: bool = False) -> Tensor:
     width = max(1, _CHUNK // len(ids))  # texts at a time
     for first in range(0, len(texts), width):
         some = slice(first, first + width)
-        logits = _SCALE * (images @ texts[some].T - offset[some])
-        probability = (logits - normaliser[:, None]).exp_()  # (U, t)
+        logits = (_SCALE * (images @ texts[some].T)).sub_(normaliser[:, None])
+        # e^l / e^n, and e^l / (e^n + e^l) for a text beside those of the normaliser n.
+        probability = logits.exp_() if beside is None else logits.sigmoid_()  # (U, t)
         rows = max(1, _BLOCK // probability.shape[1])
         for start in range(0, neurons, rows):
             part = slice(start, start + rows)

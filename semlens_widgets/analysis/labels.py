@@ -9,6 +9,7 @@ images ("hubs"), which without it win most labels.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal, get_args
@@ -31,6 +32,7 @@ __all__ = [
     "Evidence",
     "Method",
     "assign",
+    "chance_level",
     "check_candidates",
     "check_gamma",
     "check_method",
@@ -46,6 +48,7 @@ __all__ = [
 Method = Literal["csp", "semanticlens", "difference", "clip-dissect"]
 METHODS: tuple[str, ...] = get_args(Method)
 UNKNOWN = "unknown"
+_SORTED_AT_ONCE = 1 << 14  # neurons
 
 
 def check_method(method: str) -> Method:
@@ -77,7 +80,7 @@ def check_candidates(candidates: Sequence[str]) -> tuple[str, ...]:
     TypeError
         If ``candidates`` is one string, or holds something else than strings.
     ValueError
-        If there are none, or one is empty or blank.
+        If there are none, or one is empty, blank or no valid text.
     """
     if isinstance(candidates, str):
         raise TypeError(f"candidates: expected a sequence of labels, got the string {candidates!r}")
@@ -87,8 +90,14 @@ def check_candidates(candidates: Sequence[str]) -> tuple[str, ...]:
         if not isinstance(candidate, str):
             kind = type(candidate).__name__
             raise TypeError(f"candidates: entry {position} is {kind}, expected a string")
-        if not candidate.strip():
-            raise ValueError(f"candidates: entry {position} is empty; remove it")
+        if not any(sign.isprintable() and not sign.isspace() for sign in candidate):
+            raise ValueError(f"candidates: entry {position} is empty or invisible; remove it")
+        try:
+            candidate.encode()
+        except UnicodeEncodeError:
+            raise ValueError(
+                f"candidates: entry {position}, {candidate!r}, holds half a character"
+            ) from None
         stripped.append(candidate.strip())
     if not stripped:
         raise ValueError("candidates: the list is empty; give at least one label")
@@ -104,6 +113,7 @@ def score(
     centred: bool = False,
     empty: Tensor | None = None,
     prior: Tensor | None = None,
+    beside: Tensor | None = None,
 ) -> Tensor:
     """Return the score of every candidate label for every neuron, ``(N, T)``.
 
@@ -118,7 +128,9 @@ def score(
         ``"semanticlens"``: cos(v_k, T(t)) with v_k the mean of the p_i.
         ``"difference"``: mean_i cos(p_i, T(t)) - mean_i cos(n_i, T(t)). Centring changes it only
         for a neuron without contrast, whose second term is missing.
-        ``"clip-dissect"``: softWPMI, see :func:`semlens_widgets.analysis.dissect.wpmi`.
+        ``"clip-dissect"``: softWPMI, see :func:`semlens_widgets.analysis.dissect.wpmi`. Alone of
+        the four it depends on the other candidates and on the other neurons, is mostly negative,
+        and cannot be compared between sets of candidates.
     gamma
         Strength of the projection in CSP, in [0, 1]; the other methods ignore it.
     centred
@@ -130,6 +142,9 @@ def score(
         ``(T,)`` from :func:`wpmi_prior` for ``clip-dissect``, with the same ``prompts``,
         ``centred`` and ``empty``. None computes it from the neurons in ``evidence``, which then
         should be all of them.
+    beside
+        ``(templates, E, D)``: if given, these texts are scored instead of the candidates, ``(N,
+        E)``, each as if it alone stood beside them, and so is the prior. Without `empty`.
 
     Returns
     -------
@@ -148,17 +163,19 @@ def score(
     """
     method = check_method(method)
     texts = text_directions(evidence, prompts, empty)
+    others = None if beside is None else text_directions(evidence, beside)
     if method == "clip-dissect":
-        joint = wpmi(evidence, texts, centred=centred)
+        joint = wpmi(evidence, texts, centred=centred, beside=others)
         if prior is None:
             prior = log_mean_exp(joint)
-        elif prior.shape != texts.shape[:1]:
+        elif prior.shape != joint.shape[1:]:
             raise ValueError(
-                f"prior: expected shape ({len(texts)},) to fit the prompts and the empty text, "
+                f"prior: expected shape ({joint.shape[1]},) to fit the prompts and the empty text, "
                 f"got {tuple(prior.shape)}"
             )
         scores = joint - prior
     else:
+        texts = texts if others is None else others
         scores = _linear_scores(evidence, texts, method, gamma, centred)
     # A neuron without examples has no score; 0 would outrank neurons that have one.
     unseen = ~evidence.valid.any(1, keepdim=True)
@@ -207,7 +224,12 @@ def csp_weights(evidence: Evidence) -> Tensor:
 
 
 def wpmi_prior(
-    evidence: Evidence, prompts: Tensor, *, centred: bool = False, empty: Tensor | None = None
+    evidence: Evidence,
+    prompts: Tensor,
+    *,
+    centred: bool = False,
+    empty: Tensor | None = None,
+    beside: Tensor | None = None,
 ) -> Tensor:
     """Return log p(t) of softWPMI, the log-mean-exp of log p(top images | t) over all neurons.
 
@@ -217,14 +239,39 @@ def wpmi_prior(
     Returns
     -------
     Tensor
-        ``(T,)``, or ``(T + 1,)`` with ``empty``, as :func:`score` expects it.
+        ``(T,)``, ``(T + 1,)`` with ``empty``, or ``(E,)`` with ``beside``, as :func:`score`
+        expects it.
 
     Raises
     ------
     ValueError
         As :func:`score`.
     """
-    return log_mean_exp(wpmi(evidence, text_directions(evidence, prompts, empty), centred=centred))
+    others = None if beside is None else text_directions(evidence, beside)
+    texts = text_directions(evidence, prompts, empty)
+    return log_mean_exp(wpmi(evidence, texts, centred=centred, beside=others))
+
+
+def chance_level(scores: Tensor) -> Tensor:
+    """Return median and 95th percentile of the scores of random words, ``(N, 2)`` float32.
+
+    Parameters
+    ----------
+    scores
+        ``(N, W)`` scores of `W` words that were not chosen for these neurons, such as
+        :data:`semlens_widgets.analysis.words.RANDOM_WORDS`.
+    """
+    levels = []
+    places = [share * (scores.shape[1] - 1) for share in (0.5, 0.95)]
+    for part in torch.split(scores.float(), _SORTED_AT_ONCE):
+        ordered = part.sort(dim=1).values
+        level = [
+            torch.lerp(ordered[:, math.floor(at)], ordered[:, math.ceil(at)], at % 1)
+            for at in places
+        ]
+        unknown = part.isnan().any(1, keepdim=True)
+        levels.append(torch.stack(level, dim=1).masked_fill(unknown, torch.nan))
+    return torch.cat(levels)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         WEIGHTS,
         classifier,
         clip_dir,
+        foundation,
         preprocess,
     )
     from semlens_widgets.demo.world import (
@@ -52,6 +53,7 @@ _HOMES = {
     "clip_dir": "models",
     "concepts": "world",
     "describe": "captions",
+    "foundation": "models",
     "preprocess": "models",
     "render": "drawing",
     "sample_scene": "world",
@@ -75,6 +77,7 @@ __all__ = [
     "clip_dir",
     "concepts",
     "describe",
+    "foundation",
     "preprocess",
     "render",
     "sample_scene",

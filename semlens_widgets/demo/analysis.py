@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import semlens_widgets as slw
 from semlens_widgets.demo.images import scene_images
-from semlens_widgets.demo.models import WEIGHTS, classifier, clip_dir, preprocess
+from semlens_widgets.demo.models import WEIGHTS, classifier, foundation, preprocess
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def scenes(path: str | Path | None = None) -> SemanticLens:
     return slw.SemanticLens(
         slw.TargetModel(classifier(), LAYERS, transform=preprocess, name="scenes classifier"),
         slw.ImageDataset.from_dataset(scene_images()),
-        slw.OpenClip(clip_dir()),
+        foundation(),
         path=path,
     ).run()
 

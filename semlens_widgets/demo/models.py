@@ -15,6 +15,8 @@ from semlens_widgets.demo.net import SmallResNet
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from semlens_widgets.foundation import OpenClip
+
 #: Where the trained weights lie.
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -42,6 +44,17 @@ def clip_dir(weights: Path = WEIGHTS) -> Path:
     needs ``bpe_path=folder / "bpe.txt.gz"`` besides.
     """
     return weights / "clip"
+
+
+def foundation() -> OpenClip:
+    """Load the trained CLIP: a foundation model that needs no network.
+
+    It is a toy. Pictures and words of the demo's world it knows well, of everything else it knows
+    next to nothing: with it a pipeline can be tried out, not a model understood.
+    """
+    from semlens_widgets.foundation import OpenClip
+
+    return OpenClip(clip_dir())
 
 
 def preprocess(image: Image.Image) -> Tensor:

@@ -98,3 +98,64 @@ def test_a_view_may_stop_listening_while_it_hears(colour_lens):
     ends = [lens.on_labels(lambda i=i: (heard.append(i), ends[i]())) for i in range(3)]
     lens.label(NAMES)
     assert heard == [0, 1, 2]
+
+
+@pytest.mark.filterwarnings("ignore:The text encoder")  # this one knows four colours
+@pytest.mark.parametrize("method", ["csp", "semanticlens", "difference", "clip-dissect"])
+@pytest.mark.parametrize("threshold", [None, 0.25])
+def test_a_persons_label_has_the_score_of_the_scorer_shown(colour_lens, method, threshold):
+    lens = colour_lens().run()
+    settings = {"method": method, "gamma": 0.5, "centred": True, "templates": ("a {}",)}
+    lens.label([*NAMES, "grey"], **settings, threshold=threshold)
+    for name in ("grey", "something new"):
+        lens.set_label("mixed", 2, name)
+        among = lens.scores("mixed", 2, [*NAMES, "grey", name], **settings)
+        expected = float(among.set_index("candidate")["score"][name])
+        row = lens._labels.loc[5]
+        assert row["score"] == pytest.approx(expected, abs=1e-5)
+        # The same neuron after label() has scored it anew among all others.
+        again = lens.label([*NAMES, "grey"], **settings, threshold=threshold).loc[5]
+        assert (again["label"], again["source"]) == (name, "person")
+        assert again["score"] == pytest.approx(expected, abs=1e-5)
+        assert again["margin"] == pytest.approx(row["margin"], abs=1e-5)
+        assert again["chance"] == row["chance"]
+        if threshold is not None:
+            assert again["margin"] == pytest.approx(expected - threshold, abs=1e-5)
+
+
+def test_a_score_that_nobody_computed_is_unknown(colour_lens, tmp_path):
+    lens = colour_lens().run()
+    lens.set_label("seen", 1, "grass")
+    assert np.isnan(lens.neurons["score"][1])
+    lens.label(NAMES)
+    read = slw.open(tmp_path / "analysis")  # without the foundation model
+    read.set_label("seen", 0, "mine")
+    assert np.isnan(read.neurons["score"][0])
+    assert read.neurons["label"][0] == "mine"
+
+
+@pytest.mark.parametrize("method", ["csp", "clip-dissect"])
+@pytest.mark.parametrize("threshold", [None, 0.1, 1e9])
+def test_a_cleared_label_is_what_the_scorer_said(colour_lens, method, threshold):
+    lens = colour_lens().run()
+    said = lens.label(NAMES, method=method, threshold=threshold)
+    lens.set_label("seen", 1, "grass")
+    lens.set_label("mixed", 0, "blue")
+    lens.clear_label("seen", 1)
+    assert lens.neurons["label"][3] == "blue"
+    lens.clear_label("mixed", 0)
+    after = lens._labels
+    assert after["label"].tolist() == said["label"].tolist()
+    assert after["source"].tolist() == said["source"].tolist()
+    for name in ("score", "margin", "chance"):
+        np.testing.assert_allclose(after[name], said[name], atol=1e-5)
+    np.testing.assert_array_equal(after.dtypes, said.dtypes)
+
+
+def test_a_label_may_be_cleared_before_anything_was_scored(colour_lens):
+    lens = colour_lens().run()
+    lens.set_label("seen", 1, "grass")
+    lens.clear_label("seen", 1)
+    lens.clear_label("seen", 2)
+    assert lens.neurons["label"].tolist() == [""] * 7
+    assert lens.neurons["source"].tolist() == [""] * 7
