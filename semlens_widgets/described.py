@@ -21,7 +21,7 @@ import sys
 import sysconfig
 from collections.abc import Mapping
 from enum import Enum
-from functools import lru_cache, partial
+from functools import cache, partial
 from pathlib import Path
 from types import (
     BuiltinFunctionType,
@@ -238,7 +238,7 @@ class _Walk:
         state |= {name: getattr(value, name) for name in slots}
         plain = isinstance(value, (SimpleNamespace, argparse.Namespace))
         if not state:
-            yield _ADDRESS.sub("", repr(value)) if cls.__repr__ is not object.__repr__ else ""
+            yield _ADDRESS.sub("", repr(value))
         elif plain or not _of_standard_library(cls.__module__):  # a logger knows all others
             for method in _USED:
                 written |= _written(getattr(cls, method, None))
@@ -292,7 +292,7 @@ def _module_settings(module: nn.Module) -> dict[str, Any]:
     cls = type(module)
     state = {name: value for name, value in vars(module).items() if name not in _MODULE_STATE}
     if _of_library(cls.__module__):
-        defaults = _defaults(cls)
+        defaults = _defaults(cls)  # type: ignore[arg-type]
         state = {
             name: value
             for name, value in state.items()
@@ -303,8 +303,8 @@ def _module_settings(module: nn.Module) -> dict[str, Any]:
     return {name: value for name, value in state.items() if name not in written}
 
 
-@lru_cache
-def _defaults(cls: type) -> dict[str, Any]:
+@cache
+def _defaults(cls: type[object]) -> dict[str, Any]:
     import inspect
 
     found: dict[str, Any] = {}
@@ -317,7 +317,9 @@ def _defaults(cls: type) -> dict[str, Any]:
 
 def _names(code: CodeType) -> tuple[set[str], set[str], set[str]]:
     """Return the globals that code reads, those it writes, and the attributes it names."""
-    read, stored, attributes = set(), set(), set()
+    read: set[str] = set()
+    stored: set[str] = set()
+    attributes: set[str] = set()
     for step in dis.get_instructions(code):
         if step.opname in {"LOAD_GLOBAL", "LOAD_NAME"}:
             read.add(step.argval)
@@ -327,8 +329,8 @@ def _names(code: CodeType) -> tuple[set[str], set[str], set[str]]:
             attributes.add(step.argval)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            for mine, inner in zip((read, stored, attributes), _names(constant), strict=True):
-                mine |= inner
+            inner = _names(constant)
+            read, stored, attributes = read | inner[0], stored | inner[1], attributes | inner[2]
     return read, stored, attributes
 
 
@@ -366,7 +368,7 @@ def _of_standard_library(module: str) -> bool:
     return top in sys.stdlib_module_names or top == "builtins"
 
 
-@lru_cache
+@cache
 def _installed(file: str) -> bool:
     folders = [sysconfig.get_path(name) for name in ("purelib", "platlib")]
     parts = Path(file).parts

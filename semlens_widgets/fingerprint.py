@@ -34,6 +34,7 @@ _STEP = 1 / 32  # of pixel values; coarse, so that the last bits of a float deci
 _SAMPLED_IMAGES = 8
 _SIZES = ((256, 256), (320, 180), (150, 230), (37, 23), (640, 520))  # of probes
 _DRAWS = 48  # to see whether what draws random numbers also uses them
+_UNREADABLE = b"unreadable"
 RANDOM = "random"
 
 
@@ -86,9 +87,9 @@ def of_transform(transform: Callable[[Image.Image], Tensor]) -> str:
         again = [_seen(transform, probe) for probe in _probes()]
         if parts != again:
             return RANDOM
-        if is_random(transform, _probes()[0]):
-            return f"{RANDOM} {digest(parts)}"
-    failed = {part for part in parts if part.startswith("cannot")}
+    failed = [part for part in parts if part.startswith("cannot")]
+    if not failed and is_random(transform, _probes()[0]):
+        return f"{RANDOM} {digest(parts)}"
     if len(failed) == len(parts):
         return f"{parts[0]} {describe(transform)}"
     return digest([*parts, describe(transform)] if failed else parts)
@@ -122,10 +123,15 @@ def of_pictures(images: ImageDataset) -> str:
 
     This finds another set under the same names: a list of other pictures, a folder exported anew.
     A single replaced file among thousands is not found: that would take the size of every file,
-    minutes on network storage. Times of files are not used, because copying changes them.
+    minutes on network storage. Times of files are not used, because copying changes them. A data
+    set that gives another picture at each reading is said to be random.
     """
     places = np.linspace(0, len(images) - 1, min(_SAMPLED_IMAGES, len(images))).astype(int)
-    return digest(_picture(images, int(place)) for place in places)
+    found = {int(place): _picture(images, int(place)) for place in places}
+    whole = [place for place, picture in found.items() if picture != _UNREADABLE]
+    if whole and is_random(lambda place: _picture(images, place), whole[0]):
+        return RANDOM
+    return digest(found.values())
 
 
 def of_labels(images: ImageDataset) -> str:
@@ -191,5 +197,5 @@ def _picture(images: ImageDataset, place: int) -> bytes:
     try:
         picture = images.load(place)
     except UnreadableImage:
-        return b"unreadable"
+        return _UNREADABLE
     return repr(picture.size).encode() + picture.tobytes()
