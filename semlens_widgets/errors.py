@@ -20,7 +20,15 @@ class LensUnavailable(SemlensError, RuntimeError):  # noqa: N818 - it names a st
 
 
 class UnreadableImage(SemlensError, ValueError):  # noqa: N818 - names the thing it is about
-    """An image that cannot be decoded; the message names it."""
+    """An image that cannot be decoded; the message names it.
+
+    Attributes
+    ----------
+    samples : tuple of int
+        Which images of the data set these are, where that is known.
+    """
+
+    samples: tuple[int, ...] = ()
 
 
 class TransformError(SemlensError, TypeError, ValueError):

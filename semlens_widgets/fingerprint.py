@@ -7,9 +7,8 @@ pass over the images.
 
 from __future__ import annotations
 
-import hashlib
-import re
-from functools import partial
+import random
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,79 +16,101 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from semlens_widgets.described import (
+    architecture_parts,
+    describe,
+    digest,
+    weight_parts,
+)
 from semlens_widgets.errors import UnreadableImage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterator
 
     from semlens_widgets.images import ImageDataset
 
-_SAMPLED_PIXELS = 64  # per channel of the transformed probe
+_SAMPLED_PIXELS = 64  # per channel of each transformed probe
 _STEP = 1 / 32  # of pixel values; coarse, so that the last bits of a float decide nothing
 _SAMPLED_IMAGES = 8
-_ADDRESS = re.compile("0x[0-9a-f]+")
-
-
-def digest(parts: Iterable[Any]) -> str:
-    """Hash strings and byte buffers, in order."""
-    total = hashlib.blake2b(digest_size=8)
-    for part in parts:
-        total.update(part.encode() if isinstance(part, str) else part)
-        total.update(b"\0")
-    return total.hexdigest()
+_SIZES = ((256, 256), (320, 180), (150, 230), (37, 23), (640, 520))  # of probes
+_DRAWS = 48  # to see whether what draws random numbers also uses them
+_UNREADABLE = b"unreadable"
+RANDOM = "random"
 
 
 def of_weights(model: nn.Module) -> str:
-    """Digest of all parameters and buffers, whichever device they lie on."""
-    return digest(_bytes(value) for _, value in sorted(model.state_dict().items()))
+    """Digest of all parameters, buffers and extra states, whichever device they lie on."""
+    return digest(weight_parts(model))
 
 
 def of_architecture(model: nn.Module) -> str:
-    """Digest of the classes and names of all modules, and the names and shapes of all weights.
+    """Digest of all modules' names, classes and settings, and of the weights' names and shapes.
 
-    Code is not looked into: a ``forward`` that was edited under the same class name goes unnoticed.
+    Of a class that a person wrote the code counts; one of a library goes by its name, with the
+    arguments it was made with.
     """
-    modules = (f"{name}:{type(module).__qualname__}" for name, module in model.named_modules())
-    shapes = (f"{name}:{tuple(value.shape)}" for name, value in model.state_dict().items())
-    return digest([*modules, *shapes])
+    return digest(architecture_parts(model))
 
 
 def of_function(function: str | Callable[..., Any]) -> str:
-    """Name of a function, with a digest of what it calls and of its weights; a string as it is.
+    """Name of a function, with a digest of what it does; a string as it is.
 
-    Constants in a function's code are not seen: give functions that differ in them two names.
+    See :mod:`semlens_widgets.described` for what counts.
     """
     if isinstance(function, str):
         return function
-    name = getattr(function, "__qualname__", type(function).__qualname__)
-    return f"{name} {digest(_callable_parts(function))}"
+    name = getattr(function, "__name__", type(function).__name__)
+    return f"{name} {describe(function)}"
 
 
 def of_composite(composite: object) -> str:
-    """Names of a composite of zennit and of its canonizers; what its rules are set to is unseen."""
+    """Names of a composite of zennit and of its canonizers, with a digest of their settings."""
     if composite is None:
         return ""
     parts = [composite, *(getattr(composite, "canonizers", None) or ())]
-    return " ".join(type(part).__qualname__ for part in parts)
+    names = " ".join(type(part).__qualname__ for part in parts)
+    return f"{names} {describe(composite)}"
 
 
 def of_transform(transform: Callable[[Image.Image], Tensor]) -> str:
-    """Digest of what a transform makes of a fixed picture.
+    """Digest of what a transform makes of a few fixed pictures.
 
-    Neither source nor ``repr`` tells what a transform does; its output does. The picture is full of
-    fine detail, so another interpolation, crop or normalisation changes most of the sampled pixels.
-    One that gives different results on the same picture is "random".
+    Neither source nor ``repr`` tells what a transform does, and both change with the release of a
+    library; its output does not. The pictures are upright, lying and square, large and small, grey
+    and of one colour, and full of fine detail, so another interpolation, crop, padding or
+    normalisation changes most of the sampled pixels. One that gives different results on the same
+    picture is said to be random, and is probed from fixed random states. Where a picture cannot be
+    taken, and for that reason alone, the transform's own settings decide.
     """
-    try:
-        first, again = (transform(_probe()) for _ in range(2))
-    except Exception as error:  # noqa: BLE001 - it may take pictures of one size alone
-        return f"cannot take the probe ({type(error).__name__})"
-    if not torch.equal(first, again):
-        return "random"
-    pixels = first.detach().cpu().double().reshape(first.shape[0], -1)
-    places = torch.linspace(0, pixels.shape[1] - 1, _SAMPLED_PIXELS).long()
-    steps = (pixels[:, places] / _STEP).round().to(torch.int64)
-    return digest([str(tuple(first.shape)), steps.numpy().tobytes()])
+    with _random_state_kept():
+        parts = [_seen(transform, probe) for probe in _probes()]
+        again = [_seen(transform, probe) for probe in _probes()]
+        if parts != again:
+            return RANDOM
+    failed = [part for part in parts if part.startswith("cannot")]
+    if not failed and is_random(transform, _probes()[0]):
+        return f"{RANDOM} {digest(parts)}"
+    if len(failed) == len(parts):
+        return f"{parts[0]} {describe(transform)}"
+    return digest([*parts, describe(transform)] if failed else parts)
+
+
+def is_random(transform: Callable[[Any], Any], item: Any) -> bool:
+    """Whether a function's result changes from call to call.
+
+    One that draws no random number is called twice; another one often enough to see a rare change.
+    The random states are left as they were.
+    """
+    with _random_state_kept():
+        _seed(0)
+        before = _random_states()
+        first = describe(transform(item))
+        calls = _DRAWS if before != _random_states() else 1
+        for draw in range(1, calls + 1):
+            _seed(draw)
+            if describe(transform(item)) != first:
+                return True
+    return False
 
 
 def of_uris(images: ImageDataset) -> str:
@@ -102,10 +123,15 @@ def of_pictures(images: ImageDataset) -> str:
 
     This finds another set under the same names: a list of other pictures, a folder exported anew.
     A single replaced file among thousands is not found: that would take the size of every file,
-    minutes on network storage. Times of files are not used, because copying changes them.
+    minutes on network storage. Times of files are not used, because copying changes them. A data
+    set that gives another picture at each reading is said to be random.
     """
     places = np.linspace(0, len(images) - 1, min(_SAMPLED_IMAGES, len(images))).astype(int)
-    return digest(_picture(images, int(place)) for place in places)
+    found = {int(place): _picture(images, int(place)) for place in places}
+    whole = [place for place, picture in found.items() if picture != _UNREADABLE]
+    if whole and is_random(lambda place: _picture(images, place), whole[0]):
+        return RANDOM
+    return digest(found.values())
 
 
 def of_labels(images: ImageDataset) -> str:
@@ -116,41 +142,60 @@ def of_labels(images: ImageDataset) -> str:
     return digest([labels.tobytes(), *images.classes])
 
 
-def _probe() -> Image.Image:
-    y, x = np.mgrid[:256, :256]
-    fine = np.stack([x * 31 + y * 17, x * 13 + y * 41, x * y], axis=2) % 97
-    coarse = np.stack([x, y, 255 - x], axis=2)
-    return Image.fromarray((coarse // 2 + fine).astype(np.uint8))
+def _probes() -> list[Image.Image]:
+    """Pictures of several sizes with fine and coarse structure, one grey, two of one colour."""
+    found = []
+    for width, height in _SIZES:
+        y, x = np.mgrid[:height, :width]
+        fine = np.stack([x * 31 + y * 17, x * 13 + y * 41, x * y], axis=2) % 97
+        across, down = 255 * x // width, 255 * y // height
+        coarse = np.stack([across, down, 255 - across], axis=2)
+        found.append(Image.fromarray((coarse * 5 // 8 + fine).astype(np.uint8)))
+    grey = found[1].convert("L").convert("RGB")
+    return [*found, grey, Image.new("RGB", (96, 96)), Image.new("RGB", (96, 96), (255, 255, 255))]
+
+
+def _seen(transform: Callable[[Image.Image], Tensor], probe: Image.Image) -> str:
+    _seed(0)
+    try:
+        found = transform(probe)
+    except Exception as error:  # noqa: BLE001 - it may take pictures of one size alone
+        return f"cannot take the probe ({type(error).__name__})"
+    if not isinstance(found, Tensor) or not found.ndim:
+        return f"cannot be used (it returns {type(found).__name__})"
+    pixels = found.detach().cpu().double().reshape(found.shape[0], -1)
+    places = torch.linspace(0, pixels.shape[1] - 1, _SAMPLED_PIXELS).long()
+    steps = (pixels[:, places] / _STEP).round()
+    missing = ~steps.isfinite()
+    steps = steps.masked_fill(missing, 0).clamp(-1e15, 1e15).to(torch.int64)
+    return digest([str(tuple(found.shape)), steps.numpy().tobytes(), missing.numpy().tobytes()])
+
+
+def _seed(seed: int) -> None:
+    torch.manual_seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - what transforms draw from
+    random.seed(seed)
+
+
+def _random_states() -> tuple[bytes, str, str]:
+    numpy_state = np.random.get_state()  # noqa: NPY002
+    return torch.get_rng_state().numpy().tobytes(), describe(numpy_state), str(random.getstate())
+
+
+@contextmanager
+def _random_state_kept() -> Iterator[None]:
+    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
+    with torch.random.fork_rng(devices=[]):
+        try:
+            yield
+        finally:
+            np.random.set_state(numpy_state)  # noqa: NPY002
+            random.setstate(python_state)
 
 
 def _picture(images: ImageDataset, place: int) -> bytes:
     try:
         picture = images.load(place)
     except UnreadableImage:
-        return b"unreadable"
+        return _UNREADABLE
     return repr(picture.size).encode() + picture.tobytes()
-
-
-def _bytes(value: Tensor) -> Any:
-    return value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
-
-
-def _callable_parts(function: Any) -> list[Any]:
-    """Collect what tells callables apart: weights, names they use, and what they close over."""
-    if isinstance(function, nn.Module):
-        return [_ADDRESS.sub("", repr(function)), of_weights(function)]
-    if isinstance(function, Tensor):
-        return [_bytes(function)]
-    if isinstance(function, partial):
-        inner = (function.func, *function.args, *function.keywords.values())
-        return [part for item in inner for part in _callable_parts(item)]
-    if isinstance(function, (str, int, float, tuple)):
-        return [repr(function)]
-    owner = getattr(function, "__self__", None)  # a method, such as ``sae.encode``
-    parts = _callable_parts(owner) if isinstance(owner, nn.Module) else []
-    code = getattr(function, "__code__", None)
-    if code is not None:
-        parts += code.co_names
-        for cell in function.__closure__ or ():
-            parts += _callable_parts(cell.cell_contents)
-    return parts

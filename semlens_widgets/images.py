@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,17 +14,29 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from semlens_widgets.decode import image_of, reason, to_rgb
+from semlens_widgets.classes import (
+    checked_labels,
+    classes_of,
+    label_of,
+    labels_of,
+    read_labels,
+)
+from semlens_widgets.decode import image_of, is_of_the_machine, reason, to_rgb
 from semlens_widgets.errors import UnreadableImage
+from semlens_widgets.paths import files_below, local_path, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 __all__ = ["EXTENSIONS", "ImageDataset"]
 
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
-_LABEL_KEYS = ("label", "labels", "fine_label")
+_PICTURES = re.compile(
+    r"\.(apng|avif|dcm|dds|dib|dng|heic|heif|icns|ico|j2k|jfif|jp2|jpe|jxl|nef|npy|pbm|pcx|pgm|pnm|"
+    r"psd|qoi|svg|tga)"
+)
+"""Left out unless asked for, but likely meant."""
 
 
 class ImageDataset:
@@ -40,7 +53,8 @@ class ImageDataset:
     labels_at_hand : bool
         Whether the labels are known without reading every item.
     uris : list of str
-        A name for every image: its path relative to the folder, never an absolute one.
+        A name for every image: its path relative to the folder, never an absolute one. What is no
+        UTF-8 in a file's name, or would break a line, is written as an escape.
     """
 
     def __init__(
@@ -55,8 +69,9 @@ class ImageDataset:
         self._items = items
         self.labels_at_hand = labels_at_hand
         self._labels = labels
-        self._given_classes = tuple(classes)
-        self.uris = list(uris)
+        self._given_classes = tuple(shown(str(name)) for name in classes)
+        self.uris = [shown(uri) for uri in uris]
+        self._left_out: Counter[str] = Counter()
 
     @classmethod
     def from_folder(
@@ -65,7 +80,9 @@ class ImageDataset:
         """Take all images of a folder and its sub-folders, sorted by path.
 
         If the images lie in sub-folders, the first level names the classes; a folder that holds
-        its images directly has none. Hidden files and folders are left out.
+        its images directly has none. Hidden files and folders are left out, and so are files with
+        other extensions: they are counted in the ``repr``, and a warning names those that look like
+        pictures. Each real folder counts once, whatever links lead to it.
 
         Raises
         ------
@@ -73,20 +90,22 @@ class ImageDataset:
             If the folder is missing, holds no image, or holds images both directly and in
             sub-folders.
         """
-        root = Path(path)
+        root = local_path(path, "path")
         if not root.is_dir():
             state = "is a file, not a folder" if root.exists() else "does not exist"
             raise ValueError(f"path: the folder {str(path)!r} {state}.")
         if isinstance(extensions, str):
             raise TypeError(f"extensions must be a list: [{extensions!r}].")
         wanted = {f".{extension.lower().lstrip('.')}" for extension in extensions}
-        files = _visible_files(root)
-        found = [parts for parts in files if Path(parts[-1]).suffix.lower() in wanted]
+        files = files_below(root)
+        found = [parts for parts in files if _extension(parts) in wanted]
+        left_out = Counter(map(_extension, files))
+        for extension in wanted:
+            del left_out[extension]
         if not found:
-            others = Counter(Path(parts[-1]).suffix.lower() or "no extension" for parts in files)
-            holds = ", ".join(f"{n} × {suffix}" for suffix, n in others.most_common(4))
             raise ValueError(
-                f"path: no image in the folder {str(path)!r} (it holds {holds or 'no file'}); "
+                f"path: no image in the folder {str(path)!r} (it holds "
+                f"{_counted(left_out) or 'no file'}); "
                 f"looked for {', '.join(sorted(wanted))}."
             )
         direct = sum(len(parts) == 1 for parts in found)
@@ -100,7 +119,17 @@ class ImageDataset:
         index = {name: i for i, name in enumerate(classes)}
         labels = [index[parts[0]] for parts in found] if classes else None
         items = [root.joinpath(*parts) for parts in found]
-        return cls(items, ["/".join(parts) for parts in found], lambda: labels, classes)
+        images = cls(items, ["/".join(parts) for parts in found], lambda: labels, classes)
+        images._left_out = left_out
+        pictures = Counter({name: n for name, n in left_out.items() if _PICTURES.fullmatch(name)})
+        if pictures:
+            warnings.warn(
+                f"The folder {root.name!r} also holds pictures that are left out: "
+                f"{_counted(pictures)}. Take them in by from_folder(..., extensions=[...]), or "
+                "convert those that Pillow cannot open.",
+                stacklevel=2,
+            )
+        return images
 
     @classmethod
     def from_list(
@@ -114,8 +143,10 @@ class ImageDataset:
         Parameters
         ----------
         images
-            Paths, ``PIL.Image``, arrays (height, width[, 3]) uint8, or tensors (3, height, width),
-            uint8 or float in [0, 1].
+            Paths, ``PIL.Image``, arrays (height, width[, channels]) or tensors ([channels,] height,
+            width) with 1, 3 or 4 channels (the fourth is opacity). Values are scaled by their type:
+            uint8, uint16, bool, or floats in [0, 1]; other types are refused. An array whose last
+            axis is no such number of channels may have them first.
         labels
             Class indices, -1 where unknown, or class names.
         classes
@@ -126,7 +157,10 @@ class ImageDataset:
         ValueError
             If there are no images, or the labels do not fit the images or the classes.
         """
-        items = [Path(item) if isinstance(item, (str, Path)) else item for item in images]
+        items = [
+            local_path(item, f"images[{i}]") if isinstance(item, (str, os.PathLike)) else item
+            for i, item in enumerate(images)
+        ]
         if not items:
             raise ValueError("images is empty; give at least one image or path.")
         for i, item in enumerate(items):
@@ -135,7 +169,12 @@ class ImageDataset:
                     f"images[{i}] is of type {type(item).__name__}; give paths, PIL images, "
                     "arrays or tensors."
                 )
-        checked, names = _checked_labels(labels, classes, len(items))
+        if isinstance(items[0], (np.ndarray, Tensor)):
+            try:
+                image_of(items[0])
+            except ValueError as error:
+                raise ValueError(f"images[0]: {error}.") from error
+        checked, names = checked_labels(labels, classes, len(items))
         return cls(items, _list_uris(items), lambda: checked, names)
 
     @classmethod
@@ -152,8 +191,8 @@ class ImageDataset:
         ----------
         dataset
             Items are ``(image, label)``, ``{"image": ..., "label": ...}`` or bare images; an image
-            is a ``PIL.Image``, or a tensor (3, height, width), uint8 or float in [0, 1]: leave
-            normalisation to the models' transforms.
+            is a ``PIL.Image``, an array or a tensor, as in `from_list`: leave normalisation to the
+            models' transforms.
         labels, classes
             Where the data set does not tell. By default they come from ``targets``, a label column
             or the attribute ``classes``; failing that, every item is read once when labels are
@@ -174,16 +213,16 @@ class ImageDataset:
         if not len(dataset):
             raise ValueError("dataset is empty.")
         first = _first_item(dataset)
-        names = tuple(classes) if classes is not None else _dataset_classes(dataset)
+        names = tuple(classes) if classes is not None else classes_of(dataset)
         if labels is None:
-            labels = _dataset_labels(dataset)
-        if labels is not None or first is None or _label_of(first) is None:
-            checked, names = _checked_labels(labels, names or None, len(dataset))
+            labels = labels_of(dataset)
+        if labels is not None or first is None or label_of(first) is None:
+            checked, names = checked_labels(labels, names or None, len(dataset))
             return cls(dataset, _dataset_uris(dataset), lambda: checked, names)
         return cls(
             dataset,
             _dataset_uris(dataset),
-            lambda: _read_labels(dataset),
+            lambda: read_labels(dataset),
             names,
             labels_at_hand=False,
         )
@@ -193,7 +232,8 @@ class ImageDataset:
 
     def __repr__(self) -> str:
         classes = f", {len(self._given_classes)} classes" if self._given_classes else ""
-        return f"ImageDataset({len(self)} images{classes})"
+        left_out = f"; left out {_counted(self._left_out)}" if self._left_out else ""
+        return f"ImageDataset({len(self)} images{classes}{left_out})"
 
     @cached_property
     def labels(self) -> list[int] | None:
@@ -214,6 +254,8 @@ class ImageDataset:
         ------
         UnreadableImage
             If it cannot be decoded.
+        MemoryError, OSError
+            If memory or open files ran out, which says nothing of the image.
         IndexError
             If there is no image `i`.
         """
@@ -222,17 +264,22 @@ class ImageDataset:
         try:
             return to_rgb(image_of(self._items[i]))
         except Exception as error:
-            raise UnreadableImage(f"{self.uris[i]!r}: {reason(error)}.") from error
+            if is_of_the_machine(error):
+                error.add_note(f"while reading {self.uris[i]!r}")
+                raise
+            unreadable = UnreadableImage(f"{self.uris[i]!r}: {reason(error)}.")
+            unreadable.samples = (i,)
+            raise unreadable from error
 
 
-def _visible_files(root: Path) -> list[tuple[str, ...]]:
-    """Return the parts of every file's path below `root`, sorted."""
-    found = []
-    for folder, folders, files in os.walk(root, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        parts = Path(folder).relative_to(root).parts
-        found += [(*parts, name) for name in files if not name.startswith(".")]
-    return sorted(found)
+def _extension(parts: tuple[str, ...]) -> str:
+    return shown(Path(parts[-1]).suffix.lower()) or "no extension"
+
+
+def _counted(kinds: Counter[str]) -> str:
+    named = [f"{n} × {kind}" for kind, n in kinds.most_common(4)]
+    others = len(kinds) - len(named)
+    return ", ".join(named) + (f" and {others} other kinds" if others else "")
 
 
 def _list_uris(items: Sequence[Any]) -> list[str]:
@@ -272,90 +319,3 @@ def _first_item(dataset: Any) -> Any:
     except (TypeError, ValueError) as error:
         raise ValueError(f"dataset: {error}.") from error
     return item
-
-
-def _dataset_classes(dataset: Any) -> tuple[str, ...]:
-    inner = getattr(dataset, "dataset", None) if hasattr(dataset, "indices") else None
-    if inner is not None:  # torch.utils.data.Subset
-        return _dataset_classes(inner)
-    classes = getattr(dataset, "classes", None)
-    if isinstance(classes, (list, tuple)):
-        return tuple(str(name) for name in classes)
-    features = getattr(dataset, "features", None)
-    if isinstance(features, Mapping):
-        for key in _LABEL_KEYS:
-            names = getattr(features.get(key), "names", None)
-            if names:
-                return tuple(names)
-    return ()
-
-
-def _dataset_labels(dataset: Any) -> list[int] | None:
-    """Return the labels that a data set knows without reading images."""
-    if hasattr(dataset, "indices") and hasattr(dataset, "dataset"):
-        inner = _dataset_labels(dataset.dataset)
-        return None if inner is None else [inner[int(i)] for i in dataset.indices]
-    for name in ("targets", "_labels", "labels"):
-        values = getattr(dataset, name, None)
-        if isinstance(values, (list, tuple, np.ndarray, Tensor)) and len(values) == len(dataset):
-            return _integers(values)
-    columns = getattr(dataset, "column_names", None)
-    if isinstance(columns, (list, tuple)):
-        for key in _LABEL_KEYS:
-            if key in columns:
-                return _integers(dataset[key])
-    return None
-
-
-def _integers(values: Any) -> list[int] | None:
-    try:
-        return [int(value) for value in values]
-    except (TypeError, ValueError):
-        return None
-
-
-def _label_of(item: Any) -> int | None:
-    value: Any = None
-    if isinstance(item, Mapping):
-        value = next((item[key] for key in _LABEL_KEYS if key in item), None)
-    elif isinstance(item, (tuple, list)) and len(item) > 1:
-        value = item[1]
-    try:
-        return None if value is None else int(value)
-    except (TypeError, ValueError):
-        return None
-
-
-def _read_labels(dataset: Any) -> list[int]:
-    """Read every item for its label; -1 for damaged ones."""
-    labels = []
-    for i in range(len(dataset)):
-        try:
-            label = _label_of(dataset[i])
-        except Exception:  # noqa: BLE001 - a damaged image has no known label
-            label = None
-        labels.append(-1 if label is None else label)
-    return labels
-
-
-def _checked_labels(
-    labels: Sequence[int] | Sequence[str] | None, classes: Sequence[str] | None, count: int
-) -> tuple[list[int] | None, tuple[str, ...]]:
-    if labels is None:
-        return None, ()
-    if len(labels) != count:
-        raise ValueError(f"labels has {len(labels)} entries for {count} images.")
-    if all(isinstance(label, str) for label in labels):
-        names = tuple(classes) if classes is not None else tuple(sorted(set(map(str, labels))))
-        unknown = set(labels) - set(names)
-        if unknown:
-            raise ValueError(f"labels holds {min(map(str, unknown))!r}, not in classes.")
-        return [names.index(str(label)) for label in labels], names
-    numbers = [int(label) for label in labels]
-    names = tuple(classes) if classes is not None else tuple(map(str, range(max(numbers) + 1)))
-    outside = [number for number in numbers if not -1 <= number < len(names)]
-    if outside:
-        raise ValueError(
-            f"labels holds {outside[0]}, outside the {len(names)} classes (-1 means unknown)."
-        )
-    return numbers, names

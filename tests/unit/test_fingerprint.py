@@ -48,7 +48,7 @@ def test_transforms_are_told_apart_by_what_they_do():
 
 
 def test_a_transform_that_cannot_be_probed_is_still_told_in_words():
-    assert fingerprint.of_transform(lambda _: torch.rand(3, 4, 4)) == "random"
+    assert fingerprint.of_transform(lambda _: torch.rand(3, 4, 4)).startswith("random ")
 
     def picky(image):
         raise ValueError("only 32 × 32")
