@@ -11,7 +11,7 @@ import pandas as pd
 
 from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.widgets._base import describe
-from semlens_widgets.widgets._columns import pack_scores
+from semlens_widgets.widgets._columns import pack_scores, readable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -37,8 +37,8 @@ def number(value: Any) -> float | None:
 
 
 def text(value: Any) -> str:
-    """Return a text, empty for what pandas calls missing."""
-    return value if isinstance(value, str) else ""
+    """Return a text that can be sent, empty for what pandas calls missing."""
+    return readable(value) if isinstance(value, str) else ""
 
 
 def neuron_of(params: Mapping[str, Any]) -> tuple[str, int]:
@@ -164,6 +164,9 @@ def search(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
     )
     scores = np.full(len(table), np.nan, dtype=np.float32)
     scores[rows] = found["score"].to_numpy(dtype=np.float32)
+    unsure = np.zeros(len(table), dtype=bool)
+    if "chance" in found:
+        unsure[rows] = (found["score"] <= found["chance"]).to_numpy()
     hits = [
         {
             "layer": str(row["layer"]),
@@ -173,4 +176,4 @@ def search(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
         }
         for row in found.to_dict("records")
     ]
-    return {"hits": hits}, [pack_scores(scores)]
+    return {"hits": hits}, [pack_scores(scores, unsure)]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import anywidget
 import traitlets
 
-from semlens_widgets.widgets._cells import replace_those_of_the_last_run
+from semlens_widgets.widgets._columns import readable
 
 if TYPE_CHECKING:
     from semlens_widgets.lens import SemanticLens
@@ -54,7 +54,7 @@ def describe(error: BaseException) -> dict[str, str]:
     """Return an exception as the error reply: its class and a message without machine paths."""
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     text = re.sub(r"(?<![\w.:/\\])(?:[A-Za-z]:)?(?:[/\\][^\s/\\'\":]+)+[/\\]", "", text)
-    return {"type": type(error).__name__, "message": text or type(error).__name__}
+    return {"type": type(error).__name__, "message": readable(text) or type(error).__name__}
 
 
 class Neuron(traitlets.TraitType[Any, Any]):
@@ -122,7 +122,6 @@ class LensWidget(anywidget.AnyWidget):
                 raise TypeError(message + close_matches(name, sorted(known)))
         super().__init__(**options)
         self.on_msg(self._answer)
-        replace_those_of_the_last_run(self)
 
     @traitlets.validate("active")
     def _known_neuron(self, proposal: dict[str, Any]) -> tuple[str, int] | None:

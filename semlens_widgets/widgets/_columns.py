@@ -15,18 +15,59 @@ if TYPE_CHECKING:
 CATEGORIES = 8
 #: The code of a category that is missing, as it travels.
 MISSING = 0xFFFF
+#: The bit of a row whose score is no better than chance; one less is no row.
+UNSURE = 1 << 31
 #: Columns that say where a neuron is, not what it is like.
 PLACES = ("neuron", "x", "y")
 
 _TITLES = {"score": "Label score", "firing_rate": "Firing rate", "mean": "Mean activation"}
-_TITLES |= {"max": "Max activation"}
+_TITLES |= {"max": "Max activation", "chance": "Score of random words"}
+
+#: The source of a label that a person gave.
+PERSON = "person"
+
+_CHANCE = ("score", "chance")
 
 Floats = npt.NDArray[np.float32]
 
 
+def readable(text: object) -> str:
+    """Return a text that can be sent: what no encoding has, as in broken file names, as \ufffd."""
+    return str(text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def title(column: str) -> str:
     """Return a column's name as people read it."""
-    return _TITLES.get(column, column.replace("_", " ").capitalize())
+    return _TITLES.get(column) or readable(column.replace("_", " ").capitalize())
+
+
+def labels_of(table: pd.DataFrame) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """Return the code of each neuron's label, and the labels; the empty one is no label."""
+    return _coded(table["label"] if "label" in table else pd.Series("", index=table.index))
+
+
+def _coded(column: pd.Series) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """Return the code of each row's text and the texts, in the order in which they first come."""
+    codes, values = pd.factorize(column.astype(object).where(column.notna(), ""))
+    texts = [readable(value) for value in values]
+    names = list(dict.fromkeys(texts))  # what was different may read alike
+    place = {name: code for code, name in enumerate(names)}
+    return np.array([place[text] for text in texts], dtype=np.int64)[codes], names
+
+
+def unsure_rows(table: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """Return the rows whose label fits no better than random words do.
+
+    Their ``score`` is not above their ``chance``. A label that a person gave is never among them.
+    """
+    if not {"label", "score", "chance"} <= set(table.columns):
+        return np.zeros(0, dtype=np.int64)
+    score, chance = (table[name].to_numpy(np.float64, na_value=np.nan) for name in _CHANCE)
+    codes, labels = labels_of(table)
+    unsure = (score <= chance) & np.array([label != "" for label in labels], dtype=bool)[codes]
+    if "source" in table:
+        unsure &= (table["source"] != PERSON).to_numpy(dtype=bool)
+    return np.flatnonzero(unsure)
 
 
 def is_categorical(column: pd.Series) -> bool:
@@ -39,11 +80,12 @@ def is_categorical(column: pd.Series) -> bool:
 def describe_column(table: pd.DataFrame, name: str) -> dict[str, Any]:
     """Return the name, title and kind of a column, and whether it has no values yet."""
     column = table[name]
+    categorical = is_categorical(column)
     return {
         "name": name,
         "title": title(name),
-        "kind": "category" if is_categorical(column) else "number",
-        "empty": bool((column.fillna("") == "").all() if name == "label" else column.isna().all()),
+        "kind": "category" if categorical else "number",
+        "empty": not any(_coded(column)[1]) if categorical else bool(column.isna().all()),
     }
 
 
@@ -66,6 +108,9 @@ def read_column(
 ) -> tuple[Floats, dict[str, Any]]:
     """Return a column as numbers (category codes; NaN: no value) and its legend.
 
+    Rare categories share the last code, and ``rest`` in the legend is true then. Its name is none
+    that a category has.
+
     Parameters
     ----------
     table : DataFrame
@@ -87,18 +132,26 @@ def read_column(
         return values, legend
     if pd.api.types.is_bool_dtype(column):
         column, order = column.map({True: "yes", False: "no"}), ("no", "yes")
-    texts = column.astype("string").fillna("")
-    frequencies = texts[texts != ""].value_counts(sort=True)
-    names = list(order) if order else [str(text) for text in frequencies.index[:CATEGORIES]]
-    codes = texts.map({text: code for code, text in enumerate(names)})
-    rest = codes.isna() & (texts != "")
-    if rest.any():
-        names = [*names, "other"]
-        codes[rest] = len(names) - 1
-    values = np.asarray(codes.to_numpy(dtype=np.float32, na_value=np.nan), dtype=np.float32)
+    codes, texts = _coded(column)
+    frequencies = np.bincount(codes, minlength=len(texts))
+    given = [code for code in np.argsort(-frequencies, kind="stable") if texts[code]]
+    names = list(map(readable, order)) or [texts[code] for code in given[:CATEGORIES]]
+    place = {name: code for code, name in enumerate(names)}
+    rest = [texts[code] for code in given if texts[code] not in place]
+    if rest:
+        place |= dict.fromkeys(rest, len(names))
+        names = [*names, _name_of_rest({*names, *rest})]
+    values = np.array([place.get(text, np.nan) for text in texts], dtype=np.float32)[codes]
     counts = [int((values == code).sum()) for code in range(len(names))]
-    legend |= {"kind": "category", "names": names, "counts": counts}
+    legend |= {"kind": "category", "names": names, "counts": counts, "rest": bool(rest)}
     return values, legend | {"missing": int(np.isnan(values).sum())}
+
+
+def _name_of_rest(taken: set[str]) -> str:
+    name = "other"
+    while name in taken:
+        name = f"all {name}"
+    return name
 
 
 def pack(values: Floats, legend: dict[str, Any]) -> bytes:
@@ -123,15 +176,23 @@ def unpack_rows(bits: bytes, count: int) -> npt.NDArray[np.uint32]:
     return np.flatnonzero(inside).astype(np.uint32)
 
 
-def pack_scores(scores: Floats) -> bytes:
+def pack_scores(scores: Floats, unsure: npt.NDArray[np.bool_] | None = None) -> bytes:
     """Return scores (NaN: none) as the rows that have one, uint32, and then these, float32.
 
-    Where that is no shorter than all scores, these: the length tells which it is.
+    A row that is ``unsure``, as its score is no better than chance, has its highest bit set. Where
+    none is, and that would be no shorter than all scores, these: the length tells which it is.
     """
     rows = np.flatnonzero(~np.isnan(scores)).astype(np.uint32)
-    if 2 * len(rows) >= len(scores):
-        return scores.tobytes()
-    return rows.tobytes() + scores[rows].tobytes()
+    doubted = np.zeros(len(rows), dtype=bool) if unsure is None else unsure[rows]
+    if not doubted.any():
+        if 2 * len(rows) >= len(scores):
+            return scores.tobytes()
+        return rows.tobytes() + scores[rows].tobytes()
+    values = scores[rows]
+    rows[doubted] |= UNSURE
+    if 2 * len(rows) == len(scores):  # as long as all scores: one more, of no row
+        rows, values = np.append(rows, UNSURE - 1), np.append(values, np.float32(0))
+    return rows.astype(np.uint32).tobytes() + values.astype(np.float32).tobytes()
 
 
 def unpack_scores(data: bytes, count: int) -> Floats:
@@ -139,6 +200,12 @@ def unpack_scores(data: bytes, count: int) -> Floats:
     if len(data) == 4 * count:
         return np.frombuffer(data, dtype=np.float32)
     scores = np.full(count, np.nan, dtype=np.float32)
-    half = len(data) // 2
-    scores[np.frombuffer(data[:half], dtype=np.uint32)] = np.frombuffer(data[half:], np.float32)
+    rows, values = scored_rows(data), np.frombuffer(data[len(data) // 2 :], np.float32)
+    inside = rows < count
+    scores[rows[inside]] = values[inside]
     return scores
+
+
+def scored_rows(data: bytes) -> npt.NDArray[np.uint32]:
+    """Return the rows at the start of :func:`pack_scores`, those of no row among them."""
+    return np.frombuffer(data[: len(data) // 2], dtype=np.uint32) & np.uint32(UNSURE - 1)

@@ -25,7 +25,8 @@ def point_colors(
         return [
             GREY if np.isnan(code) or code >= len(PALETTE) else PALETTE[int(code)] for code in codes
         ]
-    steps = (codes - low) / ((high - low) or 1.0) * len(_RAMP)
+    # Numbers that are all alike have the colour of the middle.
+    steps = (codes - low) / (high - low) * len(_RAMP) if high > low else codes * 0 + len(_RAMP) / 2
     return [GREY if np.isnan(s) else _RAMP[min(len(_RAMP) - 1, max(0, int(s)))] for s in steps]
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import traitlets
 
-from semlens_widgets.widgets import _answers, _columns
+from semlens_widgets.widgets import _answers, _columns, _filter
 from semlens_widgets.widgets._base import Handler, LensWidget, Reply, asset, close_matches
 from semlens_widgets.widgets._columns import Floats, read_column, title
 from semlens_widgets.widgets._joint import JointLens
@@ -55,7 +57,8 @@ class NeuronMap(LensWidget):
     size_by, opacity_by : str or None
         Columns of numbers; the larger the number, the larger or the more solid the point.
     filter : dict
-        What is shown, by column: names for categories, ``(low, high)`` for numbers.
+        What is shown, by column: names for categories, ``(low, high)`` for numbers, where None or
+        an infinite bound is open.
     contours : bool
         Whether lines show where neurons are dense.
     region_labels : bool
@@ -89,6 +92,7 @@ class NeuronMap(LensWidget):
     _columns = traitlets.List(traitlets.Dict()).tag(sync=True)
     _labels = traitlets.List(traitlets.Unicode(), allow_none=True).tag(sync=True, echo_update=False)
     _data = traitlets.Dict().tag(sync=True, echo_update=False)
+    _said = traitlets.Unicode("", help="What a person should know of the filter.").tag(sync=True)
     _selected = _buffer()
     _search_box = traitlets.Bool(True).tag(sync=True)
     _revision = traitlets.Int(0).tag(sync=True)
@@ -101,6 +105,7 @@ class NeuronMap(LensWidget):
         several = isinstance(lens, Sequence | Mapping)
         looked_at: Any = JointLens(lens) if isinstance(lens, Sequence | Mapping) else lens
         self._table: pd.DataFrame = looked_at.neurons
+        self._unsure = _columns.unsure_rows(self._table)
         if several:
             options = {"color_by": "model", **options}
         super().__init__(looked_at, **options)
@@ -114,23 +119,30 @@ class NeuronMap(LensWidget):
         """Read the neurons again, after labelling or a new layout."""
         before, self._table = self._table, self.lens.neurons
         table = self._table
+        self._unsure = _columns.unsure_rows(table)
         names = self._color_columns()
-        labels = table["label"].fillna("").astype(str) if "label" in table else None
         small = len(table) <= IN_STATE
         with self.hold_sync():
             if len(table) != len(before):  # rows mean other neurons now
                 self.selection = self.highlight = b""
             self._count = len(table)
-            self._layers = [str(layer) for layer in self.lens.layers]
+            self._layers = [_columns.readable(layer) for layer in self.lens.layers]
             self._columns = [_columns.describe_column(table, name) for name in names]
-            self.set_trait("_labels", labels.tolist() if small and labels is not None else None)
+            self.set_trait("_labels", self._all_labels() if small and "label" in table else None)
             everything = ["x", "y", "neuron", *names] if small else []
+            if small and "chance" in names:
+                everything.append("unsure")
             self._data = {
                 name: legend | {"data": data}
                 for name in everything
                 for legend, data in [self._column(name)]
             }
+            self.filter = self._still_shown(self.filter)
             self._revision += 1
+
+    def _all_labels(self) -> list[str]:
+        codes, labels = _columns.labels_of(self._table)
+        return [labels[code] for code in codes]
 
     # The places and colours as the browser gets them.
     @property
@@ -148,6 +160,8 @@ class NeuronMap(LensWidget):
             return {"kind": "place"}, (x if name == "x" else y).tobytes()
         if name == "neuron":
             return {"kind": "index"}, self._table["neuron"].to_numpy(dtype=np.uint32).tobytes()
+        if name == "unsure":
+            return {"kind": "flags"}, _columns.pack_rows(self._unsure, len(self._table))
         values, legend = self._values(name)
         return legend, _columns.pack(values, legend)
 
@@ -182,35 +196,49 @@ class NeuronMap(LensWidget):
 
     @traitlets.validate("filter")
     def _known_filter(self, proposal: dict[str, Any]) -> dict[str, list[Any]]:
+        known = self._known()
         return {
-            str(name): self._shown(str(name), wanted)
+            str(name): _filter.shown(str(name), wanted, known)
             for name, wanted in proposal["value"].items()
             if wanted is not None
         }
 
-    def _shown(self, name: str, wanted: Any) -> list[Any]:
-        """Return one entry of the filter as it travels."""
-        columns = self._color_columns()
-        if name not in columns:
-            raise traitlets.TraitError(
-                f"filter: there is no column {name!r}.{close_matches(name, columns)}"
-            )
-        if not _columns.is_categorical(self._table[name]):
+    def _known(self) -> _filter.Known:
+        return {name: partial(self._names, name) for name in self._color_columns()}
+
+    def _names(self, name: str) -> list[str] | None:
+        """Return the categories of a column; None for one of numbers."""
+        categorical = _columns.is_categorical(self._table[name])
+        return list(self._values(name)[1]["names"]) if categorical else None
+
+    def _still_shown(self, wanted: Mapping[str, Any]) -> dict[str, list[Any]]:
+        """Return a filter without what is gone, and tell that in the browser."""
+        kept, gone = _filter.still_shown(wanted, self._known())
+        self._said = f"Left out of the filter, as it is gone: {', '.join(gone)}." if gone else ""
+        return kept
+
+    def restore(self, values: Mapping[str, Any]) -> None:
+        """Show what was shown before: traits by name.
+
+        What is gone since then, such as a label that no neuron has any more, is left out, with a
+        warning that names it.
+        """
+        for name, value in values.items():
+            if name == "filter":
+                self.filter = self._still_shown(value)
+                if self._said:
+                    warnings.warn(self._said, stacklevel=2)
+                continue
             try:
-                low, high = (float(edge) for edge in wanted)
-            except (TypeError, ValueError):
-                raise traitlets.TraitError(
-                    f"filter: {name!r} holds numbers and takes (low, high), not {wanted!r}."
-                ) from None
-            return [low, high]
-        names = [wanted] if isinstance(wanted, str) else [str(one) for one in wanted]
-        known = [*self._values(name)[1]["names"], ""]
-        for one in names:
-            if one not in known:
-                raise traitlets.TraitError(
-                    f"filter: {name!r} shows no {one!r}.{close_matches(one, known[:-1])}"
-                )
-        return names
+                setattr(self, name, value)
+            except traitlets.TraitError as error:
+                warnings.warn(f"Not restored: {error}", stacklevel=2)
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take over what the browser says, which may not have heard of the newest labels."""
+        if "filter" in sync_data:
+            sync_data = {**sync_data, "filter": self._still_shown(sync_data["filter"])}
+        super().set_state(sync_data)
 
     @traitlets.validate("selection")
     def _rows_of_table(self, proposal: dict[str, Any]) -> bytes:
@@ -241,8 +269,8 @@ class NeuronMap(LensWidget):
         count = len(self._table)
         pairs = len(value) % 8 == 0 and len(value) <= 8 * MOST_HITS
         if pairs and value and len(value) != 4 * count:
-            rows = np.frombuffer(value[: len(value) // 2], dtype=np.uint32)
-            pairs = bool((rows < count).all())
+            rows = _columns.scored_rows(value)
+            pairs = bool(((rows < count) | (rows == _columns.UNSURE - 1)).all())
         if value and len(value) != 4 * count and not pairs:
             raise traitlets.TraitError(
                 f"highlight: one float32 for each of the {count} neurons is needed."
@@ -271,7 +299,8 @@ class NeuronMap(LensWidget):
         Parameters
         ----------
         scores : DataFrame
-            Columns layer, neuron, score, such as ``lens.search`` returns.
+            Columns layer, neuron, score, such as ``lens.search`` returns. With a column chance,
+            neurons whose score is not above it are marked, and neither enlarged nor named.
         top : int, optional
             How many to highlight; None highlights all that are given.
         """
@@ -297,7 +326,10 @@ class NeuronMap(LensWidget):
             )
         values = np.full(len(self._table), np.nan, dtype=np.float32)
         values[rows] = ranked["score"].to_numpy(dtype=np.float32)
-        self.highlight = _columns.pack_scores(values)
+        unsure = np.zeros(len(self._table), dtype=bool)
+        if "chance" in ranked:
+            unsure[rows] = (ranked["score"] <= ranked["chance"]).to_numpy()
+        self.highlight = _columns.pack_scores(values, unsure)
 
     def clear_highlight(self) -> None:
         """Show all neurons alike again."""
@@ -308,9 +340,8 @@ class NeuronMap(LensWidget):
         return legend, [data]
 
     def _request_labels(self, _params: Mapping[str, Any]) -> Reply:
-        labels = self._table["label"].fillna("").astype(str)
-        codes, names = pd.factorize(labels)
-        return {"names": [str(name) for name in names]}, [codes.astype(np.uint32).tobytes()]
+        codes, names = _columns.labels_of(self._table)
+        return {"kind": "labels", "names": names}, [codes.astype(np.uint32).tobytes()]
 
     def _request_hover(self, params: Mapping[str, Any]) -> Reply:
         row = int(params["row"])
@@ -328,10 +359,11 @@ class NeuronMap(LensWidget):
         ]
         score = facts.get("score")
         result = {
-            "label": str(facts.get("label") or ""),
+            "label": _answers.text(facts.get("label")),
+            "unsure": row in self._unsure,
             "score": None if score is None or pd.isna(score) else float(score),
             "measures": measures,
-            "examples": [str(name or "") for name in examples["class_name"]],
+            "examples": [_answers.text(name) for name in examples["class_name"]],
         }
         return result, [lens.thumbnail(int(sample)) for sample in examples["sample"]]
 

@@ -54,6 +54,39 @@ def ask(probe: Any, method: str, **params: Any) -> tuple[Any, Any]:
     return probe.replies[-1]
 
 
+class Shell:
+    """A notebook's shell, as IPython has it."""
+
+    execution_count = 1
+    user_ns: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self) -> None:
+        self.after: list[Any] = []
+        self.events = self
+
+    def get_parent(self) -> Any:
+        return {"metadata": {"cellId": "c1"}}
+
+    def register(self, _event: str, function: Any) -> None:
+        self.after.append(function)
+
+    def unregister(self, _event: str, function: Any) -> None:
+        self.after.remove(function)
+
+
+def test_a_cell_run_again_closes_nothing(monkeypatch: pytest.MonkeyPatch):
+    # Boxes, attributes, caches, other notebooks: nobody knows what still shows a widget.
+    shell = Shell()
+    monkeypatch.setattr("IPython.core.getipython.get_ipython", lambda: shell)
+    holder = type("Holder", (), {})()
+    for shell.execution_count in (1, 2, 3):
+        widget = Probe(Lens())
+        holder.first = getattr(holder, "first", widget)
+        for function in list(shell.after):
+            function(None)
+    assert holder.first.comm is not None
+
+
 def test_unknown_options_are_refused_with_close_matches():
     with pytest.raises(TypeError, match=r"Probe has no option 'sise'\. Did you mean 'size'"):
         Probe(Lens(), sise=4)
@@ -104,6 +137,7 @@ def test_other_messages_are_left_alone(probe, message):
         ("shape and/or texture, 3/4 of it", "shape and/or texture, 3/4 of it"),
         ("layer1/conv/relu has no neuron", "layer1/conv/relu has no neuron"),
         ("see https://example.org/a/b", "see https://example.org/a/b"),
+        ("cannot read /data/caf\udce9.png", "cannot read caf\ufffd.png"),
     ],
 )
 def test_messages_hold_no_machine_paths(text, shown):

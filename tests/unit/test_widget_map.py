@@ -15,58 +15,15 @@ import traitlets
 from ipywidgets.widgets.widget import _remove_buffers
 from PIL import Image
 
-from semlens_widgets.widgets import _cells
 from semlens_widgets.widgets import map as map_module
 from semlens_widgets.widgets._columns import layout_columns, read_column
 from semlens_widgets.widgets.map import NeuronMap
-
-
-class Lens:
-    """Six neurons of two layers."""
-
-    layers = ("layer3", "layer4")
-
-    def __init__(self) -> None:
-        self.neurons = pd.DataFrame(
-            {
-                "layer": ["layer3"] * 4 + ["layer4"] * 2,
-                "neuron": [0, 1, 2, 3, 0, 1],
-                "label": ["ox", "ox", "cow", "", "cow", "ox"],
-                "score": [0.5, 0.4, 0.3, np.nan, 0.2, 0.1],
-                "clarity": [0.1, 0.2, 0.3, 0.4, np.nan, 0.6],
-                "dead": [False, False, False, True, False, False],
-                "x": [0.0, 10, 0, 10, 5, 5],
-                "y": [0.0, 0, 4, 4, 2, 3],
-            }
-        )
-
-    def examples(self, layer: str, neuron: int) -> pd.DataFrame:
-        if layer == "layer3" and neuron == 3:
-            return pd.DataFrame({"sample": [], "class_name": []})
-        return pd.DataFrame({"sample": range(9), "class_name": ["ox"] * 9})
-
-    def thumbnail(self, sample: int) -> bytes:
-        return b"jpeg %d" % sample
+from tests.unit.map_world import Lens, column, floats, request
 
 
 @pytest.fixture
 def widget() -> NeuronMap:
     return NeuronMap(Lens())
-
-
-def floats(column: bytes) -> np.ndarray:
-    return np.frombuffer(column, dtype=np.float32)
-
-
-def request(widget: NeuronMap, method: str, **params: Any) -> tuple[Any, Any]:
-    return widget._requests[method](widget, params)
-
-
-def column(widget: NeuronMap, name: str) -> tuple[dict[str, Any], np.ndarray]:
-    """A column as the browser asks for it."""
-    legend, [data] = request(widget, "column", name=name)
-    kinds = {"category": np.uint16, "index": np.uint32}
-    return legend, np.frombuffer(data, dtype=kinds.get(legend["kind"], np.float32))
 
 
 def test_columns_travel_as_bytes(widget):
@@ -190,18 +147,6 @@ def test_size_and_opacity_take_columns_of_numbers(widget):
     for name in ("layer", "clarty"):
         with pytest.raises(traitlets.TraitError, match="no column of numbers"):
             widget.size_by = name
-
-
-def test_the_filter_names_what_is_shown(widget):
-    widget.filter = {"label": ["ox", ""], "clarity": (0.1, 0.3), "layer": "layer3"}
-    assert widget.filter == {"label": ["ox", ""], "clarity": [0.1, 0.3], "layer": ["layer3"]}
-    for wrong, message in [
-        ({"labl": ["ox"]}, "Did you mean 'label'"),
-        ({"label": ["oxen"]}, "shows no 'oxen'. Did you mean 'ox'"),
-        ({"clarity": ["ox"]}, "takes \\(low, high\\)"),
-    ]:
-        with pytest.raises(traitlets.TraitError, match=message):
-            widget.filter = wrong
 
 
 def test_highlight_keeps_the_top_scores_row_by_row(widget):
@@ -416,44 +361,3 @@ def test_models_of_different_meaning_share_no_map():
         NeuronMap([StoredLens("a"), StoredLens("b", "dino")])
     with pytest.raises(ValueError, match="at least one lens"):
         NeuronMap([])
-
-
-class Shell:
-    """A notebook's shell that runs cells."""
-
-    def __init__(self) -> None:
-        self.execution_count = 0
-        self.user_ns: dict[str, Any] = {}
-        self.events = self
-        self.after: list[Any] = []
-
-    def get_parent(self) -> Any:
-        return {"metadata": {"cellId": "c1"}}
-
-    def register(self, _event: str, function: Any) -> None:
-        self.after.append(function)
-
-    def unregister(self, _event: str, function: Any) -> None:
-        self.after.remove(function)
-
-    def run(self, cell: Any) -> None:
-        self.execution_count += 1
-        cell()
-        for function in list(self.after):
-            function(None)
-
-
-def test_a_cell_run_again_closes_what_it_made_unless_it_is_kept(monkeypatch):
-    shell = Shell()
-    monkeypatch.setattr(_cells, "_shell", lambda: shell)
-    monkeypatch.setattr(_cells, "_MADE", {})
-    made: list[NeuronMap] = []
-    for _ in range(4):
-        shell.run(lambda: made.append(NeuronMap(Lens())))
-    assert [widget.comm is not None for widget in made] == [False, False, False, True]
-    shell.user_ns["mine"] = [made[-1]]
-    shell.run(lambda: made.append(NeuronMap(Lens())))
-    assert made[-2].comm is not None
-    del shell.user_ns["mine"]
-    shell.run(lambda: made.append(NeuronMap(Lens())))
-    assert [widget.comm is not None for widget in made[-3:]] == [False, False, True]
