@@ -1,10 +1,11 @@
 // Where candidate labels come from: typed, pasted, a file, what the lens knows.
 import { useRef, useState } from "preact/hooks";
+import { addCandidates } from "./candidate-list";
 import type { ContrastProps } from "./contrast";
 import { Icon } from "./icons";
 import { setTraitSoon } from "./model";
 import { asError } from "./resources";
-import { addCandidates } from "./scoring";
+import { TextField } from "./text-field";
 
 interface Vocabulary {
   words: string[];
@@ -15,11 +16,11 @@ interface Vocabulary {
 const OFFERED = 20;
 const LARGEST_FILE = 1_000_000;
 
-export function AddCandidate({ model, rpc, scoring, candidates, message }: ContrastProps) {
+export function AddCandidate({ model, rpc, scoring, candidates, message, revision }: ContrastProps) {
   const [text, setText] = useState("");
-  const [known, setKnown] = useState<Vocabulary | null>(null);
-  const [id] = useState(() => `slw-${Math.random().toString(36).slice(2)}`);
+  const [learnt, setLearnt] = useState<(Vocabulary & { at: number }) | null>(null);
   const file = useRef<HTMLInputElement>(null);
+  const known = learnt?.at === revision.value ? learnt : null;
   const add = (input: string) => {
     const added = addCandidates(scoring.listed.value, input);
     message.value = added.message;
@@ -27,6 +28,10 @@ export function AddCandidate({ model, rpc, scoring, candidates, message }: Contr
       setTraitSoon(model, "candidates", added.candidates);
     }
     if (input.trim() !== "") setText("");
+  };
+  const type = (typed: string) => {
+    setText(typed);
+    message.value = ""; // it was about what was typed before
   };
   const onPaste = (event: ClipboardEvent) => {
     const pasted = event.clipboardData?.getData("text") ?? "";
@@ -36,9 +41,10 @@ export function AddCandidate({ model, rpc, scoring, candidates, message }: Contr
   };
   const learn = async (): Promise<Vocabulary | null> => {
     if (known) return known;
+    const at = revision.peek();
     try {
-      const { result } = await rpc.request<Vocabulary>("vocabulary");
-      setKnown(result);
+      const { result } = await rpc.request<Vocabulary>("vocabulary", { revision: at });
+      setLearnt({ ...result, at });
       return result;
     } catch (error) {
       message.value = asError(error).message;
@@ -56,7 +62,7 @@ export function AddCandidate({ model, rpc, scoring, candidates, message }: Contr
   const onFile = async (list: File | undefined) => {
     if (!list) return;
     if (list.size > LARGEST_FILE) message.value = "A list of labels may have 1 MB at most.";
-    else add(await list.text());
+    else add((await list.text()).trimEnd()); // the last line's end begins no other
   };
   const typed = text.trim().toLowerCase();
   const offered = typed
@@ -70,21 +76,15 @@ export function AddCandidate({ model, rpc, scoring, candidates, message }: Contr
         add(text);
       }}
     >
-      <input
-        class="slw-input"
+      <TextField
+        label="Add candidate labels, separated by commas"
         placeholder="Try another label"
-        aria-label="Add candidate labels, separated by commas"
-        list={id}
+        offered={offered}
         value={text}
         onFocus={() => void learn()}
-        onInput={(event) => setText(event.currentTarget.value)}
+        onText={type}
         onPaste={onPaste}
       />
-      <datalist id={id}>
-        {offered.map((word) => (
-          <option key={word} value={word} />
-        ))}
-      </datalist>
       <button type="submit" class="slw-button">
         <Icon name="plus" />
         Add

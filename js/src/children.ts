@@ -20,9 +20,15 @@ export interface Selecting {
   active: Neuron | null;
 }
 
+/** What a front end's own model, which it hands to listeners, says while the kernel writes to it. */
+interface Written {
+  _state_lock?: object | null;
+}
+
 /**
- * Whichever model's neuron changes, the others follow: no kernel needed.
- * The first model holds the truth to start from, unless it has no neuron.
+ * Whichever model's neuron a person changes, the others follow: no kernel needed.
+ * What Python sets, it sets on all of them itself; to send that back would undo what it has set
+ * since. The first model holds the truth to start from, unless it has no neuron.
  */
 export function linkActive(models: Model<Selecting>[]): Cleanup {
   const spread = (source: Model<Selecting>) => {
@@ -34,7 +40,9 @@ export function linkActive(models: Model<Selecting>[]): Cleanup {
     }
   };
   const stops = models.map((model) => {
-    const follow = () => spread(model);
+    const follow = (written?: Written) => {
+      if (!written?._state_lock) spread(model);
+    };
     model.on("change:active", follow);
     return () => model.off("change:active", follow);
   });

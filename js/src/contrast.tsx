@@ -2,19 +2,17 @@
 // scores of labels for it, live.
 import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { useState } from "preact/hooks";
-import { Bars } from "./bars";
-import { AddCandidate } from "./candidates";
+import { Labels } from "./label-scores";
 import type { Detail } from "./detail";
 import { mount, type Mounted } from "./mount";
 import { setTraitSoon, type Model, type Neuron, type RenderContext } from "./model";
 import { neuronName, sameNeuron, type Facts } from "./neuron";
 import { Pairs, type Pair } from "./pairs";
 import { startPanel, type PanelTraits } from "./panel";
-import { Awaited, Choice, Failure, Late, NeuronHeading, Segments, Slider, Toggle } from "./parts";
+import { Awaited, Failure, Late, NeuronHeading, Segments } from "./parts";
 import type { Pictures } from "./pictures";
-import { asError } from "./resources";
 import type { Rpc } from "./rpc";
-import { followScores, METHODS, type Method, type Score, type Scoring, type Templates } from "./scoring";
+import { followScores, type Method, type Score, type Scoring, type Templates } from "./scoring";
 import { contributionsOf, inWords, type Measure } from "./why";
 import "./panels.css";
 import "./contrast.css";
@@ -30,6 +28,8 @@ export interface ContrastTraits extends PanelTraits {
   _excluded: (Neuron & { ranks: number[] }) | null;
   /** As the kernel last gave them. */
   scores: Score[];
+  /** Whose these scores are. */
+  _scored: Neuron | null;
   accepted: (Neuron & { label: string; score: number | null }) | null;
 }
 
@@ -51,6 +51,8 @@ export interface ContrastProps {
   centred: ReadonlySignal<boolean>;
   templates: ReadonlySignal<Templates>;
   excluded: ReadonlySignal<number[]>;
+  revision: ReadonlySignal<number>;
+  accepted: ReadonlySignal<ContrastTraits["accepted"]>;
   /** What the person is told about the list of candidates. */
   message: Signal<string>;
   /** The candidate pointed at, and the one chosen to be explained. */
@@ -58,102 +60,7 @@ export interface ContrastProps {
   pinned: Signal<string | null>;
 }
 
-const TEMPLATES = [["csp", "six of CSP"], ["plain", "label alone"]] as const;
 const MEASURES = [["score", "score"], ["lead", "lead"]] as const;
-
-function Settings({ model, method, gamma, centred, templates }: ContrastProps) {
-  const about = METHODS.find(([name]) => name === method.value);
-  return (
-    <div class="slw-controls slw-scoring" role="toolbar" aria-label="How labels are scored" title={about?.[2]}>
-      <Segments
-        label="Scorer"
-        options={METHODS.map(([name, text]) => [name, text] as const)}
-        value={method.value}
-        onChange={(name) => setTraitSoon(model, "method", name)}
-      />
-      <div class="slw-controls">
-        <Slider
-          label="γ"
-          title="How much of the contrastive example is taken out of each example (CSP)"
-          value={gamma.value}
-          step={0.05}
-          text={gamma.value.toFixed(2)}
-          disabled={method.value !== "csp"}
-          onInput={(value) => setTraitSoon(model, "gamma", value)}
-        />
-        <Toggle
-          icon="centre"
-          label="Centred"
-          title="Subtract each text's mean similarity over all images"
-          pressed={centred.value}
-          onChange={(on) => setTraitSoon(model, "centred", on)}
-        />
-        <Choice
-          label="Prompts"
-          title="The sentences around each label, whose embeddings are averaged"
-          options={TEMPLATES}
-          value={templates.value}
-          onChange={(name) => setTraitSoon(model, "templates", name)}
-        />
-      </div>
-    </div>
-  );
-}
-
-function Labels(props: ContrastProps & { facts: Facts; focused: string | null }) {
-  const { model, rpc, scoring, message, facts, detail, pointed, pinned, focused } = props;
-  const [accepting, setAccepting] = useState<string | null>(null);
-  const [refused, setRefused] = useState<{ error: Error; again: () => void } | null>(null);
-  const { layer, neuron } = facts;
-
-  const accept = async (label: string, score: number | null) => {
-    setAccepting(label);
-    setRefused(null);
-    try {
-      await rpc.request("accept", { layer, neuron, label, score });
-      detail.reload();
-    } catch (error) {
-      setRefused({ error: asError(error), again: () => void accept(label, score) });
-    }
-    setAccepting(null);
-  };
-  const remove = (candidate: string) => {
-    const rest = scoring.listed.value.filter((other) => other !== candidate);
-    message.value = "";
-    setTraitSoon(model, "candidates", rest);
-  };
-  const { bars, pending, error } = scoring;
-  return (
-    <section class="slw-labels" aria-label="Labels">
-      <Settings {...props} />
-      {error.value && <Failure error={error.value} retry={scoring.retry} />}
-      {refused && <Failure error={refused.error} retry={refused.again} />}
-      {bars.value.length > 0 ? (
-        <Bars
-          bars={bars.value}
-          pending={pending.value}
-          current={facts.label}
-          accepting={accepting}
-          accept={(label, score) => void accept(label, score)}
-          remove={remove}
-          focused={focused}
-          point={(candidate) => (pointed.value = candidate)}
-          pinned={pinned.value}
-          pin={(candidate) => (pinned.value = candidate)}
-        />
-      ) : pending.value ? (
-        <div class="slw-bars-waiting slw-skeleton" />
-      ) : (
-        !error.value && <p class="slw-muted">No candidates yet. Add labels to compare.</p>
-      )}
-      <AddCandidate {...props} />
-      <p class="slw-small slw-message" role="status">{message.value}</p>
-      <p class="slw-hidden" aria-live="polite">
-        {!pending.value && bars.value[0] && `Best label: ${bars.value[0][0]}`}
-      </p>
-    </section>
-  );
-}
 
 interface WhyProps {
   focused: string;
@@ -171,11 +78,11 @@ function Why({ focused, rival, parts, method, excluded, measure, onMeasure }: Wh
     <div class="slw-why">
       <p>
         <span class="slw-muted">Why </span>
-        <strong class="slw-ellipsis">{focused}</strong>
+        <strong class="slw-ellipsis" dir="auto">{focused}</strong>
         {measure === "lead" && rival !== null && (
           <>
             <span class="slw-muted"> rather than </span>
-            <span class="slw-ellipsis">{rival}</span>
+            <span class="slw-ellipsis" dir="auto">{rival}</span>
           </>
         )}
       </p>
@@ -224,28 +131,30 @@ export function Contrast(props: ContrastProps) {
   const pictureFailure = pictures.thumbnails.failure.value;
   const out = new Set(here ? excluded.value : []);
   const exclude = (ranks: number[]) => {
-    if (active.value) setTraitSoon(model, "_excluded", { ...active.value, ranks });
+    if (here && active.value) setTraitSoon(model, "_excluded", { ...active.value, ranks });
   };
   const toggle = (rank: number) =>
     exclude(out.has(rank) ? [...out].filter((other) => other !== rank) : [...out, rank].sort((a, b) => a - b));
 
+  // Numbers, reasons and actions are the heading's neuron's, or they are not there.
+  const settled = here && sameNeuron(scoring.of.value, active.value);
   const names = scoring.bars.value.map(([name]) => name);
   const focused =
     [pointed.value, pinned.value].find((name) => name !== null && names.includes(name)) ??
     names[0] ?? null;
   const rival = (focused === names[0] ? names[1] : names[0]) ?? null;
-  const parts = here ? contributionsOf(scoring.parts.value, focused, rival, measure) : null;
+  const parts = settled ? contributionsOf(scoring.parts.value, focused, rival, measure) : null;
   return (
     <div class="slw-panel slw-contrast-panel">
       <NeuronHeading facts={shown.facts} busy={busy} />
       <Late rpc={rpc} />
       {failed && <Failure error={failed} retry={detail.reload} />}
-      <Labels {...props} facts={shown.facts} focused={focused} />
+      <Labels {...props} facts={shown.facts} settled={settled} focused={focused} />
       <div class="slw-evidence">
         {pictureFailure && (
           <Failure error={pictureFailure} retry={() => pictures.thumbnails.retry()} />
         )}
-        {focused !== null && (
+        {settled && focused !== null && (
           <Why
             focused={focused}
             rival={rival}
@@ -273,7 +182,7 @@ export function Contrast(props: ContrastProps) {
 function start(model: Model<ContrastTraits>, mounted: Mounted): ContrastProps {
   const { rpc, onCleanup } = mounted;
   const panel = startPanel<ContrastTraits, ContrastDetail>(model, mounted, "pairs");
-  const { follow, active, visible, detail, pictures } = panel;
+  const { follow, active, visible, revision, detail, pictures } = panel;
   const [candidates, method, gamma, centred, templates, given] = [
     follow("candidates"), follow("method"), follow("gamma"), follow("centred"),
     follow("templates"), follow("_excluded"),
@@ -289,12 +198,16 @@ function start(model: Model<ContrastTraits>, mounted: Mounted): ContrastProps {
     templates: templates.value,
     exclude: excluded.value,
   }));
-  const scoring = followScores(rpc, settings, visible, model.get("scores"));
+  const first = { of: model.get("_scored") ?? null, scores: model.get("scores") };
+  const saved = sameNeuron(first.of, active.peek()) ? first : { of: null, scores: [] };
+  const scoring = followScores({ rpc, settings, visible, revision, first: saved });
   onCleanup(scoring.stop);
+  const message = signal("");
+  onCleanup(active.subscribe(() => (message.value = "")));
   return {
     model, rpc, detail, pictures, scoring, active, candidates, method, gamma, centred, templates,
-    excluded, message: signal(""), pointed: signal<string | null>(null),
-    pinned: signal<string | null>(null),
+    excluded, revision, message, accepted: follow("accepted"),
+    pointed: signal<string | null>(null), pinned: signal<string | null>(null),
   };
 }
 

@@ -3,8 +3,8 @@ import { batch, signal, type ReadonlySignal, type Signal } from "@preact/signals
 import { useEffect, useRef, useState } from "preact/hooks";
 import { linkActive, type Host, type HostedContext, type Selecting } from "./children";
 import { CopyState } from "./copy-state";
-import { createFinder, type Finder, type Search } from "./finder";
-import { Hits } from "./hits";
+import { createFinder, type Finder, type Hit, type Search } from "./finder";
+import { byChance, Hits } from "./hits";
 import { Icon } from "./icons";
 import { Measures } from "./measures";
 import { mount, type Mounted } from "./mount";
@@ -75,7 +75,7 @@ function HostedWidget({ host, reference }: { host: Host; reference: string }) {
   );
 }
 
-function Toolbar(props: ExplorerProps) {
+function Toolbar({ enter, ...props }: ExplorerProps & { enter: () => boolean }) {
   const { model, active, finder, trail } = props;
   const { previous, next } = trail;
   const go = (neuron: Neuron | null) => neuron && setTrait(model, "active", neuron);
@@ -105,7 +105,12 @@ function Toolbar(props: ExplorerProps) {
         {step("back", previous.value)}
         {step("forward", next.value)}
       </div>
-      <SearchBox finder={finder} layers={model.get("_layers")} />
+      <SearchBox
+        finder={finder}
+        layers={model.get("_layers")}
+        choose={({ layer, neuron }) => go({ layer, neuron })}
+        enter={enter}
+      />
       <button
         type="button"
         class="slw-button"
@@ -160,7 +165,9 @@ function Sides({ model, host, tab: open, wide }: SidesProps) {
     if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
     const other = open === "gallery" ? "contrast" : "gallery";
     choose(other);
-    document.getElementById(`${id}-${other}`)?.focus();
+    // In a shadow root the document knows no such name.
+    const root = (event.currentTarget as Element).getRootNode() as Document | ShadowRoot;
+    root.getElementById(`${id}-${other}`)?.focus();
   };
   return (
     <div class="slw-sides">
@@ -213,7 +220,7 @@ export function Explorer(props: ExplorerProps) {
     );
   }
   const { error, found, pending } = finder;
-  const { measures, passes, selected } = roster.value;
+  const { measures, passes, labelOf, failure, selected } = roster.value;
   const choose = (neuron: Neuron) => setTrait(model, "active", neuron);
   const { count, hits } = selected.value;
   const most = count > hits.length ? `, the first ${hits.length} here` : "";
@@ -224,10 +231,18 @@ export function Explorer(props: ExplorerProps) {
     // What had the focus is gone.
     frame.current?.querySelector<HTMLElement>(".slw-search input")?.focus({ preventScroll: true });
   };
-  const linked = { passes, active: active.value, choose, pointed, point };
+  const enter = () => {
+    const hit = frame.current?.querySelector<HTMLElement>(".slw-hits [tabindex='0']");
+    hit?.focus();
+    return !!hit;
+  };
+  const labels = { labelOf: (hit: Hit) => labelOf(hit) ?? hit.label };
+  const linked = { ...labels, passes, active: active.value, choose, pointed, point };
+  const top = found.value?.hits ?? [];
+  const doubtful = top.length > 0 && top.every(byChance);
   return (
     <div class={wide ? "slw-explorer-frame slw-explorer-wide" : "slw-explorer-frame"} ref={frame}>
-      <Toolbar {...props} />
+      <Toolbar {...props} enter={enter} />
       {broken.value && (
         <p class="slw-notice slw-notice-error" role="alert">
           The panels are not linked: {broken.value.message}
@@ -235,10 +250,16 @@ export function Explorer(props: ExplorerProps) {
       )}
       <Late rpc={props.rpc} />
       {error.value && <Failure error={error.value} retry={finder.retry} />}
+      {failure.value && (
+        <Failure error={failure.value} retry={roster.value.retry}>
+          The neurons' measures or labels are missing here.
+        </Failure>
+      )}
       {found.value && (
         <Hits
           found={found.value}
-          note={found.value.hits.length === 0 ? "no neurons" : `top ${found.value.hits.length}`}
+          note={top.length === 0 ? "no neurons"
+            : doubtful ? "none above chance" : `top ${top.length}`}
           clearing="Clear the search"
           busy={pending.value}
           clear={endSearch}

@@ -8,6 +8,8 @@ import { isAbort, type Rpc } from "./rpc";
 export interface Hit extends Neuron {
   label: string;
   score: number | null;
+  /** What 95 % of random words stay below; absent where that is not known. */
+  chance?: number | null;
 }
 
 export interface Found {

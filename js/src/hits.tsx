@@ -2,6 +2,7 @@
 import { computed, type ReadonlySignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { Found, Hit } from "./finder";
+import { apart } from "./format";
 import { Icon } from "./icons";
 import type { Neuron } from "./model";
 import { neuronName, sameNeuron, short } from "./neuron";
@@ -21,12 +22,18 @@ interface HitsProps {
   pointed: ReadonlySignal<Neuron | null>;
   /** Mark a neuron on the map. */
   point: (neuron: Neuron | null) => void;
+  /** Its label now; it may have got another one since it was found. */
+  labelOf: (hit: Hit) => string;
   clear: () => void;
 }
 
+/** Whether a random word may score as much. */
+export const byChance = ({ score, chance }: Hit): boolean =>
+  score !== null && typeof chance === "number" && score < chance;
+
 export function Hits(props: HitsProps) {
   const { found: { of, hits }, note, clearing, passes, busy, active, choose, clear } = props;
-  const { pointed, point } = props;
+  const { pointed, point, labelOf } = props;
   const list = useRef<HTMLOListElement>(null);
   const unmark = () => point(null);
   useEffect(() => unmark, [hits]); // what goes from under the pointer says nothing
@@ -36,7 +43,7 @@ export function Hits(props: HitsProps) {
     if (!step) return;
     event.preventDefault();
     const buttons = [...(list.current?.querySelectorAll("button") ?? [])];
-    const place = buttons.indexOf(document.activeElement as HTMLButtonElement);
+    const place = buttons.indexOf(event.target as HTMLButtonElement);
     buttons[Math.min(buttons.length - 1, Math.max(0, place + step))]?.focus();
   };
   const current = hits.findIndex((hit) => sameNeuron(hit, active));
@@ -45,35 +52,45 @@ export function Hits(props: HitsProps) {
     () => computed(() => hits.findIndex((hit) => sameNeuron(hit, pointed.value))),
     [hits, pointed],
   );
-  const chip = (hit: Hit, index: number) => (
-    <li key={neuronName(hit)}>
-      <button
-        type="button"
-        class={passes(hit) ? "slw-hit" : "slw-hit slw-hit-filtered"}
-        data-pointed={index === marked.value ? "" : undefined}
-        aria-pressed={index === current}
-        tabIndex={index === Math.max(current, 0) ? 0 : -1}
-        title={passes(hit) ? hit.label : `${hit.label}\nnot shown on the map, by its filter`}
-        onClick={() => choose({ layer: hit.layer, neuron: hit.neuron })}
-        onPointerEnter={() => point(hit)}
-        onPointerLeave={unmark}
-        onFocus={() => point(hit)}
-        onBlur={unmark}
-      >
-        <span class={hit.label ? "slw-ellipsis" : "slw-ellipsis slw-muted"}>
-          {hit.label || "not labelled"}
-        </span>
-        <span class="slw-small slw-muted">
-          <span class="slw-ellipsis">{neuronName(hit)}</span>
-          {hit.score !== null && <b class="slw-number">{short(hit.score)}</b>}
-        </span>
-      </button>
-    </li>
-  );
+  const chip = (hit: Hit, index: number) => {
+    const [label, shown, doubtful] = [labelOf(hit), passes(hit), byChance(hit)];
+    const states = [!shown && "slw-hit-filtered", doubtful && "slw-hit-by-chance"];
+    const about = [
+      apart(label),
+      doubtful && `one random word in twenty scores more than ${short(hit.chance)} here`,
+      !shown && "not shown on the map, by its filter",
+    ];
+    return (
+      <li key={neuronName(hit)}>
+        <button
+          type="button"
+          class={["slw-hit", ...states].filter(Boolean).join(" ")}
+          data-pointed={index === marked.value ? "" : undefined}
+          aria-pressed={index === current}
+          tabIndex={index === Math.max(current, 0) ? 0 : -1}
+          title={about.filter(Boolean).join("\n")}
+          onClick={() => choose({ layer: hit.layer, neuron: hit.neuron })}
+          onPointerEnter={() => point(hit)}
+          onPointerLeave={unmark}
+          onFocus={() => point(hit)}
+          onBlur={unmark}
+        >
+          <span class={label ? "slw-ellipsis" : "slw-ellipsis slw-muted"} dir="auto">
+            {label || "not labelled"}
+          </span>
+          <span class="slw-small slw-muted">
+            <span class="slw-ellipsis">{neuronName(hit)}</span>
+            {hit.score !== null && <b class="slw-number">{short(hit.score)}</b>}
+          </span>
+          {doubtful && <span class="slw-hidden">, no more than a random word may score</span>}
+        </button>
+      </li>
+    );
+  };
   return (
     <div class="slw-hits" aria-busy={busy}>
       <p class="slw-hits-of slw-small" role="status">
-        <strong class="slw-ellipsis">{of}</strong>
+        <strong class="slw-ellipsis" dir="auto">{of}</strong>
         <span class="slw-muted">{note}</span>
       </p>
       <ol ref={list} onKeyDown={onKeyDown} aria-label={`Neurons: ${of}`}>

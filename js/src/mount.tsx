@@ -4,6 +4,7 @@ import type { ReadonlySignal } from "@preact/signals";
 import { followKernel } from "./kernel";
 import type { Cleanup, RenderContext } from "./model";
 import { Rpc } from "./rpc";
+import { keepUndo } from "./text-field";
 import { followTheme, type Theme } from "./theme";
 import "./theme.css";
 
@@ -31,7 +32,7 @@ export function mount<T extends object>(
   el.classList.add("slw-host");
   root.addEventListener("keydown", keepKeys);
   el.append(root);
-  const cleanups: Cleanup[] = [];
+  const cleanups: Cleanup[] = [keepUndo(root)];
   const [gone, stopKernel] = followKernel(model, root);
   const rpc = new Rpc(model, gone);
   const [theme, stopTheme] = followTheme(root);

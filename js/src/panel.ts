@@ -27,5 +27,5 @@ export function startPanel<T extends PanelTraits, D>(
   const detail = followNeuron<D>({ rpc, method, active, visible, revision });
   const pictures = createPictures(rpc);
   for (const stop of [stopVisible, detail.stop, () => pictures.dispose()]) onCleanup(stop);
-  return { follow, active, visible, detail, pictures };
+  return { follow, active, visible, revision, detail, pictures };
 }

@@ -40,6 +40,7 @@ export class Resources<K, V> {
   private readonly entries = new Map<K, Entry<V>>();
   private readonly waiting = new Set<K>();
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private sweeping: ReturnType<typeof setTimeout> | undefined;
   private readonly lastFailure = signal<Error | null>(null);
 
   /** `fetch` resolves to a value, or an Error, for each key. */
@@ -73,7 +74,7 @@ export class Resources<K, V> {
     if (entry.holders > 0) return;
     if (this.waiting.delete(key)) entry.resource.value = IDLE;
     if (entry.batch?.entries.every(({ holders }) => holders === 0)) entry.batch.abort.abort();
-    this.forget();
+    this.forgetSoon();
   }
 
   /** Ask again for everything held that failed. */
@@ -88,6 +89,7 @@ export class Resources<K, V> {
 
   dispose(): void {
     clearTimeout(this.timer);
+    clearTimeout(this.sweeping);
     this.waiting.clear();
     for (const entry of this.entries.values()) {
       entry.batch?.abort.abort();
@@ -154,18 +156,25 @@ export class Resources<K, V> {
       const again = values === null && batch.abort.signal.aborted && entry.holders > 0;
       if (again) this.ask(keys[index]!, entry);
     });
-    this.forget();
+    this.forgetSoon();
   }
 
+  /** After the commit that is going on: what it lets go, it may take up again. */
+  private forgetSoon(): void {
+    this.sweeping ??= setTimeout(() => this.forget(), 0);
+  }
+
+  /** Only what has arrived takes a place; what was let go before it came is asked for anew. */
   private forget(): void {
-    let surplus = this.entries.size - this.options.capacity;
-    for (const [key, entry] of this.entries) {
-      if (surplus <= 0) return;
-      const { state } = entry.resource.value;
-      if (entry.holders > 0 || (state !== "ready" && state !== "error")) continue;
+    this.sweeping = undefined;
+    const loose = [...this.entries].filter(([, { holders }]) => holders === 0);
+    const arrived = loose.filter(([, { resource }]) => /ready|error/.test(resource.peek().state));
+    const idle = loose.filter(([, { resource }]) => resource.peek().state === "idle");
+    const held = this.entries.size - loose.length;
+    const surplus = Math.max(0, held + arrived.length - this.options.capacity);
+    for (const [key, entry] of [...idle, ...arrived.slice(0, surplus)]) {
       this.free(entry);
       this.entries.delete(key);
-      surplus -= 1;
     }
   }
 

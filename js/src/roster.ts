@@ -1,10 +1,11 @@
 // The table of neurons as the map's model holds it, read by the explorer without the kernel.
-import { computed, signal, type ReadonlySignal } from "@preact/signals";
+import { computed, effect, signal, untracked, type ReadonlySignal } from "@preact/signals";
 import { ColumnStore, valueAt, type Embedded } from "./columns";
 import { passing, type Filter } from "./filter";
 import type { Hit } from "./finder";
-import { traitSignal, uint8, type Cleanup, type Model, type Neuron } from "./model";
-import { Rpc } from "./rpc";
+import { traitSignal, uint32, uint8, type Cleanup, type Model, type Neuron } from "./model";
+import { asError } from "./resources";
+import { isAbort, Rpc } from "./rpc";
 import { rowsOfBits } from "./spatial";
 
 /** The traits of the map that are read here. */
@@ -36,6 +37,11 @@ export interface Roster {
   selected: ReadonlySignal<{ count: number; hits: Hit[] }>;
   /** Whether the map's filter lets a neuron through. */
   passes(neuron: Neuron): boolean;
+  /** The label a neuron has now; null where that is not known. */
+  labelOf(neuron: Neuron): string | null;
+  /** Why a part of the table is missing, until it is asked for again. */
+  failure: ReadonlySignal<Error | null>;
+  retry(): void;
   stop: Cleanup;
 }
 
@@ -48,11 +54,32 @@ export function readRoster(model: Model<any>): Roster {
     return mirror;
   };
   const rpc = new Rpc(table);
-  const count = follow("_count");
+  const [count, revision] = [follow("_count"), follow("_revision")];
   const columns = new ColumnStore(
-    { data: follow("_data"), revision: follow("_revision"), count }, rpc,
+    { data: follow("_data"), revision, count }, rpc,
   );
-  const [labels, bits, filter] = [follow("_labels"), follow("_selected"), follow("filter")];
+  const [given, bits, filter] = [follow("_labels"), follow("_selected"), follow("filter")];
+
+  /** Of a large table, which has no labels in its state; asked for once something shows them. */
+  const asked = signal<readonly string[] | null>(null);
+  const [wanted, unlabelled, retries] = [signal(false), signal<Error | null>(null), signal(0)];
+  stops.push(effect(() => {
+    const at = revision.value;
+    retries.value;
+    if (given.value || !wanted.value) return;
+    untracked(() => void rpc
+      .request<{ names: string[] }>("labels", { revision: at })
+      .then(({ result: { names }, buffers }) => {
+        if (at === revision.peek()) asked.value = [...uint32(buffers[0])].map((code) => names[code] ?? "");
+        unlabelled.value = null;
+      })
+      .catch((error) => isAbort(error) || (unlabelled.value = asError(error))));
+  }));
+  const labels = computed(() => given.value ?? asked.value);
+  const labelAt = (row: number): string | null => {
+    if (!wanted.peek()) queueMicrotask(() => (wanted.value = true)); // not while it is drawn
+    return labels.value?.[row] ?? null;
+  };
 
   const layers = computed(() => columns.read("layer"));
   const indices = computed(() => columns.read("neuron")?.values ?? null);
@@ -79,7 +106,7 @@ export function readRoster(model: Model<any>): Roster {
     const hits = [...chosen.subarray(0, LISTED)].map((row) => ({
       layer: layer.legend!.names![valueAt(layer, row)] ?? "",
       neuron: index[row]!,
-      label: labels.value?.[row] ?? "",
+      label: labelAt(row) ?? "",
       score: null,
     }));
     return { count: chosen.length, hits };
@@ -109,6 +136,15 @@ export function readRoster(model: Model<any>): Roster {
       const row = rows.value.get(neuron.layer)?.get(neuron.neuron);
       return row === undefined || !shown.value || shown.value[row] === 1;
     },
+    labelOf(neuron) {
+      const row = rows.value.get(neuron.layer)?.get(neuron.neuron);
+      return row === undefined ? null : labelAt(row);
+    },
+    failure: computed(() => columns.failure.value ?? unlabelled.value),
+    retry() {
+      retries.value += 1;
+      columns.retry();
+    },
     stop() {
       columns.dispose();
       rpc.dispose();
@@ -122,5 +158,8 @@ export const NO_ROSTER: Roster = {
   selected: signal({ count: 0, hits: [] }),
   measures: () => [],
   passes: () => true,
+  labelOf: () => null,
+  failure: signal(null),
+  retry: () => {},
   stop: () => {},
 };

@@ -1,6 +1,7 @@
 // The candidates of a neuron and their scores, kept up with the panel's settings.
-import { computed, effect, signal, untracked, type ReadonlySignal } from "@preact/signals";
+import { batch, computed, effect, signal, untracked, type ReadonlySignal } from "@preact/signals";
 import { float32, type Cleanup, type Neuron } from "./model";
+import { sameNeuron } from "./neuron";
 import { asError } from "./resources";
 import { isAbort, type Rpc } from "./rpc";
 
@@ -27,9 +28,15 @@ export interface Settings {
   exclude: number[];
 }
 
+/** What a random word scores for the neuron: the median, and what 95 % of them stay below. */
+export type Chance = readonly [median: number, high: number];
+
 export interface Scoring {
-  /** Best first. */
+  /** Best first; without numbers while those of the neuron looked at are not there. */
   bars: ReadonlySignal<Score[]>;
+  /** Whose the numbers are. */
+  of: ReadonlySignal<Neuron | null>;
+  chance: ReadonlySignal<Chance | null>;
   /** What the bars are of, as a list to edit: the candidates, or what was suggested. */
   listed: ReadonlySignal<string[]>;
   /** What each pair adds to a candidate's score, by rank; of the best candidates alone. */
@@ -44,6 +51,18 @@ interface Reply {
   scores: Score[];
   /** Whose parts the buffer holds, one after the other. */
   explained: string[];
+  /** The neuron's label, scored too where it is no candidate; empty: none. */
+  own?: string;
+  chance?: Chance | null;
+}
+
+/** What is known, and of which neuron. */
+interface Answer {
+  of: Neuron | null;
+  scores: Score[];
+  own: string;
+  chance: Chance | null;
+  parts: ReadonlyMap<string, Float32Array>;
 }
 
 const value = (score: number | null): number => score ?? -Infinity;
@@ -61,27 +80,29 @@ function readParts({ explained = [] }: Reply, buffer: DataView | undefined) {
   return new Map(explained.map((name, i) => [name, values.subarray(i * ranks, (i + 1) * ranks)]));
 }
 
-export function followScores(
-  rpc: Rpc,
-  settings: ReadonlySignal<Settings>,
-  visible: ReadonlySignal<boolean>,
-  first: Score[],
-): Scoring {
-  const scores = signal(first);
-  const parts = signal(NO_PARTS);
-  const suggested = signal({ of: "", candidates: first.map(([candidate]) => candidate) });
+interface Source {
+  rpc: Rpc;
+  settings: ReadonlySignal<Settings>;
+  visible: ReadonlySignal<boolean>;
+  /** Counts up when the kernel knows other labels. */
+  revision: ReadonlySignal<number>;
+  /** What a saved notebook holds. */
+  first: { of: Neuron | null; scores: Score[] };
+}
+
+export function followScores({ rpc, settings, visible, revision, first }: Source): Scoring {
+  const answer = signal<Answer>({ ...first, own: "", chance: null, parts: NO_PARTS });
+  const suggested = signal({ of: "", candidates: first.scores.map(([candidate]) => candidate) });
   const pending = signal(false);
   const error = signal<Error | null>(null);
   const retries = signal(0);
   let timer: ReturnType<typeof setTimeout> | undefined;
   let asked = "";
   let askedAt = 0;
-  /** The neuron whose scores are shown; those of a saved notebook are of the first. */
-  let shown = JSON.stringify(settings.peek().neuron);
 
   // What a suggestion holds for: moving gamma re-scores it instead of replacing it.
   const context = ({ neuron, method, centred, templates }: Settings) =>
-    JSON.stringify([neuron, method, centred, templates]);
+    JSON.stringify([neuron, method, centred, templates, revision.peek()]);
   const candidatesOf = (now: Settings): string[] | null => {
     if (now.candidates.length > 0) return now.candidates;
     const { of, candidates } = suggested.peek();
@@ -92,33 +113,36 @@ export function followScores(
     askedAt = performance.now();
     const { neuron, candidates: _, ...rest } = now;
     const candidates = candidatesOf(now);
-    const params = { ...neuron, candidates: candidates ?? [], ...rest };
+    const held = context(now);
+    // With the revision, so that no answer from before a change of labels is taken for a new one.
+    const params = { ...neuron, candidates: candidates ?? [], ...rest, revision: revision.peek() };
     try {
-      const reply = await rpc.request<Reply>("scores", params, { key: "scores" });
-      shown = JSON.stringify(neuron);
-      scores.value = reply.result.scores;
-      parts.value = readParts(reply.result, reply.buffers[0]);
-      if (!candidates) {
-        suggested.value = { of: context(now), candidates: reply.result.scores.map(([c]) => c) };
-      }
-      error.value = null;
+      const { result, buffers } = await rpc.request<Reply>("scores", params, { key: "scores" });
+      const { scores, own = "", chance = null } = result;
+      batch(() => {
+        answer.value = { of: neuron, scores, own, chance, parts: readParts(result, buffers[0]) };
+        if (!candidates) {
+          suggested.value = { of: held, candidates: scores.map(([name]) => name) };
+        }
+        error.value = null;
+      });
     } catch (reason) {
       if (isAbort(reason)) return; // a newer request is on its way
       asked = "";
-      error.value = asError(reason);
-      if (shown !== JSON.stringify(neuron)) {
-        // Better no numbers than those of another neuron.
-        scores.value = [];
-        if (!candidates) suggested.value = { of: "", candidates: [] };
-      }
-      parts.value = NO_PARTS;
+      batch(() => {
+        error.value = asError(reason);
+        const other = !sameNeuron(answer.peek().of, neuron);
+        // Better no numbers than those of another neuron, or of other settings.
+        answer.value = { of: neuron, scores: [], own: "", chance: null, parts: NO_PARTS };
+        if (other && !candidates) suggested.value = { of: "", candidates: [] };
+      });
     }
     pending.value = false;
   }
 
   const stop = effect(() => {
     const now = settings.value;
-    const wanted = JSON.stringify([now, retries.value]);
+    const wanted = JSON.stringify([now, retries.value, revision.value]);
     if (now.neuron === null || !visible.value || wanted === asked) return;
     asked = wanted;
     untracked(() => {
@@ -136,13 +160,23 @@ export function followScores(
     const { candidates } = settings.value;
     return candidates.length > 0 ? candidates : suggested.value.candidates;
   });
+  const bars = computed(() => {
+    const { of, scores, own } = answer.value;
+    const known = new Map(scores);
+    const mine = sameNeuron(of, settings.value.neuron);
+    const names = listed.value;
+    // A list made for another neuron may lack this one's label.
+    const all = !mine || own === "" || names.includes(own) ? names : [...names, own];
+    const sorted = byScore(all.map((name) => [name, known.get(name) ?? null]));
+    // In the same order while the new numbers come, so that nothing jumps twice.
+    return mine ? sorted : sorted.map(([name]): Score => [name, null]);
+  });
   return {
-    bars: computed(() => {
-      const known = new Map(scores.value);
-      return byScore(listed.value.map((candidate) => [candidate, known.get(candidate) ?? null]));
-    }),
+    bars,
+    of: computed(() => answer.value.of),
+    chance: computed(() => answer.value.chance),
     listed,
-    parts,
+    parts: computed(() => answer.value.parts),
     pending,
     error,
     retry: () => (retries.value += 1),
@@ -151,43 +185,4 @@ export function followScores(
       stop();
     },
   };
-}
-
-/** One label per line, or separated by commas or semicolons; inner spaces made single. */
-export const splitCandidates = (text: string): string[] =>
-  text
-    .split(/[\n\r,;]/)
-    .map((part) => part.trim().replace(/\s+/g, " "))
-    .filter((part) => part !== "");
-
-/** As widgets/contrast.py takes them: the list is saved with the notebook. */
-const MOST = 5000;
-const LONGEST = 120;
-
-/** The list with the new ones, and what to tell the person. */
-export function addCandidates(
-  list: string[],
-  text: string,
-): { candidates: string[]; message: string } {
-  const parts = splitCandidates(text);
-  if (parts.length === 0) return { candidates: list, message: "Type a label first." };
-  const candidates = [...list];
-  const known = new Set(list.map((one) => one.toLowerCase()));
-  const twice: string[] = [];
-  let left = 0;
-  for (const part of parts) {
-    if (known.has(part.toLowerCase())) twice.push(part);
-    else if (candidates.length >= MOST || part.length > LONGEST) left++;
-    else candidates.push(part);
-    known.add(part.toLowerCase());
-  }
-  const some = twice.slice(0, 5).join(", ");
-  const more = twice.length > 5 ? ` and ${twice.length - 5} more` : "";
-  const message = [
-    twice.length > 0 ? `Already in the list: ${some}${more}.` : "",
-    left > 0
-      ? `Left out: ${left}. A list has ${MOST} labels of ${LONGEST} characters at most.`
-      : "",
-  ];
-  return { candidates, message: message.filter(Boolean).join(" ") };
 }

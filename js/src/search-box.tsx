@@ -1,10 +1,27 @@
 // The box for what is searched, and the layer it is searched in.
-import type { Finder } from "./finder";
+import type { Finder, Hit } from "./finder";
 import { Icon } from "./icons";
+import { TextField } from "./text-field";
 import "./search.css";
 
-export function SearchBox({ finder, layers }: { finder: Finder; layers: string[] }) {
-  const { text, layer, pending, searching, submit, clear } = finder;
+interface SearchBoxProps {
+  finder: Finder;
+  layers: string[];
+  /** Look at the best hit of the search that is shown. */
+  choose?: (hit: Hit) => void;
+  /** Go from the box into the list of hits; false where there is none. */
+  enter?: () => boolean;
+}
+
+export function SearchBox({ finder, layers, choose, enter }: SearchBoxProps) {
+  const { text, layer, pending, searching, found, submit, clear } = finder;
+  /** Enter searches; where that is done, it goes to the best hit. */
+  const onEnter = () => {
+    const words = text.peek().trim();
+    const best = !pending.peek() && found.peek()?.of === `“${words}”` && found.peek()!.hits[0];
+    if (best && choose) choose(best);
+    else submit();
+  };
   return (
     <form
       class="slw-search"
@@ -12,19 +29,19 @@ export function SearchBox({ finder, layers }: { finder: Finder; layers: string[]
       aria-busy={pending.value}
       onSubmit={(event) => {
         event.preventDefault();
-        submit();
+        onEnter();
       }}
     >
       <Icon name="search" />
       <span class="slw-search-words">
-        <input
-          class="slw-input"
-          type="text"
+        <TextField
+          label="Search neurons by concept"
           placeholder="Search neurons by concept"
-          aria-label="Search neurons by concept"
           value={text.value}
-          onInput={(event) => (text.value = event.currentTarget.value)}
-          onKeyDown={({ key, currentTarget }) => {
+          onText={(typed) => (text.value = typed)}
+          onKeyDown={(event) => {
+            const { key, currentTarget } = event;
+            if (key === "ArrowDown" && enter?.()) event.preventDefault();
             // Emptying what is empty already ends a search for neurons like another.
             const emptied = currentTarget.value === "" && (key === "Backspace" || key === "Delete");
             if (emptied) clear();

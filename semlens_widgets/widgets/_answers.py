@@ -173,6 +173,7 @@ def search(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
             "neuron": int(row["neuron"]),
             "label": text(row.get("label")),
             "score": number(row["score"]),
+            "chance": number(row.get("chance")),
         }
         for row in found.to_dict("records")
     ]

@@ -9,6 +9,7 @@ import base64
 import difflib
 import logging
 import re
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -90,6 +91,22 @@ def _neuron_from_json(value: Any, _widget: object = None) -> tuple[str, int] | N
     return None if value is None else (value[0], value[1])
 
 
+def _hear_labels(widget: LensWidget, lens: Any) -> Callable[[], None]:
+    """Tell the widget when the lens has other labels, without keeping it alive."""
+    listen = getattr(lens, "on_labels", None)
+    if listen is None:
+        return lambda: None
+    reference = weakref.ref(widget)
+
+    def tell() -> None:
+        if (living := reference()) is not None:
+            living._relabelled()  # noqa: SLF001 -- of this module
+
+    end: Callable[[], None] = listen(tell)
+    weakref.finalize(widget, end)
+    return end
+
+
 class LensWidget(anywidget.AnyWidget):
     """A widget that looks at a lens.
 
@@ -120,8 +137,32 @@ class LensWidget(anywidget.AnyWidget):
             if name not in known:
                 message = f"{type(self).__name__} has no option {name!r}."
                 raise TypeError(message + close_matches(name, sorted(known)))
+        self._told_by_browser = False
         super().__init__(**options)
         self.on_msg(self._answer)
+        self._stop_hearing = _hear_labels(self, lens)
+
+    def refresh(self) -> None:
+        """Show the neurons as the lens has them now."""
+
+    def _relabelled(self) -> None:
+        """Hear that the lens has other labels."""
+        self.refresh()
+
+    def close(self) -> None:
+        """Take the widget from the page and the kernel."""
+        # The end of an object that could not be made comes here too.
+        if stop := getattr(self, "_stop_hearing", None):
+            stop()
+        super().close()
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take over what the browser says."""
+        self._told_by_browser = True
+        try:
+            super().set_state(sync_data)
+        finally:
+            self._told_by_browser = False
 
     @traitlets.validate("active")
     def _known_neuron(self, proposal: dict[str, Any]) -> tuple[str, int] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +93,17 @@ class JointLens:
                 parts.append(part.assign(layer=f"{name}/" + part["layer"].astype(str)))
         found = pd.concat(parts, ignore_index=True)
         return found.sort_values("score", ascending=False, kind="stable").head(top)
+
+    def on_labels(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` whenever labels of any lens have changed; what is returned ends it."""
+        hearing = [lens for lens in self.lenses.values() if hasattr(lens, "on_labels")]
+        ends = [lens.on_labels(callback) for lens in hearing]
+
+        def end() -> None:
+            for one in ends:
+                one()
+
+        return end
 
     def owner(self, layer: str) -> tuple[SemanticLens, str]:
         """Return the lens of a layer, and the layer's name there."""

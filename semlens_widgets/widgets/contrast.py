@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import traitlets
 
-from semlens_widgets.analysis.labels import METHODS
+from semlens_widgets.analysis.labels import METHODS, UNKNOWN
 from semlens_widgets.foundation import CSP_TEMPLATES
 from semlens_widgets.widgets import _answers
-from semlens_widgets.widgets._base import Handler, LensWidget, Reply, asset, close_matches
+from semlens_widgets.widgets._base import (
+    Handler,
+    LensWidget,
+    Neuron,
+    Reply,
+    asset,
+    close_matches,
+)
 from semlens_widgets.widgets._sheet import COLUMNS, sheet_png
 
 if TYPE_CHECKING:
@@ -22,7 +29,7 @@ if TYPE_CHECKING:
 _SUGGESTIONS = 8
 #: Scores that are kept in a saved notebook, and candidates whose scores are taken apart.
 _KEPT = 64
-#: A list of candidates is saved with the notebook; js/src/scoring.ts knows the same bounds.
+#: A list of candidates is saved with the notebook; js/src/candidate-list.ts knows the same bounds.
 MOST_CANDIDATES = 5_000
 LONGEST_CANDIDATE = 120
 TEMPLATES = {"csp": CSP_TEMPLATES, "plain": ("{}",)}
@@ -62,6 +69,14 @@ def _as_labelled(lens: SemanticLens) -> dict[str, Any]:
     # The panel has no others; with those its own stay.
     known = [name for name, sentences in TEMPLATES.items() if sentences == templates]
     return settings | ({"templates": known[0]} if known else {})
+
+
+def _scorer_of(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the scorer that a request names."""
+    settings = {name: params[name] for name in ("method", "gamma", "centred") if name in params}
+    if "templates" in params:
+        settings["templates"] = TEMPLATES[params["templates"]]
+    return settings
 
 
 def _pairs(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
@@ -132,6 +147,8 @@ class ContrastPanel(LensWidget):
     accepted = traitlets.Dict(
         None, allow_none=True, read_only=True, help="The last accepted label."
     ).tag(sync=True)
+    #: The neuron that the scores are of.
+    _scored = Neuron()
     #: With the neuron they belong to, so that no change of neuron can mix them up.
     _excluded = traitlets.Dict(None, allow_none=True).tag(sync=True)
     _revision = traitlets.Int(0).tag(sync=True)
@@ -143,7 +160,7 @@ class ContrastPanel(LensWidget):
         neuron: int | None = None,
         **options: Any,
     ) -> None:
-        self._fresh: list[list[Any]] | None = None
+        self._fresh: tuple[tuple[str, int], list[list[Any]]] | None = None
         excluded = options.pop("excluded", None)
         options = _as_labelled(lens) | options
         super().__init__(lens, **_answers.with_active(options, layer, neuron))
@@ -221,36 +238,66 @@ class ContrastPanel(LensWidget):
         """Answer first; what follows for the traits must not stand in the answer's way."""
         super()._answer(*message)
         if self._fresh is not None:
-            scores, self._fresh = self._fresh, None
-            self.set_trait("scores", scores)
+            (neuron, scores), self._fresh = self._fresh, None
+            with self.hold_sync():
+                self._scored = neuron
+                self.set_trait("scores", scores)
+
+    @traitlets.observe("active")
+    def _drop_scores_of_another(self, change: dict[str, Any]) -> None:
+        if self.scores and self._scored != change["new"]:
+            with self.hold_sync():
+                self._scored = None
+                self.set_trait("scores", [])
 
     def _score(self, params: Mapping[str, Any]) -> Reply:
-        """Score the candidates named; without any, suggest the best of what the lens knows."""
+        """Score the candidates named; without any, suggest the best of what the lens knows.
+
+        The neuron's own label is scored too: a list may have been made for another neuron.
+        """
         layer, neuron = _answers.neuron_of(params)
         candidates, _ = distinct(params.get("candidates") or [])
+        own = _answers.facts(self.lens.neurons, layer, neuron)["label"]
+        own = "" if own == UNKNOWN else own
         suggest = not candidates
         if suggest:
-            candidates = self._known_labels(layer, neuron)
+            candidates = self._known_labels(own)
+        elif own.strip() and len(own) <= LONGEST_CANDIDATE:
+            candidates = distinct([*candidates, own])[0]
         if not candidates:
-            self._fresh = []
-            return {"scores": [], "explained": []}, []
-        settings = {name: params[name] for name in ("method", "gamma", "centred") if name in params}
-        if "templates" in params:
-            settings["templates"] = TEMPLATES[params["templates"]]
+            self._fresh = (layer, neuron), []
+            return {"scores": [], "explained": [], "own": "", "chance": None}, []
+        settings = _scorer_of(params)
+        chance = self._chance(layer, neuron, settings)
         if params.get("exclude"):
             settings["exclude"] = [int(rank) for rank in params["exclude"]]
         table = self.lens.scores(layer, neuron, candidates, **settings)
         scores = map(_answers.number, table["score"])
         pairs = [list(pair) for pair in zip(table["candidate"], scores, strict=True)]
+        own = next((name for name in candidates if name.lower() == own.lower()), "")
         if suggest:
-            pairs = _best(pairs, _SUGGESTIONS)
-        self._fresh = pairs
+            best = _best(pairs, _SUGGESTIONS)
+            pairs = best + [pair for pair in pairs if pair[0] == own and pair not in best]
+        self._fresh = (layer, neuron), pairs
+        reply = {"scores": pairs, "explained": [], "own": own, "chance": chance}
         if settings.get("method") == "clip-dissect":
-            return {"scores": pairs, "explained": []}, []
+            return reply, []
         explained = [name for name, _ in _best(pairs, _KEPT)]
         parts = self.lens.contributions(layer, neuron, explained, **settings)
         values = np.ascontiguousarray(parts.to_numpy(dtype=np.float32).T)
-        return {"scores": pairs, "explained": explained}, [values.tobytes()]
+        return reply | {"explained": explained}, [values.tobytes()]
+
+    def _chance(
+        self, layer: str, neuron: int, settings: Mapping[str, Any]
+    ) -> list[float | None] | None:
+        """Return what random words score for the neuron: median and 95th percentile."""
+        ask = getattr(self.lens, "label_chance", None)
+        if ask is None:
+            return None
+        table = self.lens.neurons
+        row = int(np.argmax((table["layer"] == layer) & (table["neuron"] == neuron)))
+        median, high = map(_answers.number, ask(**settings)[row])
+        return None if median is None or high is None else [median, high]
 
     def _vocabulary(self, _params: Mapping[str, Any]) -> Reply:
         """Answer the labels that the lens knows, to choose from."""
@@ -258,13 +305,12 @@ class ContrastPanel(LensWidget):
         fitting = [word for word in words if len(word) <= LONGEST_CANDIDATE]
         return {"words": fitting[:MOST_CANDIDATES], "total": len(words)}, []
 
-    def _known_labels(self, layer: str, neuron: int) -> list[str]:
-        own = _answers.facts(self.lens.neurons, layer, neuron)["label"]
+    def _known_labels(self, own: str) -> list[str]:
         vocabulary: Sequence[str] = getattr(self.lens, "vocabulary", ())
         return distinct(label for label in (own, *vocabulary) if label.strip())[0]
 
     def _accept(self, params: Mapping[str, Any]) -> Reply:
-        """Make a candidate the neuron's label."""
+        """Make a candidate the neuron's label; the lens tells every widget."""
         layer, neuron = _answers.neuron_of(params)
         label = " ".join(str(params.get("label") or "").split())
         if not label:
@@ -275,12 +321,26 @@ class ContrastPanel(LensWidget):
         self.set_trait("accepted", accepted)
         return accepted, []
 
+    def _label_all(self, params: Mapping[str, Any]) -> Reply:
+        """Give every neuron the best of the candidates named, or of what the lens knows."""
+        known: Sequence[str] = getattr(self.lens, "vocabulary", ())
+        candidates = distinct(params.get("candidates") or known)[0]
+        if not candidates:
+            raise ValueError(
+                "The lens knows no labels yet. Add some to the list to choose from, or run "
+                "lens.label([...]) in a cell."
+            )
+        settings = _scorer_of(params)
+        labels = self.lens.label(candidates, **settings)
+        return {"labelled": int((labels["label"] != "unknown").sum())}, []
+
     _requests: ClassVar[Mapping[str, Handler]] = {
         "pairs": _pairs,
         "thumbnails": _answers.thumbnails,
         "scores": _score,
         "vocabulary": _vocabulary,
         "accept": _accept,
+        "label_all": _label_all,
     }
 
     def _preview(self) -> bytes | None:

@@ -81,7 +81,6 @@ class Explorer(LensWidget):
     def __init__(
         self, lens: SemanticLens, *, state: Mapping[str, Any] | None = None, **options: Any
     ) -> None:
-        self._told_by_browser = False
         super().__init__(lens, **options)
         with self.hold_sync():
             self._map = NeuronMap(lens, height=MAP_HEIGHT, active=self.active)
@@ -89,7 +88,8 @@ class Explorer(LensWidget):
             self._gallery = ConceptGallery(lens, active=self.active)
             self._contrast = ContrastPanel(lens, active=self.active)
             self._layers = [str(layer) for layer in lens.layers]
-        self.contrast.observe(self._relabelled, names="accepted")
+        for widget in self._parts:
+            widget.observe(self._follow, names="active")
         if state is not None:
             self.restore(state)
 
@@ -110,6 +110,12 @@ class Explorer(LensWidget):
         """The contrast panel inside."""
         widget: ContrastPanel = self._contrast
         return widget
+
+    @property
+    def _parts(self) -> tuple[LensWidget, ...]:
+        """The widgets inside, as far as they are made."""
+        parts = (self._map, self._gallery, self._contrast)
+        return tuple(part for part in parts if part is not None)
 
     @property
     def selection(self) -> pd.DataFrame:
@@ -156,28 +162,30 @@ class Explorer(LensWidget):
         return layer
 
     def refresh(self) -> None:
-        """Show the neurons as the lens has them now, after labelling or a new layout."""
-        for widget in (self.map, self.gallery, self.contrast):
+        """Show the neurons as the lens has them now, after a new layout."""
+        for widget in self._parts:
             widget.refresh()
 
-    def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Take over what the browser says; it tells the widgets inside by itself."""
-        self._told_by_browser = True
-        try:
-            super().set_state(sync_data)
-        finally:
-            self._told_by_browser = False
+    def _relabelled(self) -> None:
+        """Leave it to the widgets inside: each hears of new labels by itself."""
 
+    def close(self) -> None:
+        """Take the widget from the page and the kernel, with those inside."""
+        for widget in self._parts:
+            widget.close()
+        super().close()
+
+    # What is set here or on a widget inside goes on from here, in one order. What a person does in
+    # the browser goes on from there.
     @traitlets.observe("active")
     def _show(self, change: dict[str, Any]) -> None:
-        if self._told_by_browser or self._contrast is None:
-            return
-        for widget in (self.map, self.gallery, self.contrast):
-            widget.active = change["new"]
+        if not self._told_by_browser:
+            for widget in self._parts:
+                widget.active = change["new"]
 
-    def _relabelled(self, _change: object) -> None:
-        self.map.refresh()
-        self.gallery.refresh()
+    def _follow(self, change: dict[str, Any]) -> None:
+        if not change["owner"]._told_by_browser:  # noqa: SLF001 -- a widget of its own
+            self.active = change["new"]
 
     _requests: ClassVar[Mapping[str, Handler]] = {"search": _answers.search}
 

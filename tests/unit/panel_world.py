@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.store import StoredHeatmap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 EVIL = "<img src=x onerror=alert(1)>"
 
@@ -38,6 +41,18 @@ class Lens:
             }
         )
         self.asked: list[tuple[Any, ...]] = []
+        self.listeners: list[Callable[[], None]] = []
+
+    def on_labels(self, callback: Callable[[], None]) -> Callable[[], None]:
+        self.listeners.append(callback)
+        return lambda: callback in self.listeners and self.listeners.remove(callback)
+
+    def label(self, candidates: list[str], **settings: Any) -> pd.DataFrame:
+        self.asked.append((list(candidates), settings))
+        self.neurons["label"] = [candidates[0], "unknown", candidates[-1]]
+        for listener in tuple(self.listeners):
+            listener()
+        return self.neurons[["layer", "neuron", "label"]]
 
     def examples(self, layer: str, neuron: int) -> pd.DataFrame:
         return pd.DataFrame(
@@ -97,6 +112,8 @@ class Lens:
     def set_label(self, layer: str, neuron: int, label: str, score: float | None = None) -> None:
         row = (self.neurons["layer"] == layer) & (self.neurons["neuron"] == neuron)
         self.neurons.loc[row, ["label", "score"]] = [label, score]
+        for listener in tuple(self.listeners):
+            listener()
 
     def search(
         self, query: Any, *, layer: str | None = None, top: int | None = None

@@ -89,9 +89,75 @@ def test_pairs_hold_an_example_and_its_contrast(ask):
 def test_scores_are_one_call_of_the_lens(ask):
     settings = {"method": "semanticlens", "gamma": 0.5, "centred": True}
     result, _ = ask("scores", layer="layer3", neuron=0, candidates=["b", EVIL], **settings)
-    assert result["scores"] == [["b", 0.0], [EVIL, pytest.approx(0.1)]]
-    assert ask.widget.lens.asked == [("layer3", 0, ["b", EVIL], settings)]
+    scored = ["b", EVIL, "striped"]  # the neuron's own label too
+    assert result["scores"] == [[name, pytest.approx(i / 10)] for i, name in enumerate(scored)]
+    assert ask.widget.lens.asked == [("layer3", 0, scored, settings)]
     assert ask.widget.scores == result["scores"]
+
+
+@pytest.mark.parametrize(
+    ("candidates", "label", "scored", "own"),
+    [
+        (["a"], "striped", ["a", "striped"], "striped"),
+        (["a", "Striped"], "striped", ["a", "Striped"], "Striped"),
+        (["a"], "", ["a"], ""),
+        (["a"], "unknown", ["a"], ""),
+        (["a"], "x" * 121, ["a"], ""),
+        (["a"], "שלום", ["a", "שלום"], "שלום"),
+    ],
+)
+def test_a_list_made_for_another_neuron_gets_this_ones_label(ask, candidates, label, scored, own):
+    ask.widget.lens.neurons.loc[0, "label"] = label
+    result, _ = ask("scores", layer="layer3", neuron=0, candidates=candidates)
+    assert [name for name, _ in result["scores"]] == scored
+    assert result["own"] == own
+
+
+def test_scores_are_told_with_their_neuron_and_dropped_with_it():
+    panel = ContrastPanel(Lens(), "layer3", 0)
+    panel.send = lambda *_: None
+    asked = {"kind": "request", "id": 1, "method": "scores"}
+    neuron = {"layer": "layer3", "neuron": 0}
+    panel._answer(panel, asked | {"params": neuron | {"candidates": ["a"]}}, [])
+    assert panel.get_state()["_scored"] == neuron
+    assert panel.scores
+    panel.active = ("layer3", 1)
+    assert (panel.scores, panel.get_state()["_scored"]) == ([], None)
+    # A request may come before the change of neuron that brought it about.
+    other = {"layer": "layer4", "neuron": 0}
+    panel._answer(panel, asked | {"params": other | {"candidates": ["a"]}}, [])
+    panel.active = ("layer4", 0)
+    assert panel.scores
+    assert panel.get_state()["_scored"] == other
+
+
+def test_what_random_words_score_comes_with_the_scores(ask):
+    lens = ask.widget.lens
+    told = []
+
+    def label_chance(**settings):
+        told.append(settings)
+        return np.array([[0.0, 0.1], [0.2, 0.3], [np.nan, np.nan]], dtype=np.float32)
+
+    lens.label_chance = label_chance
+    result, _ = ask("scores", layer="layer3", neuron=1, candidates=["a"], gamma=0.5, exclude=[0])
+    assert result["chance"] == pytest.approx([0.2, 0.3])
+    assert told == [{"gamma": 0.5}]
+    result, _ = ask("scores", layer="layer4", neuron=0, candidates=["a"])
+    assert result["chance"] is None
+
+
+def test_all_neurons_are_labelled_as_the_panel_scores(ask):
+    settings = {"method": "difference", "gamma": 1.0, "centred": True}
+    lens = ask.widget.lens
+    result, _ = ask("label_all", candidates=["a", "b", "A"], templates="plain", **settings)
+    assert lens.asked == [(["a", "b"], settings | {"templates": ("{}",)})]
+    assert result == {"labelled": 2}
+    ask("label_all", candidates=[])
+    assert lens.asked[-1] == (["dotted", "Striped", "plain"], {})
+    lens.vocabulary = ()
+    error, _ = ask("label_all", candidates=[])
+    assert "knows no labels yet" in error["message"]
 
 
 def test_without_candidates_the_best_known_labels_are_suggested(ask):
@@ -99,13 +165,14 @@ def test_without_candidates_the_best_known_labels_are_suggested(ask):
     result, _ = ask("scores", layer="layer3", neuron=0, candidates=[])
     (asked,) = ask.widget.lens.asked
     assert asked[2] == ["striped", *(f"word {i}" for i in range(20))]
-    assert [name for name, _ in result["scores"]] == [f"word {i}" for i in range(19, 11, -1)]
+    best = [f"word {i}" for i in range(19, 11, -1)]
+    assert [name for name, _ in result["scores"]] == [*best, "striped"]  # its own in any case
 
 
 def test_a_lens_that_knows_no_labels_suggests_none(ask):
     ask.widget.lens.vocabulary = ()
     result, _ = ask("scores", layer="layer3", neuron=1, candidates=[])
-    assert result == {"scores": [], "explained": []}
+    assert result == {"scores": [], "explained": [], "own": "", "chance": None}
     assert ask.widget.lens.asked == []
 
 
@@ -129,7 +196,7 @@ def test_an_accepted_label_reaches_lens_and_listeners(ask):
 
 
 def test_the_scores_of_the_best_come_taken_apart_into_pairs(ask):
-    result, (parts,) = ask("scores", layer="layer3", neuron=0, candidates=["a", "b"])
+    result, (parts,) = ask("scores", layer="layer3", neuron=1, candidates=["a", "b"])
     assert result["explained"] == ["b", "a"]
     values = np.frombuffer(parts, np.float32).reshape(2, 2)  # (candidates, ranks)
     assert values.tolist() == [[0.0, 2.0], [1.0, 3.0]]
@@ -166,7 +233,7 @@ def test_the_vocabulary_is_offered(ask):
 
 
 def test_a_saved_notebook_keeps_few_scores(ask):
-    ask("scores", layer="layer3", neuron=0, candidates=[f"word {i}" for i in range(200)])
+    ask("scores", layer="layer3", neuron=1, candidates=[f"word {i}" for i in range(200)])
     assert len(ask.widget.scores) == 200
     kept = ask.widget.get_state("scores")["scores"]
     assert len(kept) == 64

@@ -96,6 +96,46 @@ def test_an_accepted_label_shows_everywhere(explorer, monkeypatch):
     assert explorer.map.get_state()["_labels"][1] == "dotted"
 
 
+def test_labels_given_in_a_cell_reach_open_widgets(explorer):
+    before = explorer.gallery.get_state()["_revision"]
+    explorer.lens.label(["ring", "dot"])
+    assert explorer.gallery.get_state()["_revision"] == before + 1
+    assert explorer.contrast.get_state()["_revision"] == before + 1
+    assert explorer.map.get_state()["_labels"] == ["ring", "unknown", "dot"]
+
+
+def test_a_closed_explorer_closes_what_is_inside_and_hears_no_more(explorer):
+    inside = (explorer.map, explorer.gallery, explorer.contrast)
+    explorer.close()
+    assert [widget.comm for widget in (explorer, *inside)] == [None] * 4
+    assert explorer.lens.listeners == []
+
+
+@pytest.mark.parametrize("inside", ["map", "gallery", "contrast"])
+def test_a_neuron_set_on_a_widget_inside_reaches_all_in_the_order_it_was_set(inside):
+    explorer = Explorer(Lens())
+    told = {name: [] for name in ("map", "gallery", "contrast")}
+    for name, seen in told.items():
+        getattr(explorer, name).observe(lambda c, seen=seen: seen.append(c["new"]), "active")
+    getattr(explorer, inside).active = ("layer3", 1)
+    getattr(explorer, inside).active = ("layer4", 0)
+    assert explorer.active == ("layer4", 0)
+    assert list(told.values()) == [[("layer3", 1), ("layer4", 0)]] * 3
+
+
+def test_a_neuron_chosen_on_a_widget_inside_is_not_sent_on_from_here(explorer):
+    explorer.map.set_state({"active": {"layer": "layer3", "neuron": 1}})
+    assert explorer.active is None
+
+
+def test_hits_say_what_chance_scores(ask):
+    lens = ask.widget.lens
+    search = lens.search
+    lens.search = lambda *args, **options: search(*args, **options).assign(chance=0.6)
+    result, _ = ask("search", query="stripes")
+    assert [hit["chance"] for hit in result["hits"]] == [0.6] * 3
+
+
 def test_the_selection_is_the_lasso_of_the_map(explorer):
     explorer.map.selection = np.array([2, 0], dtype=np.uint32).tobytes()
     assert explorer.selection["neuron"].tolist() == [0, 0]
