@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from semlens_widgets.pipeline.relevance import images_relevance
+from semlens_widgets.pipeline.relevance import images_relevance, relevance_method
 from semlens_widgets.pipeline.select import concept_examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from semlens_widgets.reader import AnalysisReader
     from semlens_widgets.run import Plan
@@ -46,21 +49,25 @@ class Relevances:
         Parameters
         ----------
         of
-            A class name, or the index of an output.
+            The number of an output, or its name as in ``TargetModel(..., outputs=names)``. Without
+            names an output is called by its number, so that a class "10" means output 10.
         samples
-            Images to look at; by default those of the class (an index without such images: all).
+            Images to look at; by default those of the class that is called as the output is (of a
+            number without such images: all).
 
         Returns
         -------
         pandas.DataFrame
             layer, neuron; relevance_mean and relevance_max over the images, in units of the output
             (a logit); share_mean and share_max, a neuron's share of its layer's positive relevance
-            on an image.
+            on an image. ``attrs["method"]`` says how they were made.
 
         Raises
         ------
         ValueError
-            If the class is unknown, or there are no images to look at.
+            If it is not known which output is meant, or there are no images to look at.
+        TypeError
+            If `of` is neither a number nor a name.
         LensUnavailable
             If it is not stored and the analysis was opened without model and images.
 
@@ -69,25 +76,28 @@ class Relevances:
         The relevance axis of the audit in SemanticLens (arXiv 2501.05398).
         """
         output = self._output(of)
-        chosen = self._of_class(output) if samples is None else np.asarray(samples, np.int64)
-        if samples is None and not len(chosen) and isinstance(of, int):
+        chosen = self._of_output(output) if samples is None else self._chosen(samples)
+        if samples is None and not len(chosen) and not isinstance(of, str):
             chosen = np.flatnonzero(self._read.samples["readable"])
         if not len(chosen):
-            raise ValueError(f"of={of!r}: there are no images of this class; give samples.")
-        key = f"{output}-{hashlib.blake2b(np.sort(chosen).tobytes(), digest_size=8).hexdigest()}"
+            raise ValueError(
+                f"of={of!r}: there are no images of a class of this name; give samples."
+            )
+        key = f"{output}-{hashlib.blake2b(chosen.tobytes(), digest_size=8).hexdigest()}"
         found = self._stored(key)
         if found is None:
             plan = self._need_plan("Relevances")
             found = self._summary(
-                images_relevance(
-                    plan.target, plan.images, np.sort(chosen).tolist(), output, plan.batch_size
-                )
-            )
+                images_relevance(plan.target, plan.images, chosen.tolist(), output, plan.batch_size)
+            ).assign(method=relevance_method(plan.target))
             with self.store.writing():
                 table = pa.Table.from_pandas(found, preserve_index=False)
                 keys = pa.array([key] * len(found), pa.string())
                 self.store.append(TABLE, table.append_column("key", keys))
-        return pd.concat([self._read.neurons[["layer", "neuron"]], found], axis=1)
+        method = found.pop("method")[0]
+        frame = pd.concat([self._read.neurons[["layer", "neuron"]], found], axis=1)
+        frame.attrs["method"] = method
+        return frame
 
     def _summary(self, relevance: dict[str, Any]) -> pd.DataFrame:
         parts = []
@@ -125,7 +135,7 @@ class Relevances:
         layer, neuron
             The neuron.
         of
-            A class name or index.
+            A class of the images by its name, or the number of the output that is called so.
         top
             How many; by default ``n_examples``.
 
@@ -139,9 +149,11 @@ class Relevances:
         ValueError
             If the class is unknown or has no images.
         """
-        members = self._of_class(self._output(of))
+        members = self._of_class([of]) if isinstance(of, str) else self._of_output(self._output(of))
         if not len(members):
-            raise ValueError(f"of={of!r}: there are no images of this class.")
+            raise ValueError(
+                f"of={of!r}: there are no images of this class; the images have {self._classes}."
+            )
         row = self._read.row(layer, neuron)
         values = self._read.activations(row)[members]
         indices, best = concept_examples(values[:, None], top or self._read.ranks)
@@ -156,15 +168,48 @@ class Relevances:
         )
 
     def _output(self, of: str | int) -> int:
-        if isinstance(of, int):
-            return of
-        if of not in self._read.classes:
-            raise ValueError(
-                f"of={of!r} is not a class; the images have "
-                f"{', '.join(map(repr, self._read.classes[:8])) or 'no classes'}."
-            )
-        return self._read.classes.index(of)
+        """Return the number of an output; the order of the images' classes says nothing of it."""
+        if isinstance(of, (int, np.integer)) and not isinstance(of, bool):
+            return int(of)
+        if not isinstance(of, str):
+            raise TypeError(f"of={of!r} must be the number of an output or its name.")
+        names = self._names
+        if of in names:
+            return names[of]
+        if names:
+            some = ", ".join(map(repr, difflib.get_close_matches(of, names) or [*names][:8]))
+            raise ValueError(f"of={of!r} is not the name of an output; there are {some}.")
+        if of.isascii() and of.isdecimal() and of == str(int(of)):
+            return int(of)
+        raise ValueError(
+            f"of={of!r}: it is not known which output of the model this is. Give its number, or "
+            "give the outputs' names in their order: TargetModel(..., outputs=[...]), which is "
+            "outputs=images.classes if the model was trained on these classes in this order. The "
+            f"images have {self._classes}."
+        )
 
-    def _of_class(self, output: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    @property
+    def _names(self) -> dict[str, int]:
+        names: dict[str, int] = self.store.settings.get("outputs", {})
+        return names
+
+    @property
+    def _classes(self) -> str:
+        return ", ".join(map(repr, self._read.classes[:8])) or "no classes"
+
+    def _of_output(self, output: int) -> NDArray[np.int64]:
+        """Return the images of the classes that are called as an output is."""
+        named = [name for name, number in self._names.items() if number == output]
+        return self._of_class(named if self._names else [str(output)])
+
+    def _of_class(self, names: Sequence[str]) -> NDArray[np.int64]:
         samples = self._read.samples
-        return np.flatnonzero((samples["label"] == output) & samples["readable"])
+        labels = [at for at, name in enumerate(self._read.classes) if name in names]
+        return np.flatnonzero(samples["label"].isin(labels) & samples["readable"])
+
+    def _chosen(self, samples: Sequence[int]) -> NDArray[np.int64]:
+        chosen = np.unique(np.asarray(samples, np.int64))
+        count = len(self._read.samples)
+        if len(chosen) and not 0 <= chosen[0] <= chosen[-1] < count:
+            raise ValueError(f"samples must lie in 0 to {count - 1}: there are {count} images.")
+        return chosen

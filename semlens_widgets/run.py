@@ -76,8 +76,8 @@ class Plan:
     def settings(self) -> dict[str, Any]:
         """Return what stored results depend on (JSON), as :mod:`semlens_widgets.stages` names it.
 
-        Only the model's name is for people alone. The foundation model's name stands for its
-        weights, by its protocol.
+        The model's name and those of its outputs are for people alone. The foundation model's name
+        stands for its weights, by its protocol.
 
         Raises
         ------
@@ -93,6 +93,8 @@ class Plan:
             "model": self.target.name,
             "weights": weights,
             "architecture": architecture,
+            "outputs": self.target.outputs,
+            "logits": self.target.logits,
             "layers": list(self.target.layers),
             "channels": dict(self.target.channels),
             "autocast": self.target.autocast,

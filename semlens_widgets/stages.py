@@ -58,7 +58,7 @@ STAGES = (
     Stage(
         "relevance",
         "relevance of neurons",
-        (*_IMAGES, *_TARGET),
+        (*_IMAGES, *_TARGET, "logits"),
         (),
         ("relevances", "predictions"),
     ),
@@ -104,7 +104,7 @@ STAGES = (
     Stage(
         "output_relevance",
         "relevance for outputs",
-        (*_IMAGES, *_TARGET),
+        (*_IMAGES, *_TARGET, "logits"),
         (),
         ("output_relevance",),
         keyed=True,

@@ -28,6 +28,7 @@ from semlens_widgets.columns import (
 )
 from semlens_widgets.errors import StoreError
 from semlens_widgets.interrupts import interrupts_wait
+from semlens_widgets.locks import locked
 from semlens_widgets.manifest import SCHEMA_VERSION, Manifest, write_atomically
 from semlens_widgets.stages import stale_after
 
@@ -175,10 +176,10 @@ class AnalysisStore:
 
     @contextmanager
     def writing(self, *, check: bool = True) -> Iterator[None]:
-        """Hold the folder's lock, so that two processes never write one analysis.
+        """Hold the folder's lock, so that one process and one thread at a time write an analysis.
 
-        What others have finished meanwhile is taken over, and what a killed process left behind is
-        cleaned up.
+        Other threads of this process wait. What others have finished meanwhile is taken over, and
+        what a killed process left behind is cleaned up.
 
         Parameters
         ----------
@@ -191,19 +192,9 @@ class AnalysisStore:
             If another process is writing or has changed the settings, or the analysis is open for
             reading only.
         """
-        from filelock import FileLock, Timeout
-
         self._check_writable()
-        lock = FileLock(self.path / ".lock", timeout=5, is_singleton=True)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise StoreError(
-                f"Another process is writing the analysis in {str(self.path)!r}. "
-                "Wait for it, or open the folder with semlens_widgets.open() to read."
-            ) from None
-        try:
-            if lock.lock_counter > 1:  # within another writing() of this thread
+        with locked(self.path) as outermost:
+            if not outermost:
                 yield
                 return
             self._take_over(check)
@@ -213,8 +204,6 @@ class AnalysisStore:
             mark.touch()
             yield
             mark.unlink()
-        finally:
-            lock.release()
 
     def _take_over(self, check: bool) -> None:
         found = Manifest(self.path)

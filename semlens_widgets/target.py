@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from semlens_widgets import layers as _layers
 from semlens_widgets.channels import FollowChannels
+from semlens_widgets.outputs import checked_names
 from semlens_widgets.shadow import Shadow
 from semlens_widgets.twin import Apart
 from semlens_widgets.units import checked_encoders, encode
@@ -65,6 +66,13 @@ class TargetModel:
         sparse autoencoder's encoder, or a matrix (units, channels) of directions. A module or
         function from (batch, positions, channels) to (batch, positions, units), see
         `semlens_widgets.units`.
+    outputs
+        Names of the model's outputs, in their order or with their numbers. Classes of images are
+        matched to outputs by these names and in no other way; an output without a name is called
+        by its number.
+    logits
+        Which of several things that the model returns are the outputs: a key, an attribute or a
+        position. By default what is called ``"logits"``, or the only tensor (batch, outputs).
     composite
         A composite of zennit, with its canonizers, for heatmaps by it and nothing else; by default
         rules and canonizers follow from the model's forward pass.
@@ -84,6 +92,8 @@ class TargetModel:
 
     Raises
     ------
+    ModelError
+        If the model cannot be looked into: TorchScript, quantised, without values.
     ValueError
         If a layer is unknown or named twice, no layer is named, or `pooling` is unknown.
     TypeError
@@ -99,6 +109,8 @@ class TargetModel:
         pooling: Pooling = "mean",
         channels: ChannelPlace | Mapping[str, ChannelPlace] | None = None,
         units: Mapping[str, Encoder | Tensor] | None = None,
+        outputs: Sequence[str] | Mapping[str, int] | None = None,
+        logits: str | int | None = None,
         composite: Composite | None = None,
         attention: Literal["map", "attnlrp"] = "map",
         device: str | torch.device | None = None,
@@ -133,6 +145,9 @@ class TargetModel:
         self.encoders, modules = checked_encoders(units, self.layers, self.device)
         owned = {f"The encoder of layer {layer!r}": module for layer, module in modules.items()}
         self.shadow = Shadow(model, None if device is None else self.device, owned)
+        self.outputs = checked_names(outputs)
+        self.all_named = bool(self.outputs) and not isinstance(outputs, Mapping)
+        self.logits = logits
         self.composite = composite
         self.transform = transform
         self.pooling: Pooling = pooling

@@ -29,7 +29,11 @@ def colour_lens(tmp_path: Path):
             colour_images(), [i % 3 for i in range(60)], ["red", "green", "blue"]
         )
         target = changes.pop("target", None) or slw.TargetModel(
-            ColourNet(), ["seen", "mixed"], transform=to_tensor, name="ColourNet"
+            ColourNet(),
+            ["seen", "mixed"],
+            transform=to_tensor,
+            outputs=["red", "green"],
+            name="ColourNet",
         )
         options = {"path": tmp_path / "analysis", "n_examples": 6} | changes
         foundation = options.pop("foundation", None) or ColourFoundation()

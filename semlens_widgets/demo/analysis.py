@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import semlens_widgets as slw
 from semlens_widgets.demo.images import scene_images
 from semlens_widgets.demo.models import WEIGHTS, classifier, foundation, preprocess
+from semlens_widgets.demo.world import CLASSES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,9 @@ def scenes(path: str | Path | None = None) -> SemanticLens:
 
         path = user_cache_path("semlens-widgets") / f"scenes-{_release()}"
     return slw.SemanticLens(
-        slw.TargetModel(classifier(), LAYERS, transform=preprocess, name="scenes classifier"),
+        slw.TargetModel(
+            classifier(), LAYERS, transform=preprocess, outputs=CLASSES, name="scenes classifier"
+        ),
         slw.ImageDataset.from_dataset(scene_images()),
         foundation(),
         path=path,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from semlens_widgets.layers import first_tensor
+from semlens_widgets.outputs import Explained, Head, check_count, head_of
 from semlens_widgets.pipeline.attnlrp import (
     GAMMAS,
     KNOWN_ATTENTION,
@@ -17,7 +19,7 @@ from semlens_widgets.pipeline.attnlrp import (
     AttentionRules,
     written_out_activations,
 )
-from semlens_widgets.pipeline.attribution import frozen, merged, rules_for
+from semlens_widgets.pipeline.attribution import Rules, frozen, merged, rules_for
 from semlens_widgets.pipeline.rules import FunctionRules
 
 if TYPE_CHECKING:
@@ -43,7 +45,8 @@ def output_relevance(
     Parameters
     ----------
     target
-        A model with outputs ``(batch, outputs)``.
+        A model with outputs ``(batch, outputs)``; of one that ends with a softmax, log-softmax or
+        sigmoid, the logits before it are explained.
     images
         ``(batch, 3, height, width)``, transformed.
     outputs
@@ -58,9 +61,12 @@ def output_relevance(
 
     Raises
     ------
+    ModelError
+        If it is not clear which of what the model returns are its outputs, ``(batch, outputs)``,
+        or where its logits are.
     ValueError
-        If the model's output is not ``(batch, outputs)``, an output does not exist, a layer's
-        neurons are not its channels, or the output does not depend on a layer.
+        If an output does not exist, a layer's neurons are not its channels, or the output does not
+        depend on a layer.
 
     Notes
     -----
@@ -81,14 +87,15 @@ def output_relevance(
 def _propagated(
     target: TargetModel, model: nn.Module, images: Tensor, outputs: Tensor | None
 ) -> tuple[dict[str, Tensor], Tensor]:
-    rules = rules_for(model, _OUTPUT, images[:1])
+    whole, rules = _known(target, model, images[:1])
     attention = bool(rules.attention)
     if not rules.attention <= KNOWN_ATTENTION:
         raise ValueError("AttnLRP does not cover this model's attention.")
-    prepared = written_out_activations(model) if attention else merged(model, rules.merges)
+    prepared = written_out_activations(model) if attention else merged(whole, rules.merges)
     with frozen(model), prepared, _caught(model, target.layers) as caught:
         with AttentionRules(GAMMAS) if attention else FunctionRules():
-            result = first_tensor(model(images.detach().clone().requires_grad_()))
+            result = whole(images.detach().clone().requires_grad_())
+        check_count(target.outputs, all_named=target.all_named, count=result.shape[1])
         logits, outputs = _checked(result, outputs)
         chosen = logits.gather(1, outputs[:, None])
         start = torch.ones_like(chosen) if attention else chosen.detach()
@@ -109,8 +116,23 @@ def _propagated(
 def relevance_method(target: TargetModel) -> str:
     """Return how :func:`output_relevance` works for a model, with what is not exact in it."""
     with target.shadow() as model:
-        rules = rules_for(model, _OUTPUT, target.as_input(target.probe()))
-    return METHOD if rules.attention else rules.method.replace("CRP", "LRP", 1)
+        whole, rules = _known(target, model, target.as_input(target.probe()))
+    method = METHOD if rules.attention else rules.method.replace("CRP", "LRP", 1)
+    return "; ".join(filter(None, (method, whole.head.said)))
+
+
+_KNOWN: WeakKeyDictionary[TargetModel, tuple[Head, Rules]] = WeakKeyDictionary()
+
+
+def _known(target: TargetModel, model: nn.Module, image: Tensor) -> tuple[Explained, Rules]:
+    """Return the model up to its logits, and the rules for it, both found once."""
+    if target not in _KNOWN:
+        with frozen(model):
+            head = head_of(model, target.logits, image.detach().clone().requires_grad_())
+        rules = rules_for(Explained(model, target.logits, head), _OUTPUT, image)
+        _KNOWN[target] = head, rules
+    head, rules = _KNOWN[target]
+    return Explained(model, target.logits, head), rules
 
 
 @contextmanager
@@ -134,17 +156,14 @@ def _caught(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Tenso
         yield caught
 
 
-def _checked(result: Tensor | None, outputs: Tensor | None) -> tuple[Tensor, Tensor]:
-    if result is None or result.ndim != 2:
-        shape = None if result is None else tuple(result.shape)
-        raise ValueError(f"The model returns {shape}; relevance needs outputs (batch, outputs).")
+def _checked(result: Tensor, outputs: Tensor | None) -> tuple[Tensor, Tensor]:
     if outputs is None:
         return result, result.detach().argmax(1)
     outputs = outputs.to(result.device)
     if len(outputs) != len(result):
         raise ValueError(f"outputs has {len(outputs)} entries for {len(result)} images.")
     if int(outputs.min()) < 0 or int(outputs.max()) >= result.shape[1]:
-        raise ValueError(f"outputs must lie in 0 to {result.shape[1] - 1}.")
+        raise ValueError(f"The model's outputs are 0 to {result.shape[1] - 1}.")
     return result, outputs
 
 

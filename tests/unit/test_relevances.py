@@ -36,7 +36,7 @@ def test_it_is_kept_and_read_without_the_model(colour_lens, tmp_path):
     assert not lens.relevance("green").equals(first)
     with pytest.raises(LensUnavailable, match="Relevances"):
         read.relevance("red", samples=[1])
-    with pytest.raises(ValueError, match="not a class"):
+    with pytest.raises(ValueError, match="'pink' is not the name of an output"):
         lens.relevance("pink")
 
 

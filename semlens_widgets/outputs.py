@@ -1,0 +1,235 @@
+"""What a model returns: which of it is explained, what its outputs are called, and its logits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from semlens_widgets.errors import ModelError
+
+_LOGITS = "logits"  # what most that return several things call them
+_HEADS = {"softmax", "log_softmax", "sigmoid", "logsigmoid", "expit", "hardsigmoid"}
+_AROUND = {"exp", "log", "clamp", "clip"}  # what is left out together with a head before it
+_KEEPING = {
+    *("view", "reshape", "flatten", "squeeze", "unsqueeze", "contiguous", "clone", "detach"),
+    *("to", "type", "float", "double", "half", "bfloat16", "type_as", "dropout", "feature_dropout"),
+    *("__getitem__", "select", "view_as", "reshape_as", "alias", "positive", "cpu", "cuda"),
+}
+_CLOSE = 1e-3
+
+Place = str | int
+
+
+def checked_names(outputs: Sequence[str] | Mapping[str, int] | None) -> dict[str, int]:
+    """Return the outputs' names with their numbers; of a list, in its order."""
+    if outputs is None:
+        return {}
+    if isinstance(outputs, str):
+        raise TypeError(f"outputs must be a list of names: outputs=[{outputs!r}].")
+    pairs = (
+        list(outputs.items())
+        if isinstance(outputs, Mapping)
+        else [(name, number) for number, name in enumerate(outputs)]
+    )
+    names: dict[str, int] = {}
+    for name, number in pairs:
+        whole = hasattr(number, "__index__") and not isinstance(number, bool)
+        if not isinstance(name, str) or not whole or number < 0:
+            raise TypeError(
+                "outputs must be the names of the model's outputs in their order, or a dictionary "
+                f"from names to numbers; it holds {name!r}: {number!r}."
+            )
+        if name in names:
+            raise ValueError(f"outputs names {name!r} twice; each name must be of one output.")
+        names[name] = int(number)
+    return names
+
+
+def check_count(names: Mapping[str, int], *, all_named: bool, count: int) -> None:
+    """Refuse names that cannot be those of a model with so many outputs."""
+    if any(number >= count for number in names.values()) or (all_named and len(names) != count):
+        raise ModelError(
+            f"outputs names {len(names)} outputs, and the model has {count}. Name all of them in "
+            "their order, or some of them by a dictionary from names to numbers."
+        )
+
+
+@dataclass(frozen=True)
+class Head:
+    """What comes after the logits: which calls of it to leave out, and what it is called."""
+
+    calls: frozenset[int] = frozenset()
+    name: str = ""
+
+    @property
+    def said(self) -> str:
+        """What explaining the logits means, in words; empty where they are what is returned."""
+        return f"at the logits, before the {self.name}" if self.name else ""
+
+
+class Explained(nn.Module):
+    """A model that returns its logits alone, whatever else it returns or does with them.
+
+    Parameters
+    ----------
+    model
+        In evaluation mode.
+    place
+        Key, attribute or position of the logits; by default what is called so, or the only tensor
+        of shape ``(batch, outputs)``.
+    head
+        What `head_of` found.
+    """
+
+    def __init__(self, model: nn.Module, place: Place | None, head: Head | None = None) -> None:
+        super().__init__()
+        self.model = model
+        self._place = place
+        self.head: Head = head or Head()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits, ``(batch, outputs)``."""
+        if not self.head.calls:
+            return logits(self.model(images), self._place)
+        with _Calls(self.head.calls):
+            return logits(self.model(images), self._place)
+
+
+def logits(result: object, place: Place | None) -> Tensor:
+    """Find the outputs to explain, ``(batch, outputs)``, in what a model returns.
+
+    Raises
+    ------
+    ModelError
+        If there are none, or it is not clear which they are.
+    """
+    found: object = result
+    if place is not None:
+        found = _at(result, place)
+    elif not isinstance(result, Tensor):
+        named = dict(_parts(result))
+        tensors = {key: t for key, t in named.items() if isinstance(t, Tensor)}
+        flat = {key: t for key, t in tensors.items() if t.ndim == 2}
+        if _LOGITS in named:
+            found = named[_LOGITS]
+        elif len(flat) == 1:
+            (found,) = flat.values()
+        else:
+            raise ModelError(
+                f"The model returns {_described(result)}, and it is not clear which are the "
+                "outputs to explain, (batch, outputs). Say so: TargetModel(..., "
+                f"logits={next(iter(flat or tensors or named), _LOGITS)!r})."
+            )
+    if not isinstance(found, Tensor) or found.ndim != 2:
+        what = f"{_described(result)}, with {place!r}" if place is not None else _described(result)
+        raise ModelError(f"The model returns {what}; relevance needs outputs (batch, outputs).")
+    return found
+
+
+def _parts(result: object) -> Iterator[tuple[Place, object]]:
+    if isinstance(result, Mapping):
+        yield from result.items()
+    elif is_dataclass(result):
+        for field in fields(result):
+            yield field.name, getattr(result, field.name)
+    elif isinstance(result, tuple) and hasattr(result, "_fields"):
+        yield from zip(result._fields, result, strict=True)
+    elif isinstance(result, (tuple, list)):
+        yield from enumerate(result)
+    elif hasattr(result, "__dict__"):
+        yield from vars(result).items()
+
+
+def _at(result: object, place: Place) -> object:
+    parts = dict(_parts(result))
+    if place in parts:
+        return parts[place]
+    if isinstance(place, int) and not isinstance(result, Tensor) and 0 <= place < len(parts):
+        return list(parts.values())[place]
+    if isinstance(place, str) and not isinstance(result, Tensor) and hasattr(result, place):
+        return getattr(result, place)
+    raise ModelError(
+        f"logits={place!r}: the model returns {_described(result)}, which has no such part."
+    )
+
+
+def _described(result: object) -> str:
+    if isinstance(result, Tensor):
+        return f"a tensor of shape {tuple(result.shape)}"
+    parts = ", ".join(
+        f"{key!r}: {tuple(part.shape) if isinstance(part, Tensor) else type(part).__name__}"
+        for key, part in _parts(result)
+    )
+    return f"{type(result).__name__} ({parts})" if parts else type(result).__name__
+
+
+def head_of(model: nn.Module, place: Place | None, images: Tensor) -> Head:
+    """See in one forward pass whether a model ends with a softmax, log-softmax or sigmoid.
+
+    Raises
+    ------
+    ModelError
+        If it returns probabilities that it makes in another way.
+    """
+    with _Calls() as calls:
+        result = logits(model(images), place)
+    head: Head = calls.head(result)
+    if not head.name and _are_probabilities(result):
+        raise ModelError(
+            "The model returns probabilities: they add up to 1, and where they come from could not "
+            "be followed. Relevance of a probability mixes all outputs; let the model return its "
+            "logits, or say where they are: TargetModel(..., logits=...)."
+        )
+    return head
+
+
+def _are_probabilities(result: Tensor) -> bool:
+    values = result.detach().float()
+    return result.shape[1] > 1 and any(
+        bool((some >= 0).all() and ((some.sum(1) - 1).abs() < _CLOSE).all())
+        for some in (values, values.exp())
+    )
+
+
+class _Calls(TorchFunctionMode):
+    """Numbers the calls that may be a head; leaves out those it is told to."""
+
+    def __init__(self, left_out: frozenset[int] = frozenset()) -> None:
+        super().__init__()
+        self._left_out = left_out
+        self._count = 0
+        self._made: dict[int, tuple[Tensor, tuple[tuple[int, str], ...]]] = {}
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        name = getattr(func, "__name__", "")
+        if not name.startswith("__"):
+            name = name.removesuffix("_").removeprefix("special_")  # in place, or of torch.special
+        source = args[0] if args else kwargs.get("input")
+        watched = name in _HEADS | _AROUND
+        number = self._count
+        self._count += watched
+        if number in self._left_out and watched:
+            return source
+        before = self._made.get(id(source), (None, ()))[1]
+        result = func(*args, **kwargs)
+        if isinstance(result, Tensor) and not self._left_out:
+            kept = watched or name in _KEEPING
+            steps = (*before, (number, name)) if watched else before
+            self._made[id(result)] = result, steps if kept else ()
+        return result
+
+    def head(self, result: Tensor) -> Head:
+        """Return what a result of the forward pass ends with."""
+        steps = self._made.get(id(result), (None, ()))[1]
+        heads = [place for place, (_, name) in enumerate(steps) if name in _HEADS]
+        if not heads:
+            return Head()
+        after = steps[heads[0] :]
+        return Head(frozenset(number for number, _ in after), after[0][1].replace("_", "-"))
