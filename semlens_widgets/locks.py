@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from semlens_widgets.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _PATIENCE = 5  # seconds for another process to finish what it is writing
 
