@@ -14,8 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from semlens_widgets.channels import FollowChannels
+from semlens_widgets.shadow import evaluated
 
 if TYPE_CHECKING:
+    from torch.autograd.graph import Node
     from torch.utils.hooks import RemovableHandle
 
 _SIDES = (224, 256, 32, 64, 96, 128, 28, 299, 336, 384, 448, 512)  # tried in this order
@@ -26,17 +28,18 @@ _MOST_BLOCKS = 4  # of a transformer, or of any model whose resolution never cha
 def suggest_layers(model: nn.Module, image: Tensor | None = None) -> list[str]:
     """Name layers that show what a model computes, early to late.
 
-    One forward pass tells which modules are called once and what they return. Of a convolutional
-    model, the last block at each resolution is taken; of a transformer, four blocks evenly spaced,
-    with the last; of dense layers, the activations between them.
+    One forward pass tells which modules are called once, what they return, and whether all that the
+    model computes passes through it: branches of a block are never taken. Of a convolutional model,
+    the last block at each resolution is taken; of a transformer, four blocks evenly spaced, with
+    the last; of dense layers, the activations between them.
 
     Parameters
     ----------
     model
         Any module that takes a batch of images.
     image
-        One image as the model takes it, (1, 3, height, width). By default blank images of common
-        sizes are tried.
+        One image as the model takes it, (1, 3, height, width). Blank images of common sizes are
+        tried first, so that the answer is the same for any image.
 
     Returns
     -------
@@ -56,8 +59,9 @@ def suggest_layers(model: nn.Module, image: Tensor | None = None) -> list[str]:
         found = _blocks(maps) or found
     if not found:
         raise ValueError(
-            f"No layer of this {type(model).__name__} is called once and returns maps, tokens or "
-            "vectors with known channels; choose layers by name."
+            f"No layer of this {type(model).__name__} is called once, returns maps, tokens or "
+            "vectors with known channels, and is passed by all that the model computes; choose "
+            "layers by name."
         )
     return found
 
@@ -78,21 +82,17 @@ class _Call:
 
 def _watched(model: nn.Module, image: Tensor | None) -> list[_Call]:
     """Return the modules that are called once with known channels, in the order they finish."""
-    first = next(model.parameters(), torch.zeros(()))
-    sides = [] if image is not None else [*_declared_side(model), *_SIDES]
-    images = [torch.zeros(1, 3, side, side) for side in sides] if image is None else [image]
-    training = [module for module in model.modules() if module.training]
-    model.eval()
+    copy = evaluated(model, None)
+    first = next(copy.parameters(), torch.zeros(()))
+    colours = 3 if image is None else image.shape[1]
+    images = [torch.zeros(1, colours, side, side) for side in [*_declared_side(model), *_SIDES]]
+    images += [] if image is None else [image[:1]]
     reason: Exception | None = None
-    try:
-        for blank in images:
-            try:
-                return _one_pass(model, blank.to(first.device, first.dtype))
-            except (RuntimeError, ValueError, AssertionError) as error:  # of another size
-                reason = reason or error
-    finally:
-        for module in training:
-            module.training = True
+    for blank in images:
+        try:
+            return _one_pass(copy, blank.to(first.device, first.dtype))
+        except (RuntimeError, ValueError, AssertionError, IndexError) as error:  # of another size
+            reason = reason or error
     raise ValueError(
         f"This {type(model).__name__} takes no blank image of a common size ({reason}). Pass one "
         "that it takes: suggest_layers(model, image)."
@@ -104,21 +104,65 @@ def _one_pass(model: nn.Module, image: Tensor) -> list[_Call]:
     found: list[tuple[str, Tensor, int]] = []
     names = [name for name, _ in model.named_modules() if name]
 
-    def see(name: str, output: object) -> None:
+    def see(name: str, output: object) -> Tensor | None:
         calls[name] += 1
         tensor = first_tensor(output)
-        if tensor is not None and tensor.ndim in {2, 3, 4} and len(tensor) == 1:
-            axis = follow.axis(tensor)
+        if tensor is None:
+            return None
+        # Of its own, so that what changes it in place later does not hide it in the graph.
+        own = tensor.clone() if tensor is output and tensor.requires_grad else tensor
+        if tensor.ndim in {2, 3, 4} and len(tensor) == 1:
+            axis = follow.axis(own)
             if axis:
-                found.append((name, tensor, tensor.numel() // tensor.shape[axis]))
+                found.append((name, own, tensor.numel() // tensor.shape[axis]))
+        return own if own is not tensor else None
 
-    with observed(model, names, see), torch.no_grad(), FollowChannels() as follow:
-        result = first_tensor(model(image))
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        observed(model, names, see),
+        FollowChannels() as follow,
+    ):
+        output = model(image.clone().requires_grad_())
+    result = first_tensor(output)
+    passed = _on_all_paths([tensor.grad_fn for _, tensor, _ in found], all_tensors(output))
     return [
         _Call(name, model.get_submodule(name), positions, last=tensor is result)
-        for name, tensor, positions in found
-        if calls[name] == 1
+        for (name, tensor, positions), through in zip(found, passed, strict=True)
+        if calls[name] == 1 and through
     ]
+
+
+def _on_all_paths(nodes: Sequence[Node | None], results: Sequence[Tensor]) -> list[bool]:
+    """Tell which nodes of the graph every path from the results to the input goes through.
+
+    Where there is no graph, because the model detaches, nothing is known and all count as such.
+    """
+    roots = [t.grad_fn for t in results if t.grad_fn is not None]
+    order: dict[Node, None] = {}  # children first
+    stack = [(root, False) for root in roots]
+    while stack:
+        node, done = stack.pop()
+        if done:
+            order[node] = None
+        elif node not in order:
+            stack.append((node, True))
+            stack += [(child, False) for child, _ in node.next_functions if child is not None]
+    if not order:
+        return [True] * len(nodes)
+    below: dict[Node, int] = {}  # paths from a node to the input
+    for node in order:
+        children = [child for child, _ in node.next_functions if child is not None]
+        below[node] = sum(below[child] for child in children) if children else 1
+    above = dict.fromkeys(order, 0)  # paths from the results to a node
+    for root in roots:
+        above[root] += 1
+    for node in reversed(order):
+        for child, _ in node.next_functions:
+            if child is not None:
+                above[child] += above[node]
+    total = sum(below[root] for root in roots)
+    return [node in below and above[node] * below[node] == total for node in nodes]
 
 
 def _declared_side(model: nn.Module) -> list[int]:
@@ -165,7 +209,10 @@ def _stages(calls: Sequence[_Call], parent: str) -> list[str]:
     steps = [step for step in steps if not isinstance(step.module, _POOLS)] or steps
     last: dict[int, str] = {}
     for step in steps:
-        last.pop(step.positions, None)
+        # Convolutions without padding take off some rows: that is no other resolution.
+        near = next((size for size in last if size < 2 * step.positions < 4 * size), None)
+        if near is not None:
+            del last[near]
         last[step.positions] = step.name
     return list(last.values())
 
@@ -203,9 +250,12 @@ def _between_dense(calls: Sequence[_Call]) -> list[str]:
 
 @contextmanager
 def observed(
-    model: nn.Module, layers: Sequence[str], see: Callable[[str, object], None]
+    model: nn.Module, layers: Sequence[str], see: Callable[[str, object], Tensor | None]
 ) -> Iterator[None]:
-    """Call ``see(layer, output)`` after each call of a layer; remove all hooks at the end."""
+    """Call ``see(layer, output)`` after each call of a layer; remove all hooks at the end.
+
+    What it returns, if anything, takes the place of the output.
+    """
     handles: list[RemovableHandle] = []
     try:
         for layer in layers:
@@ -220,15 +270,20 @@ def observed(
             handle.remove()
 
 
-def first_tensor(output: object) -> Tensor | None:
-    """Return the first tensor in nested tuples, lists and dictionaries, or None."""
+def all_tensors(output: object) -> list[Tensor]:
+    """Return the tensors in nested tuples, lists and dictionaries."""
     if isinstance(output, Tensor):
-        return output
+        return [output]
     if isinstance(output, Mapping):
         output = tuple(output.values())
     if isinstance(output, (tuple, list)):
-        return next((t for t in map(first_tensor, output) if t is not None), None)
-    return None
+        return [tensor for part in output for tensor in all_tensors(part)]
+    return []
+
+
+def first_tensor(output: object) -> Tensor | None:
+    """Return the first tensor in nested tuples, lists and dictionaries, or None."""
+    return next(iter(all_tensors(output)), None)
 
 
 def checked_output(layer: str, output: object, batch: int) -> Tensor:
