@@ -3,8 +3,8 @@
 A map of shape ``(batch, 7, 7, 7)`` does not tell where its channels are. The operations that made
 it do: convolutions, pooling and batch norms work on axis 1, dense layers and layer norms on the
 last axis, permutations move the axis, and what computes element by element leaves it where it was.
-What does not fit any of these (windows cut out by ``reshape``, products of matrices) is not guessed
-but unknown, until the next operation that is.
+`semlens_widgets.pipeline.operations` has the table. What does not fit any of these (windows cut out
+by ``reshape``, products of matrices) is not guessed but unknown, until the next operation that is.
 """
 
 from __future__ import annotations
@@ -14,33 +14,10 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from semlens_widgets.pipeline.operations import OPERATIONS, called
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_SECOND = {
-    *(f"{kind}{n}d" for kind in ("conv", "conv_transpose", "max_pool", "avg_pool") for n in "123"),
-    *(f"adaptive_{kind}_pool{n}d" for kind in ("max", "avg") for n in "123"),
-    "batch_norm",
-    "boolean_dispatch",  # max pooling in torch.nn.functional
-    "group_norm",
-    "instance_norm",
-    "interpolate",
-    "pixel_shuffle",
-}
-_LAST = {
-    "_native_multi_head_attention",
-    "_transformer_encoder_layer_fwd",
-    "layer_norm",
-    "linear",
-    "multi_head_attention_forward",
-    "rms_norm",
-}
-_MIXING = {"bmm", "einsum", "matmul", "__matmul__", "__rmatmul__", "baddbmm", "tensordot"}
-_MIXING |= {"scaled_dot_product_attention"}
-_REGROUPING = {"reshape", "view", "view_as", "unflatten", "flatten"}
-_JOINING = {"cat", "concat", "concatenate"}
-_CUTTING = {"__getitem__", "chunk", "split"}
-_MOVING = {"permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "mT"}
 
 
 class FollowChannels(TorchFunctionMode):
@@ -64,9 +41,7 @@ class FollowChannels(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        name = getattr(func, "__name__", "")
-        if name == "__get__":  # attributes such as ``x.mT``
-            name = getattr(getattr(func, "__self__", None), "__name__", "")
+        name, _ = called(func)
         outputs = result if isinstance(result, (tuple, list)) else (result,)
         for output in outputs:
             if isinstance(output, Tensor) and output.ndim > 2:
@@ -80,26 +55,29 @@ class FollowChannels(TorchFunctionMode):
     def _after(
         self, name: str, args: Sequence[Any], kwargs: dict[str, Any], output: Tensor
     ) -> int | None:
-        if name in _SECOND or name in _LAST:
-            return 1 if name in _SECOND else output.ndim - 1
+        channels = OPERATIONS[name].channels if name in OPERATIONS else "kept"
+        if channels in {"second", "last"}:
+            return 1 if channels == "second" else output.ndim - 1
         inputs = [t for value in (*args, *kwargs.values()) for t in _tensors(value)]
         source = next((t for t in inputs if t.ndim > 2 and id(t) in self._axes), None)
-        if source is None or name in _MIXING:
+        if source is None or channels == "unknown":
             return None
         axis = self._axes[id(source)][1]
-        if name in _MOVING:
+        if channels == "moved":
             return _moved(name, args, kwargs, source.ndim, axis)
-        if name in _REGROUPING:
+        if channels == "regrouped":
             return _regrouped(source.shape, output.shape, axis)
-        return axis if name in _JOINING or self._kept(name, inputs, source, output) else None
+        return (
+            axis if channels == "joined" or self._kept(channels, inputs, source, output) else None
+        )
 
-    def _kept(self, name: str, inputs: list[Tensor], source: Tensor, output: Tensor) -> bool:
+    def _kept(self, channels: str, inputs: list[Tensor], source: Tensor, output: Tensor) -> bool:
         """Tell whether an operation that is not listed leaves the channels on their axis."""
         axis = self._axes[id(source)][1]
         alike = [t for t in inputs if t.shape == output.shape and id(t) in self._axes]
         if source.ndim != output.ndim or any(self._axes[id(t)][1] != axis for t in alike):
             return False
-        return source.shape[axis] == output.shape[axis] or name in _CUTTING
+        return source.shape[axis] == output.shape[axis] or channels == "cut"
 
 
 def _tensors(value: Any) -> list[Tensor]:

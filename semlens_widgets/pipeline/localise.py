@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, interpolate
 
-from semlens_widgets.pipeline.attnlrp import KNOWN_ATTENTION, METHOD, attnlrp
+from semlens_widgets.pipeline.attnlrp import KNOWN_ATTENTION, METHOD, attnlrp, inexact_in_attnlrp
 from semlens_widgets.pipeline.attribution import Rules, crp, rules_for
 from semlens_widgets.units import encode, unit_gradient
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from semlens_widgets.target import TargetModel
     from semlens_widgets.units import Encoder
 
+_LEAST_SHARE, _LARGEST_SHARE = 0.5, 1.5  # of relevance that arrives, without a word
 _MOST_PREFIX_TOKENS = 16  # class and register tokens before the patches
 
 
@@ -67,6 +68,28 @@ def localise(
         If images and neurons differ in number, a neuron does not exist, or the layer has no
         positions to show.
     """
+    return localise_shares(target, images, layer, neurons, batch_size=batch_size)[0]
+
+
+def localise_shares(
+    target: TargetModel,
+    images: Tensor,
+    layer: str,
+    neurons: Sequence[int],
+    *,
+    batch_size: int = 32,
+) -> tuple[Tensor, Tensor]:
+    """Compute relevance maps as `localise` does, and which share of the relevance arrived.
+
+    Returns
+    -------
+    maps : Tensor
+        (batch, height, width) float32, signed, on the target's device.
+    arrived : Tensor
+        (batch,) float32: the sum of the map divided by the relevance that started, which for CRP is
+        the neuron's own output, summed over positions. 1 where the rules keep relevance; NaN where
+        none started, or the map is not propagated (token and activation maps).
+    """
     if images.ndim != 4:
         raise ValueError(
             f"images has shape {tuple(images.shape)}; expected (batch, 3, height, width)."
@@ -75,14 +98,15 @@ def localise(
         raise ValueError(f"neurons has {len(neurons)} entries for {len(images)} images.")
     target.module(layer)  # refuses an unknown layer
     if not len(images):
-        return torch.zeros(0, *images.shape[2:], device=target.device)
+        empty = torch.zeros(0, *images.shape[2:], device=target.device)
+        return empty, empty.flatten(1).sum(1)
     images = target.as_input(images)
     rules = _rules(target, layer, images[:1])
     picked = torch.as_tensor(list(map(int, neurons)), device=target.device)
     _check_neurons(target, layer, picked, rules)
     axis = target.channel_axis(layer)
     encoder = target.encoders.get(layer)
-    parts = []
+    parts, shares = [], []
     for some, which in zip(
         torch.split(images, batch_size), torch.split(picked, batch_size), strict=True
     ):
@@ -90,15 +114,18 @@ def localise(
             first = target.pooling == "cls"
             start = partial(_own_gradient, neurons=which, axis=axis, encoder=encoder, first=first)
             with target.shadow() as model:
-                parts.append(attnlrp(model, layer, some, start))
+                maps, arrived = attnlrp(model, layer, some, start)
         elif _has_own_map(rules):
             output = target.output(some, layer)
-            parts.append(_own_map(output, which, axis, encoder, some.shape[2:]))
+            maps = _own_map(output, which, axis, encoder, some.shape[2:])
+            arrived = maps.new_full((len(maps),), torch.nan)
         else:
             start = partial(_own_relevance, neurons=which, axis=axis, encoder=encoder)
             with target.shadow() as model:
-                parts.append(crp(model, layer, some, start, rules))
-    return torch.cat(parts)
+                maps, arrived = crp(model, layer, some, start, rules)
+        parts.append(maps)
+        shares.append(arrived)
+    return torch.cat(parts), torch.cat(shares)
 
 
 def method_of(target: TargetModel, layer: str) -> str:
@@ -110,13 +137,19 @@ def method_of(target: TargetModel, layer: str) -> str:
     if not _has_own_map(rules):
         return rules.method
     if _by_attnlrp(target, rules):
-        return METHOD
+        known = _KNOWN_ATTNLRP.setdefault(target, {})
+        if layer not in known:
+            image = target.as_input(target.probe())
+            with target.shadow() as model:
+                known[layer] = inexact_in_attnlrp(model, layer, image)
+        return "; ".join((METHOD, *known[layer]))
     own = "token map" if len(rules.shape) == 2 else "activation map"
     unknown = target.attention == "attnlrp" and rules.attention
     return f"{own}; AttnLRP does not cover this attention" if unknown else own
 
 
 _KNOWN: WeakKeyDictionary[TargetModel, dict[str, Rules]] = WeakKeyDictionary()
+_KNOWN_ATTNLRP: WeakKeyDictionary[TargetModel, dict[str, tuple[str, ...]]] = WeakKeyDictionary()
 
 
 def _rules(target: TargetModel, layer: str, image: Tensor | None) -> Rules | Composite:
@@ -131,9 +164,29 @@ def _rules(target: TargetModel, layer: str, image: Tensor | None) -> Rules | Com
     return known[layer]
 
 
-def method_said(method: str, *, found: bool) -> str:
-    """Return the method of one heatmap, which says so if nothing in it is relevant."""
+def method_said(method: str, *, found: bool, arrived: float = math.nan) -> str:
+    """Return the method of one heatmap, which says what is wrong with this one.
+
+    Parameters
+    ----------
+    method
+        As `method_of` has it.
+    found
+        Whether anything is relevant.
+    arrived
+        The share of the starting relevance that arrived, as `localise_shares` measures it; said
+        where it lies outside of 0.5 to 1.5. NaN if it is not known.
+    """
+    if not math.isnan(arrived) and not _LEAST_SHARE <= arrived <= _LARGEST_SHARE:
+        method = f"{method}; {_times(arrived)} the starting relevance arrived"
     return method if found else f"{method}; no relevant pixel: whole image"
+
+
+def _times(share: float) -> str:
+    """Say how many times as much: 0.31 ×, 2.0 ×, 1.3e+12 ×."""
+    if math.isinf(share):
+        return "infinitely many times"
+    return f"{share:.2f} ×" if 0.005 <= abs(share) < 100 else f"{share:.1e} ×"
 
 
 def relevance_boxes(

@@ -17,9 +17,9 @@ from semlens_widgets.pipeline.attnlrp import (
     KNOWN_ATTENTION,
     METHOD,
     AttentionRules,
-    written_out_activations,
+    inexact_in_attnlrp,
 )
-from semlens_widgets.pipeline.attribution import Rules, frozen, merged, rules_for
+from semlens_widgets.pipeline.attribution import Rules, frozen, rules_for
 from semlens_widgets.pipeline.rules import FunctionRules
 
 if TYPE_CHECKING:
@@ -91,8 +91,7 @@ def _propagated(
     attention = bool(rules.attention)
     if not rules.attention <= KNOWN_ATTENTION:
         raise ValueError("AttnLRP does not cover this model's attention.")
-    prepared = written_out_activations(model) if attention else merged(whole, rules.merges)
-    with frozen(model), prepared, _caught(model, target.layers) as caught:
+    with frozen(model), _caught(model, target.layers) as caught:
         with AttentionRules(GAMMAS) if attention else FunctionRules():
             result = whole(images.detach().clone().requires_grad_())
         check_count(target.outputs, all_named=target.all_named, count=result.shape[1])
@@ -116,8 +115,11 @@ def _propagated(
 def relevance_method(target: TargetModel) -> str:
     """Return how :func:`output_relevance` works for a model, with what is not exact in it."""
     with target.shadow() as model:
-        whole, rules = _known(target, model, target.as_input(target.probe()))
-    method = METHOD if rules.attention else rules.method.replace("CRP", "LRP", 1)
+        image = target.as_input(target.probe())
+        whole, rules = _known(target, model, image)
+        method = rules.method.replace("CRP", "LRP", 1)
+        if rules.attention:
+            method = "; ".join((METHOD, *inexact_in_attnlrp(whole, _OUTPUT, image)))
     return "; ".join(filter(None, (method, whole.head.said)))
 
 

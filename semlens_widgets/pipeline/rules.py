@@ -1,67 +1,40 @@
-"""The rules of zennit's EpsilonPlusFlat, for every call of a function rather than for modules.
-
-Modules call the same functions as functional code does, so that both get the same rules, layers
-that are used twice get theirs twice, and no gradient is computed only to be replaced.
-"""
+"""The rules of zennit's EpsilonPlusFlat, for every call of a function rather than for modules."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
+
+from semlens_widgets.pipeline.propagation import (
+    Call,
+    LinearLayer,
+    Propagation,
+    is_activation,
+    is_gate,
+    linear_layer,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _STABILISER = 1e-6
-_CONVOLUTIONS = {f"conv{kind}{n}d" for kind in ("", "_transpose") for n in "123"}
-_LINEAR_ARGUMENTS = ("input", "weight", "bias")
-_MATRICES = {"matmul", "__matmul__", "__rmatmul__", "bmm", "einsum", "addmm", "baddbmm"}
-_ADDITIONS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
-_PRODUCTS = {"mul", "__mul__", "__rmul__", "multiply"}
-_QUOTIENTS = {"div", "__truediv__", "divide", "true_divide"}
-_IN_PLACE = {"mul_", "__imul__", "multiply_", "div_", "__itruediv__", "divide_"}
-_ATTENTION = {"scaled_dot_product_attention", "multi_head_attention_forward", "softmax"}
-ACTIVATIONS = {
-    "celu",
-    "elu",
-    "gelu",
-    "hardsigmoid",
-    "hardswish",
-    "hardtanh",
-    "leaky_relu",
-    "logsigmoid",
-    "mish",
-    "prelu",
-    "relu6",
-    "selu",
-    "sigmoid",
-    "silu",
-    "softplus",
-    "softsign",
-    "tanh",
-}
-_NORMS = {"batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"}
-_AVERAGES = {"avg_pool2d", "adaptive_avg_pool2d", "mean"}
 
 
 class _Linear(torch.autograd.Function):
     """A linear operation that hands relevance back by a rule instead of its gradient."""
 
     @staticmethod
-    def forward(
-        ctx: Any, values: Tensor, weight: Tensor, bias: Tensor | None, operation: Any, rule: Any
-    ) -> Tensor:
-        output: Tensor = operation(values, weight, bias)
-        ctx.save_for_backward(values, weight, bias, output if rule is _epsilon else None)
-        ctx.operation, ctx.rule = operation, rule
-        return output
+    def forward(ctx: Any, values: Tensor, layer: LinearLayer, rule: Any) -> Tensor:
+        ctx.save_for_backward(values)
+        ctx.layer, ctx.rule = layer, rule
+        return layer.operation(values, layer.weight, layer.bias)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None, None]:
-        return ctx.rule(grads[0], ctx.operation, *ctx.saved_tensors), None, None, None, None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        return ctx.rule(grads[0], *ctx.saved_tensors, ctx.layer), None, None
 
 
 def _spread(operation: Any, values: Tensor, relevance: Callable[[Tensor], Tensor]) -> Tensor:
@@ -73,25 +46,25 @@ def _spread(operation: Any, values: Tensor, relevance: Callable[[Tensor], Tensor
     return gradient
 
 
-def _epsilon(
-    relevance: Tensor, operation: Any, values: Tensor, weight: Tensor, bias: Any, output: Tensor
-) -> Tensor:
+def _epsilon(relevance: Tensor, values: Tensor, layer: LinearLayer) -> Tensor:
     """LRP-ε, with the bias taking its share (Bach et al. 2015)."""
-    share = relevance / stable(output)
-    return values * _spread(lambda v: operation(v, weight, bias), values, lambda _: share)
+    return values * _spread(
+        lambda v: layer.operation(v, layer.weight, layer.bias),
+        values,
+        lambda z: relevance / stable(z),
+    )
 
 
-def _z_plus(
-    relevance: Tensor, operation: Any, values: Tensor, weight: Tensor, bias: Any, _output: Any
-) -> Tensor:
+def _z_plus(relevance: Tensor, values: Tensor, layer: LinearLayer) -> Tensor:
     """LRP-z⁺ (Montavon et al. 2017), without its second half where that is zero: behind a ReLU."""
-    upper = None if bias is None else bias.clamp(min=0)
+    weight = layer.weight
+    upper = None if layer.bias is None else layer.bias.clamp(min=0)
     parts = [(values.clamp(min=0), weight.clamp(min=0), upper)]
     if values.amin() < 0:
         parts.append((values.clamp(max=0), weight.clamp(max=0), None))
     with torch.enable_grad():
         leaves = [part[0].requires_grad_() for part in parts]
-        outputs = [operation(*part) for part in parts]
+        outputs = [layer.operation(*part) for part in parts]
         total = outputs[0].detach() if len(parts) == 1 else sum(o.detach() for o in outputs)
         share = relevance / (total + _STABILISER)  # no summand is negative
         gradients = torch.autograd.grad(outputs, leaves, [share] * len(parts))
@@ -99,23 +72,22 @@ def _z_plus(
     return products[0] if len(products) == 1 else products[0] + products[1]
 
 
-def _flat(
-    relevance: Tensor, operation: Any, values: Tensor, weight: Tensor, _bias: Any, _output: Any
-) -> Tensor:
+def _flat(relevance: Tensor, values: Tensor, layer: LinearLayer) -> Tensor:
     """Spread relevance evenly over the field of each output (Lapuschkin et al. 2019)."""
-    if values.ndim == weight.ndim == 4 and values.shape[1] == weight.shape[1]:
+    alike = values.ndim == layer.weight.ndim == 4 and layer.axis == 1  # a convolution of images
+    if alike and values.shape[1] == layer.weight.shape[1]:
         # All channels are alike: one stands for all, which is far less work.
         count = values.shape[1]
         one = torch.ones_like(values[:, :1])
-        field = torch.ones_like(weight[:1, :1])
+        field = torch.ones_like(layer.weight[:1, :1])
         summed = relevance.sum(1, keepdim=True) / count
         spread = _spread(
-            lambda v: operation(v, field, None), one, lambda z: summed / (z + _STABILISER)
+            lambda v: layer.operation(v, field, None), one, lambda z: summed / (z + _STABILISER)
         )
         return spread.expand_as(values)
-    flat = torch.ones_like(weight)
+    flat = torch.ones_like(layer.weight)
     return _spread(
-        lambda v: operation(v, flat, None),
+        lambda v: layer.operation(v, flat, None),
         torch.ones_like(values),
         lambda z: relevance / (z + _STABILISER),
     )
@@ -126,189 +98,206 @@ def stable(values: Tensor, step: float = _STABILISER) -> Tensor:
     return torch.where(values < 0, values - step, values + step)
 
 
-class _Sum(torch.autograd.Function):
-    """A sum that shares relevance in proportion to its summands."""
+class _Proportional(torch.autograd.Function):
+    """A function that is linear in each of its activations and shares relevance in proportion.
+
+    With several factors each gets an even part of it: the uniform rule of AttnLRP (arXiv
+    2402.05602, equation 7).
+    """
 
     @staticmethod
-    def forward(ctx: Any, a: Tensor, b: Tensor, in_place: bool) -> Tensor:
-        total = a + b
-        if in_place:
-            ctx.save_for_backward(a.clone(), b, total)
-            ctx.mark_dirty(a)
-            return a.copy_(total)
-        ctx.save_for_backward(a, b, total)
-        return total
+    def forward(ctx: Any, call: Callable[..., Tensor], parts: int, *leaves: Tensor) -> Tensor:
+        ctx.save_for_backward(*leaves)
+        ctx.call, ctx.parts = call, parts
+        return call(*leaves)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
-        a, b, total = ctx.saved_tensors
-        share = grads[0] / stable(total)
-        return a * share, b * share, None
-
-
-class _Average(torch.autograd.Function):
-    """An average over positions that shares relevance in proportion to what is averaged."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, average: Callable[[Tensor], Tensor]) -> Tensor:
-        ctx.save_for_backward(values)
-        ctx.average = average
-        return average(values)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        (values,) = ctx.saved_tensors
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        saved = ctx.saved_tensors
         with torch.enable_grad():
-            leaf = values.detach().requires_grad_()
-            mean = ctx.average(leaf)
-            (share,) = torch.autograd.grad(mean, leaf, grads[0] / stable(mean.detach()))
-        return values * share, None
+            leaves = [leaf.detach().requires_grad_() for leaf in saved]
+            total = ctx.call(*leaves)
+            share = grads[0] / (ctx.parts * stable(total.detach()))
+            shares = torch.autograd.grad(total, leaves, share)
+        # The gradient of a root at zero is infinite, and zero has no part in anything.
+        parts = [
+            torch.where(leaf == 0, 0, leaf * part) for leaf, part in zip(saved, shares, strict=True)
+        ]
+        return None, None, *parts
 
 
 class _Unchanged(torch.autograd.Function):
-    """An operation on each value that hands relevance on as it is."""
+    """An operation on each value that hands relevance on as it is, up to a constant factor."""
 
     @staticmethod
-    def forward(_ctx: Any, values: Tensor, operation: Callable[[Tensor], Tensor]) -> Tensor:
-        return operation(values)
+    def forward(
+        ctx: Any, values: Tensor, operation: Callable[[Tensor], Tensor], factor: float
+    ) -> Tensor:
+        ctx.factor = factor
+        return operation(values) if factor == 1 else operation(values) * factor
 
     @staticmethod
-    def backward(_ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return grads[0], None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        return grads[0] if ctx.factor == 1 else grads[0] * ctx.factor, None, None
 
 
-class _Product(torch.autograd.Function):
-    """A product of two activations of one shape, which share relevance evenly.
+class FunctionRules(Propagation):
+    """The rules of CRP, for functions; notes what the papers on it do not cover.
 
-    The uniform rule of AttnLRP (arXiv 2402.05602, equation 7).
+    A product of two activations of one shape shares relevance evenly. A gate, repeated along some
+    axis of the values that it weights, is taken as constant, as with the gates of an LSTM (Arras et
+    al., Explaining and Interpreting LSTMs, 2019), and so is a divisor.
     """
 
-    @staticmethod
-    def forward(_ctx: Any, a: Tensor, b: Tensor) -> Tensor:
-        return a * b
-
-    @staticmethod
-    def backward(_ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
-        return grads[0] / 2, grads[0] / 2
-
-
-class LinearCall(NamedTuple):
-    """A call of a linear function, and how to repeat it with other values and weights."""
-
-    values: Tensor
-    weight: Tensor
-    bias: Tensor | None
-    operation: Callable[[Tensor, Tensor, Tensor | None], Tensor]
-
-
-def linear_call(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> LinearCall:
-    """Take the arguments of ``torch.nn.functional.linear`` or a convolution apart."""
-    given = dict(zip(_LINEAR_ARGUMENTS, args, strict=False)) | kwargs
-    values, weight, bias = (given.pop(key, None) for key in _LINEAR_ARGUMENTS)
-    return LinearCall(values, weight, bias, lambda v, w, b: func(v, w, b, *args[3:], **given))
-
-
-class FunctionRules(TorchFunctionMode):
-    """Gives functional code the rules of its modules; notes what the papers on CRP do not cover.
-
-    A gate that weights the channels of a map is taken as constant: the map gets all relevance, as
-    with the gates of an LSTM (Arras et al., Explaining and Interpreting LSTMs, 2019).
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.attention: set[str] = set()  # functions that were called
+    def __init__(self, *, watch: bool = False) -> None:
+        super().__init__(
+            {
+                "linear": self._linear,
+                "matrix": self._matrix,
+                "addition": self._addition,
+                "sum": lambda call: self._shared(call, 1),
+                "degree one": self._degree_one,
+                "pass": self.passed,
+                "curve": self._curve,
+                "product": self._product,
+                "quotient": self._quotient,
+                "norm": self._norm,
+                "attention": self._attention,
+            },
+            "crp",
+            watch=watch,
+        )
         self._began = False  # whether the first linear layer has been seen
-        self.notes: dict[str, None] = {}  # an ordered set
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        name = getattr(func, "__name__", "")
-        kwargs = kwargs or {}
-        self.attention |= {name} & _ATTENTION
-        if name == "linear" or name in _CONVOLUTIONS:
-            return self._linear(func, name, args, kwargs)
-        if not any(map(_is_activation, args[:2])):
-            return func(*args, **kwargs)
-        if name in _ADDITIONS and not kwargs and _are_activations(args):
-            return _Sum.apply(*args, name in {"add_", "__iadd__"})
-        if name in _PRODUCTS and not kwargs:
-            return self._product(func, args)
-        if name in _MATRICES | _IN_PLACE or (name in _QUOTIENTS and _is_activation(args[1])):
-            self._note("some products by gradient")
-            return func(*args, **kwargs)
-        return self._elementwise(func, name, args, kwargs)
+    def passed(self, call: Call, factor: float = 1.0, output: Tensor | None = None) -> Tensor:
+        """Hand relevance to the values; what else depends on the image takes none."""
+        values, *others = call.leaves
+        fixed, repeat = [other.detach() for other in others], call.repeated()
+        result: Tensor = _Unchanged.apply(
+            values, lambda v: repeat(v, *fixed) if output is None else output, factor
+        )
+        return result
 
-    def _elementwise(
-        self, func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        def call(values: Tensor) -> Any:
-            return func(values, *args[1:], **kwargs)
+    def _linear(self, call: Call) -> Tensor:
+        values, layer = linear_layer(call)
+        if not is_activation(values):  # the weights depend on the image
+            return self._matrix(call)
+        result = self._by_rule(values, layer, "linear" if call.name == "linear" else "convolution")
+        if len(call.leaves) > 1:
+            self.note("gates take no relevance", [result])
+        return result
 
-        if not _is_activation(args[0]):
-            return func(*args, **kwargs)
-        if name in _QUOTIENTS and not kwargs:
-            return self._scaled(func, args, 0)
-        if name in _AVERAGES and args[0].ndim == 4:
-            return _Average.apply(args[0], call)
-        if name in ACTIVATIONS:
-            return _Unchanged.apply(args[0], lambda values: call(values.clone()))  # it may mutate
-        if name in _NORMS:
-            if name != "batch_norm":
-                self._note("norms over one image pass relevance on")
-            return _Unchanged.apply(args[0], call)
-        return func(*args, **kwargs)
-
-    def _note(self, words: str) -> None:
-        self.notes[words] = None
-
-    def _linear(self, func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        call = linear_call(func, args, kwargs)
-        if not _is_activation(call.values):
-            return func(*args, **kwargs)
-        rule = _flat if not self._began else _epsilon if name == "linear" else _z_plus
+    def _by_rule(self, values: Tensor, layer: LinearLayer, kind: str) -> Tensor:
+        rule = _flat if not self._began else _epsilon if kind == "linear" else _z_plus
         self._began = True
-        return _Linear.apply(call.values, call.weight, call.bias, call.operation, rule)
+        output: Tensor = _Linear.apply(values, layer, rule)
+        return self.made_by(output, layer)
 
-    def _product(self, func: Any, args: tuple[Any, ...]) -> Any:
-        varying = [_is_activation(arg) for arg in args]
-        if not all(varying):
-            return self._scaled(func, args, varying.index(True))
-        a, b = args
-        shape = _common_shape(a, b)
-        if a.shape == b.shape:
-            self._note("factors share relevance evenly")
-            return _Product.apply(a, b)
-        if shape in {a.shape, b.shape}:
-            self._note("gates take no relevance")
-            parts = (a, b.detach()) if shape == a.shape else (a.detach(), b)
-            return self._scaled(func, parts, 0 if shape == a.shape else 1)
-        self._note("some products by gradient")
-        return func(a, b)
+    def _matrix(self, call: Call) -> Tensor:
+        if len(call.leaves) == 1 and len(call.constants) == 1:
+            values, weight = call.leaves[0], call.constants[0]
+            if call.name in {"matmul", "mm"} and weight.ndim == 2 and call.args[0] is values:
+                layer = LinearLayer(values, weight.mT, None, torch.nn.functional.linear, 0, -1)
+            else:
+                layer = _contraction(call, values, weight)
+            return self._by_rule(values, layer, "linear")
+        return self._shared(call, len(call.leaves))
 
-    @staticmethod
-    def _scaled(func: Any, args: tuple[Any, ...], which: int) -> Any:
-        """Multiply or divide by what takes no relevance."""
-        values, other = args[which], args[1 - which]
-        if isinstance(other, Tensor) and other.ndim:
-            shape = _common_shape(values, other)
-            if shape != values.shape:  # repeated along new axes
-                values = values.expand(shape)
-        order = (lambda v: func(v, other)) if which == 0 else (lambda v: func(other, v))
-        return _Unchanged.apply(values, order)
+    def _shared(self, call: Call, parts: int) -> Tensor:
+        result: Tensor = _Proportional.apply(call.repeated(), parts, *call.leaves)
+        if parts > 1:
+            self.note("factors share relevance evenly", [result])
+        return result
+
+    def _addition(self, call: Call) -> Tensor:
+        if len(call.leaves) == 1:
+            return self._with_constant(call)
+        result = self._shared(call, 1)
+        if self.parallel(call.leaves):
+            self.note("parallel convolutions of one input not merged", [result])
+        return result
+
+    def _degree_one(self, call: Call) -> Tensor:
+        result = self._shared(call, 1)
+        self.note(f"{call.name} by gradient times input", [result])
+        return result
+
+    def _curve(self, call: Call) -> Tensor:
+        result = self._with_constant(call)
+        self.note(f"{call.name} passes relevance on", [result])
+        return result
+
+    def _norm(self, call: Call) -> Tensor:
+        result = self.passed(call)
+        self.note("norms over one image pass relevance on", [result])
+        return result
+
+    def _attention(self, call: Call) -> Any:
+        self.attention.add(call.name)
+        return call.plain()
+
+    def _product(self, call: Call) -> Tensor:
+        if len(call.leaves) == 1:
+            return self._with_constant(call)
+        a, b = call.leaves
+        for values, gate in ((a, b), (b, a)):
+            if is_gate(gate, values):
+                fixed = gate.detach()
+                result: Tensor = _Unchanged.apply(values, lambda v, fixed=fixed: v * fixed, 1.0)
+                self.note("gates take no relevance", [result])
+                return result
+        return self._shared(call, 2)
+
+    def _quotient(self, call: Call) -> Any:
+        if not is_activation(call.args[0]):
+            return self._curve(call)
+        result = self._with_constant(call)
+        if len(call.leaves) > 1:
+            self.note("divisors take no relevance", [result])
+        return result
+
+    def _with_constant(self, call: Call) -> Tensor:
+        """Hand relevance on to the first activation, which may be repeated along new axes.
+
+        A constant for each channel belongs to the linear layer before it, as a batch norm does.
+        """
+        values, *others = call.leaves
+        shapes = [tensor.shape for tensor in (*call.leaves, *call.constants)]
+        shape: torch.Size = torch.broadcast_shapes(*shapes)  # type: ignore[no-untyped-call]
+        if shape != values.shape:
+            values = values.expand(shape)
+        fixed, repeat = [other.detach() for other in others], call.repeated()
+        result: Tensor = _Unchanged.apply(values, lambda v: repeat(v, *fixed), 1.0)
+        layer = self.layer_of(values)
+        if layer is not None and _merged_constant(call, values, layer):
+            self.made_by(result, layer)
+        return result
 
 
-def _common_shape(a: Tensor, b: Tensor) -> torch.Size:
-    shape: torch.Size = torch.broadcast_shapes(a.shape, b.shape)  # type: ignore[no-untyped-call]
-    return shape
+def _contraction(call: Call, values: Tensor, weight: Tensor) -> LinearLayer:
+    """Take a product of the values with some constant as a linear layer."""
+    repeat = call.repeated(weight)
+    ahead = next(t for t in tree_leaves((call.args, call.kwargs)) if isinstance(t, Tensor))
+    if ahead is weight:
+        return LinearLayer(values, weight, None, lambda v, w, _: repeat(w, v), None, -1)
+    return LinearLayer(values, weight, None, lambda v, w, _: repeat(v, w), None, -1)
 
 
-def _is_activation(value: Any) -> bool:
-    """Tell whether this is a tensor that depends on the image."""
-    return isinstance(value, Tensor) and value.requires_grad
-
-
-def _are_activations(args: tuple[Any, ...]) -> bool:
-    """Tell whether these are two tensors of one shape that both depend on the image."""
-    return len(args) == 2 and all(map(_is_activation, args)) and args[0].shape == args[1].shape
+def _merged_constant(call: Call, values: Tensor, layer: LinearLayer) -> bool:
+    """Merge ``values * c``, ``values + c`` and the like, with one number for each channel."""
+    if len(call.leaves) != 1 or len(call.constants) != 1 or call.kwargs or len(call.args) != 2:
+        return False
+    constant = call.constants[0]
+    axis = layer.axis % values.ndim
+    shape = (1,) * (values.ndim - constant.ndim) + constant.shape
+    if constant.numel() == 1 or shape[axis] != constant.numel():
+        return False
+    flat = constant.reshape(-1)
+    given: dict[str, tuple[Tensor | float, Tensor | float]] = {
+        "mul": (flat, 0.0),
+        "multiply": (flat, 0.0),
+        "add": (1.0, flat),
+    }
+    if call.args[0] is values:
+        given |= {"div": (1 / flat, 0.0), "true_divide": (1 / flat, 0.0), "sub": (1.0, -flat)}
+    return call.name in given and layer.merge(call, *given[call.name])
