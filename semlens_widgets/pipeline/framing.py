@@ -37,7 +37,6 @@ _BINS = 64  # of the input, for the search; as many as it has pixels for the exa
 _MOST_BINS = 256
 _ALIKE = 0.85  # least correlation of what is seen and what a frame predicts
 _SURELY_ALIKE = 0.97  # where little of the patterns is seen
-_BALANCED = 0.85  # least likeness of how much each pattern varies there
 _LEAST_PIXELS = 0.5  # of the image that the input must show along an axis
 _LEAST_PLACES = 3  # of the input that the image must fill along an axis
 _STRAIGHT = 0.8  # least correlation of a part of a stripe with the whole
@@ -143,7 +142,8 @@ def _images(size: tuple[int, int], signals: Array, axis: int) -> Iterator[Image.
 
 def _profile(seen: Array, axis: int) -> Array:
     """Average (patterns, channels, height, width) to (patterns, places along an axis)."""
-    return _loudest(seen).mean(axis=-1 if axis == -2 else -2)
+    profile: Array = _loudest(seen).mean(axis=-1 if axis == -2 else -2)
+    return profile
 
 
 def _loudest(seen: Array) -> Array:
@@ -227,13 +227,12 @@ class _Line:
         alike: Array = sign * np.sqrt(np.clip(good.sum(axis=0) / moving, 0, 1))
         return alike
 
-    def balance(self, profile: Array, start: float, end: float) -> float:
-        """Tell whether the same patterns vary in a profile as in a frame's prediction: 1 if so."""
+    def misses(self, profile: Array, start: float, end: float) -> bool:
+        """Tell whether a pattern that should vary in a frame does not."""
         edges = np.linspace(start, end, profile.shape[1] + 1)[None]
         predicted = _averages(self._sums, edges, self.length)[:, 0].std(axis=1)
         seen = profile.std(axis=1)
-        norm = np.sqrt((predicted**2).sum() * (seen**2).sum())
-        return float((predicted * seen).sum() / max(norm, 1e-12))
+        return bool(((predicted > 0.3 * predicted.max()) & (seen < 0.05 * seen.max())).any())
 
 
 def _cumulated(lines: Array) -> Array:
@@ -265,7 +264,7 @@ def _place(signals: Array, profile: Array, search: Search) -> tuple[float, float
     telling = _is_telling(signals, start, end) or (length <= 8 and not (length == 2 and swapped))
     telling = telling or (search is _centred and not swapped)
     sure = _ALIKE if _is_telling(signals, start, end) else _SURELY_ALIKE
-    if not telling or abs(alike) < sure or line.balance(profile, start, end) < _BALANCED:
+    if not telling or abs(alike) < sure or line.misses(profile, start, end):
         return None
     tolerance = max(min(0.5 / length, 0.01), 0.25 * abs(end - start) / places)
     start, end = _snapped(start, length, tolerance), _snapped(end, length, tolerance)
@@ -282,12 +281,13 @@ def _best(signals: Array, profile: Array, search: Search) -> tuple[_Line, float,
     """Return the line and the ends that explain a profile best, with the correlation."""
     coarse, fine = _binned(profile, _BINS), _binned(profile, _MOST_BINS)
     found: list[tuple[_Line, float, float, float]] = []
+    slack = 5e-3 if profile.shape[1] <= 8 else 1e-3
     for padding in _PADDINGS if search is _centred else _PADDINGS[:1]:
         line = _Line(signals, padding)
         start, end = _refined(line, coarse, fine, *search())
         alike = float(line.alike(fine, np.array([start]), np.array([end]))[0])
         whole = float(line.alike(fine, np.zeros(1), np.ones(1))[0])
-        if whole >= max(abs(alike) - 5e-3, _SURELY_ALIKE):  # few pixels fit many places
+        if whole >= max(abs(alike) - slack, _SURELY_ALIKE):  # few pixels fit many places
             return line, 0.0, 1.0, whole
         found.append((line, start, end, alike))
         if abs(alike) >= _SURELY_ALIKE:

@@ -108,30 +108,43 @@ class _Heatmaps:
 
     def __call__(self, task: tuple[str, Sequence[Key]], /) -> list[StoredHeatmap]:
         layer, pairs = task
-        pictures = [self.images.load(sample) for _, sample in pairs]
-        inputs = [self.target.transform(picture) for picture in pictures]
-        places = [place_of(self.target, *pair) for pair in zip(pictures, inputs, strict=True)]
-        stacked = torch.stack(inputs)
-        relevance = localise(self.target, stacked, layer, [neuron for neuron, _ in pairs])
+        pictures = {sample: self.images.load(sample) for _, sample in pairs}
+        seen = {sample: self.target.transform(picture) for sample, picture in pictures.items()}
+        frames = {
+            sample: place_of(self.target, picture, seen[sample])
+            for sample, picture in pictures.items()
+        }
+        inputs = torch.stack([seen[sample] for _, sample in pairs])
+        relevance, arrived = _relevance(self.target, inputs, layer, [neuron for neuron, _ in pairs])
         boxes, found = relevance_boxes(relevance, threshold=self.threshold)
         method = method_of(self.target, layer)
-        shape = (stacked.shape[-2], stacked.shape[-1])
+        shape = (inputs.shape[-2], inputs.shape[-1])
         heatmaps = []
-        for picture, frame, value, box, hit in zip(
-            pictures, places, quantise(relevance), boxes.tolist(), found.tolist(), strict=True
+        for (_, sample), value, box, hit, share in zip(
+            pairs,
+            quantise(relevance),
+            boxes.tolist(),
+            found.tolist(),
+            arrived.tolist(),
+            strict=True,
         ):
+            size, frame = pictures[sample].size, frames[sample]
             said = method_said(method, found=hit)
-            heatmaps.append(
-                StoredHeatmap(
-                    to_input_grid(value, SIDE)
-                    if frame is None
-                    else to_image_grid(value, frame, picture.size, SIDE),
-                    None if frame is None else to_image_box(box, shape, frame),
-                    f"{said}; {UNPLACED}" if frame is None else said,
-                    side=max(box[2] - box[0], box[3] - box[1]) / min(shape) if hit else 1.0,
-                )
-            )
+            side = max(box[2] - box[0], box[3] - box[1]) / min(shape) if hit else 1.0
+            if frame is None:
+                grid, place, said = to_input_grid(value, SIDE), None, f"{said}; {UNPLACED}"
+            else:
+                grid = to_image_grid(value, frame, size, SIDE)
+                place = to_image_box(box, shape, frame)
+            heatmaps.append(StoredHeatmap(grid, place, said, share, side))
         return heatmaps
+
+
+def _relevance(
+    target: TargetModel, inputs: Tensor, layer: str, neurons: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Return maps (batch, height, width), and the share that arrived, which is not measured yet."""
+    return localise(target, inputs, layer, neurons), torch.full((len(inputs),), torch.nan)
 
 
 _KNOWN: WeakKeyDictionary[TargetModel, dict[tuple[int, ...], Frame | None]] = WeakKeyDictionary()
