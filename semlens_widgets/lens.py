@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -184,7 +185,6 @@ class SemanticLens(Labelling, Searching, Relevances):
         plan = self._need_plan("Heatmaps")
         with self.store.writing(), open_engine(engine, workers) as mapper:
             stages.localise_all(self.store, plan, mapper)
-        self._read.forget_heatmap_index()
         return self
 
     def _need_plan(self, what: str) -> stages.Plan:
@@ -221,6 +221,15 @@ class SemanticLens(Labelling, Searching, Relevances):
         """Names of the images that could not be read."""
         samples = self._read.samples
         return samples.loc[~samples["readable"], "uri"].tolist()
+
+    @property
+    def whole_crops(self) -> float:
+        """Share of the concept examples whose crop is all that the model sees, or nearly.
+
+        NaN where whole images were embedded. What was embedded of an example is the box of its
+        :meth:`heatmap`, or the whole image where that has none.
+        """
+        return float(self.store.stages.get("crops", {}).get("whole", math.nan))
 
     @property
     def neurons(self) -> pd.DataFrame:
@@ -309,13 +318,14 @@ class SemanticLens(Labelling, Searching, Relevances):
             If one is not stored and the analysis was opened without model and images.
         """
         row = self._read.row(layer, neuron)
-        missing = [(row, sample) for sample in samples if not self._read.has_heatmap(row, sample)]
+        found = self._read.heatmaps(row, samples)
+        missing = [(row, sample) for sample in samples if sample not in found]
         if missing:
             plan = self._need_plan("Heatmaps")
             with self.store.writing():
                 stages.localise_some(self.store, plan, missing)
-            self._read.forget_heatmap_index()
-        return self._read.heatmaps(row, samples)
+                found |= self._read.heatmaps(row, [sample for _, sample in missing])
+        return [found[sample] for sample in samples]
 
     # -- widgets ---------------------------------------------------------------------------------
 

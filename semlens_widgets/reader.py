@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import torch
 from torch.nn.functional import normalize
 
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
 
     from semlens_widgets.pipeline.evidence import Embedding
     from semlens_widgets.store import AnalysisStore, StoredHeatmap
+
+_KEYS = {"thumbnails": ("sample",), "heatmaps": ("row", "sample")}
+
+
+def _keys_of(table: str, rows: pa.Table) -> list[tuple[int, ...]]:
+    return list(zip(*(rows[name].to_pylist() for name in _KEYS[table]), strict=True))
 
 
 class AnalysisReader:
@@ -123,7 +130,11 @@ class AnalysisReader:
             If the layer is not part of the analysis; close names are suggested.
         IndexError
             If the layer has no such neuron.
+        StoreError
+            If the analysis has been made anew with other inputs meanwhile: rows may be those of
+            other neurons.
         """
+        self.store.current()
         if layer not in self.spans:
             close = difflib.get_close_matches(str(layer), self.layers, n=3)
             hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else ""
@@ -165,11 +176,6 @@ class AnalysisReader:
 
     # -- pictures --------------------------------------------------------------------------------
 
-    @cached_property
-    def _thumbnail_offsets(self) -> pd.Series[int]:
-        samples = self.store.read("thumbnails", ["sample"]).column("sample").to_numpy()
-        return pd.Series(np.arange(len(samples)), index=samples)
-
     def thumbnails(self, samples: Sequence[int]) -> list[bytes]:
         """JPEGs of images that serve as an example of some neuron.
 
@@ -177,32 +183,49 @@ class AnalysisReader:
         ------
         KeyError
             If an image is no example, so that no thumbnail was kept.
+        StoreError
+            If the analysis has been made anew with other inputs meanwhile.
         """
-        offsets = self._thumbnail_offsets.reindex(list(samples), fill_value=-1).to_numpy()
-        if (offsets < 0).any():
-            missing = samples[int(offsets.argmin())]
-            raise KeyError(f"sample={missing} is not an example of any neuron: no thumbnail.")
-        jpegs: list[bytes] = self.store.rows("thumbnails", offsets).column("jpeg").to_pylist()
-        return jpegs
+        self.store.current()
+        found = self._keyed("thumbnails", [(sample,) for sample in samples])
+        jpegs = dict(zip(found["sample"].to_pylist(), found["jpeg"].to_pylist(), strict=True))
+        for sample in samples:
+            if sample not in jpegs:
+                raise KeyError(f"sample={sample} is not an example of any neuron: no thumbnail.")
+        return [jpegs[sample] for sample in samples]
+
+    def heatmaps(self, row: int, samples: Sequence[int]) -> dict[int, StoredHeatmap]:
+        """Read what is stored of the heatmaps of one neuron, by sample."""
+        if not samples or not self.store.has("heatmaps"):
+            return {}
+        found = self._keyed("heatmaps", [(row, sample) for sample in samples])
+        return dict(zip(found["sample"].to_pylist(), read_heatmaps(found), strict=True))
 
     @cached_property
-    def _heatmap_offsets(self) -> dict[tuple[int, int], int]:
-        if not self.store.has("heatmaps"):
-            return {}
-        keys = self.store.read("heatmaps", ["row", "sample"]).to_pylist()
-        return {(key["row"], key["sample"]): offset for offset, key in enumerate(keys)}
+    def _offsets(self) -> dict[str, dict[tuple[int, ...], int]]:
+        """Where the rows of a table lie, by table and key; as of when they were last looked for."""
+        return {}
 
-    def has_heatmap(self, row: int, sample: int) -> bool:
-        """Whether a heatmap is stored."""
-        return (row, sample) in self._heatmap_offsets
+    def _keyed(self, table: str, keys: Sequence[tuple[int, ...]]) -> pa.Table:
+        """Read the rows of a table that have one of the keys.
 
-    def heatmaps(self, row: int, samples: Sequence[int]) -> list[StoredHeatmap]:
-        """Read the stored heatmaps of one neuron; all must be there (:meth:`has_heatmap`)."""
-        if not samples:
-            return []
-        offsets = [self._heatmap_offsets[row, sample] for sample in samples]
-        return read_heatmaps(self.store.rows("heatmaps", offsets))
+        Its owner may write the table anew meanwhile, in another order. So a row counts only if it
+        has a key that was asked for; where one is missing, all are looked for again.
+        """
+        wanted = set(keys)
+        for again in (False, True):
+            if again or table not in self._offsets:
+                listed = _keys_of(table, self.store.read(table, _KEYS[table]))
+                self._offsets[table] = {key: offset for offset, key in enumerate(listed)}
+            offsets = self._offsets[table]
+            found = self._rows(table, [offsets[key] for key in wanted if key in offsets])
+            ours = [key in wanted for key in _keys_of(table, found)]
+            if sum(ours) == len(wanted):
+                break
+        return found.filter(pa.array(ours, pa.bool_()))
 
-    def forget_heatmap_index(self) -> None:
-        """Look again for what is stored, after heatmaps were added."""
-        self.__dict__.pop("_heatmap_offsets", None)
+    def _rows(self, table: str, offsets: Sequence[int]) -> pa.Table:
+        try:
+            return self.store.rows(table, offsets)
+        except IndexError:  # the table has become shorter
+            return self.store.rows(table, [])

@@ -24,7 +24,7 @@ from semlens_widgets.pipeline.evidence import (
     select_examples,
     write_vectors,
 )
-from semlens_widgets.pipeline.heatmaps import Key, write_heatmaps
+from semlens_widgets.pipeline.heatmaps import Key, check_places, write_heatmaps
 from semlens_widgets.pipeline.thumbnails import write_thumbnails
 
 if TYPE_CHECKING:
@@ -123,6 +123,8 @@ class Plan:
 def run(store: AnalysisStore, plan: Plan, mapper: Mapper = in_process) -> None:
     """Compute every stage that is not finished, in order; `mapper` says where passes run."""
     images, size = plan.images, plan.batch_size
+    if plan.embedding == "crop" and not store.is_finished("crops"):
+        check_places(plan.target, images)  # before hours are spent
     collect(store, plan.target, images, batch_size=size, mapper=mapper)
     write_classes(store, images)
     embed(store, plan.foundation, images, batch_size=size, mapper=mapper)

@@ -168,6 +168,22 @@ class AnalysisStore:
         self._manifest.save()
         self._clear_scratch(f"{stage}-")
 
+    def current(self) -> Manifest:
+        """Read the manifest as it is on disk now.
+
+        Raises
+        ------
+        StoreError
+            If its settings are no longer those of this object: rows would be those of others.
+        """
+        found = Manifest(self.path)
+        if found.settings != self._manifest.settings and found.settings:
+            raise StoreError(
+                f"Another process has changed what the analysis in {str(self.path)!r} is made "
+                "with. Make the lens anew."
+            )
+        return found
+
     # -- writing -------------------------------------------------------------------------------
 
     def _check_writable(self) -> None:
@@ -206,13 +222,7 @@ class AnalysisStore:
             mark.unlink()
 
     def _take_over(self, check: bool) -> None:
-        found = Manifest(self.path)
-        if check and found.settings != self._manifest.settings and found.settings:
-            raise StoreError(
-                f"Another process has changed what the analysis in {str(self.path)!r} is made "
-                "with. Make the lens anew."
-            )
-        self._manifest = found
+        self._manifest = self.current() if check else Manifest(self.path)
 
     def _clean_up(self) -> None:
         """Remove what a killed process has left: half-written files, and scratch of no more use."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,7 @@ from semlens_widgets.pipeline.rows import RowLog
 from semlens_widgets.store import vector_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
     from PIL import Image
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 STAGE = "embed"
 _ROWS_AT_ONCE = 1 << 14
+_NEARLY_ALL = 0.95  # of the short side of what the model sees
 
 Box = tuple[float, ...]  # left, top, right, bottom as shares of the image
 
@@ -56,9 +58,12 @@ class _Images(_Embedder):
 
 
 class _Crops(_Embedder):
-    """Unit embeddings of (image, box) pairs, ``(pairs, dim)`` float16; zero where there is none."""
+    """Unit embeddings of (image, box) pairs, ``(pairs, dim)`` float16; zero where there is none.
 
-    def __call__(self, pairs: Sequence[tuple[int, Box] | None], /) -> NDArray[np.float16]:
+    Without a box the image is embedded whole.
+    """
+
+    def __call__(self, pairs: Sequence[tuple[int, Box | None] | None], /) -> NDArray[np.float16]:
         rows = np.zeros((len(pairs), self.foundation.dim), np.float16)
         present = {i: pair for i, pair in enumerate(pairs) if pair is not None}
         if present:
@@ -123,18 +128,29 @@ def embed_crops(
     """Write the unit embeddings of cropped examples to ``table``, aligned with ``examples``.
 
     An example is cropped to the box of its heatmap, and its contrastive example at the same place,
-    so that both sides are embedded alike. Where there is no example or contrast the row is zero.
+    so that both sides are embedded alike. Where there is no example or contrast the row is zero;
+    where the place of a heatmap is unknown both are embedded whole. The stage records the share of
+    examples that are embedded (nearly) whole as ``whole`` and those without a place as
+    ``unplaced``.
+
+    Warns
+    -----
+    UserWarning
+        If most of the crops are all that the model sees, or some examples have no place.
     """
     if store.is_finished(table):
         return
     examples = store.read("examples", ["row", "sample"]).to_pandas()
     shown = store.frame("examples" if table == "crops" else "contrasts", ["sample"])["sample"]
-    places = zip(examples["row"], examples["sample"], strict=True)  # keys of the heatmaps
-    boxes = {(row, sample): box for row, sample, box in _boxes(store)}
+    places = list(zip(examples["row"], examples["sample"], strict=True))  # keys of the heatmaps
+    boxes = _boxes(store)
     wanted = [
-        None if sample < 0 else (int(sample), boxes[place])
+        None if sample < 0 else (int(sample), boxes[place][0])
         for sample, place in zip(shown, places, strict=True)
     ]
+    facts: dict[str, Any] = {}
+    if table == "crops":
+        facts = _crop_facts([boxes[place] for place in places if place[1] >= 0])
     log = RowLog(store.scratch(), table, np.float16, step=batch_size, total=len(wanted))
     tasks = [wanted[i : i + batch_size] for i in range(log.rows, len(wanted), batch_size)]
     with tqdm(total=len(wanted), initial=log.rows, desc="crops", unit="crop") as bar:
@@ -142,15 +158,41 @@ def embed_crops(
             log.append({"embedding": rows})
             bar.update(len(rows))
     store.write(table, _embeddings(log))
-    store.finish(table)
+    store.finish(table, **facts)
 
 
-def _boxes(store: AnalysisStore) -> Iterator[tuple[int, int, Box]]:
-    for key in store.read("heatmaps", ["row", "sample", "box"]).to_pylist():
-        yield key["row"], key["sample"], tuple(key["box"])
+def _boxes(store: AnalysisStore) -> dict[tuple[int, int], tuple[Box | None, float]]:
+    """Read the box of each heatmap and its side as a share of what the model sees."""
+    rows = store.read("heatmaps", ["row", "sample", "box", "side"]).to_pylist()
+    return {
+        (row["row"], row["sample"]): (row["box"] and tuple(row["box"]), row["side"]) for row in rows
+    }
 
 
-def _crop(image: Image.Image, box: Box) -> Image.Image:
+def _crop_facts(boxes: Sequence[tuple[Box | None, float]]) -> dict[str, Any]:
+    """Count how many crops are no crops, and say so if that makes embedding them pointless."""
+    unplaced = sum(box is None for box, _ in boxes)
+    nearly = sum(box is not None and side >= _NEARLY_ALL for box, side in boxes)
+    if 2 * nearly > len(boxes):
+        warnings.warn(
+            f"{nearly} of {len(boxes)} crops are all that the model sees, or nearly (side at least "
+            f"{_NEARLY_ALL:.0%}): crop embedding takes two more embeddings for each example and "
+            "changes little here. Give a higher crop_threshold (such as 0.5), or "
+            'embedding="image".',
+            stacklevel=2,
+        )
+    if unplaced:
+        warnings.warn(
+            f"{unplaced} of {len(boxes)} examples are embedded whole: where what the model sees of "
+            "them lies in the image was not found, so that they cannot be cropped.",
+            stacklevel=2,
+        )
+    return {"whole": (nearly + unplaced) / max(len(boxes), 1), "unplaced": unplaced}
+
+
+def _crop(image: Image.Image, box: Box | None) -> Image.Image:
+    if box is None:
+        return image
     width, height = image.size
     # Edges are stored as float32 fractions: rounded alike, a square stays one.
     left, top = round(box[0] * width), round(box[1] * height)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import torch
 from tqdm.auto import tqdm
 
+from semlens_widgets.errors import TransformError, UnreadableImage
 from semlens_widgets.pipeline.engine import in_process
 from semlens_widgets.pipeline.evidence import layer_spans
+from semlens_widgets.pipeline.framing import find_frame
 from semlens_widgets.pipeline.localise import (
     localise,
     method_of,
@@ -17,17 +20,24 @@ from semlens_widgets.pipeline.localise import (
     quantise,
     relevance_boxes,
 )
-from semlens_widgets.pipeline.view import to_image_box, to_image_grid, visible_box
+from semlens_widgets.pipeline.placing import holds
+from semlens_widgets.pipeline.view import to_image_box, to_image_grid, to_input_grid
 from semlens_widgets.store import StoredHeatmap, heatmap_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from PIL import Image
+    from torch import Tensor
+
     from semlens_widgets.images import ImageDataset
     from semlens_widgets.pipeline.engine import Mapper
+    from semlens_widgets.pipeline.view import Frame
     from semlens_widgets.store import AnalysisStore
     from semlens_widgets.target import TargetModel
 
+UNPLACED = "place in the image unknown: drawn over what the model sees"
+_TRIES = 4
 SIDE = 112  # finer than any layer's map, and a quarter of the bytes of a 224-pixel input
 
 Key = tuple[int, int]  # row of the neuron, sample
@@ -47,7 +57,8 @@ def write_heatmaps(
 
     Pairs that are stored already are left alone, and each batch is committed, so that an
     interrupted run loses no more than one. A heatmap lies on a grid over the whole image, also
-    where the model's transform crops it; `threshold` is that of
+    where the model's transform crops it. Where the place of the model's input in the image is not
+    found it lies over that input, has no box, and its method says so. `threshold` is that of
     :func:`semlens_widgets.pipeline.localise.relevance_boxes`.
     """
     wanted = sorted(set(keys) - _stored_keys(store))
@@ -98,24 +109,88 @@ class _Heatmaps:
     def __call__(self, task: tuple[str, Sequence[Key]], /) -> list[StoredHeatmap]:
         layer, pairs = task
         pictures = {sample: self.images.load(sample) for _, sample in pairs}
-        sizes = {picture.size for picture in pictures.values()}
-        views = {size: visible_box(self.target.transform, size) for size in sizes}
-        inputs = torch.stack([self.target.transform(pictures[sample]) for _, sample in pairs])
-        relevance = localise(self.target, inputs, layer, [neuron for neuron, _ in pairs])
+        seen = {sample: self.target.transform(picture) for sample, picture in pictures.items()}
+        frames = {
+            sample: place_of(self.target, picture, seen[sample])
+            for sample, picture in pictures.items()
+        }
+        inputs = torch.stack([seen[sample] for _, sample in pairs])
+        relevance, arrived = _relevance(self.target, inputs, layer, [neuron for neuron, _ in pairs])
         boxes, found = relevance_boxes(relevance, threshold=self.threshold)
-        values = quantise(relevance)
         method = method_of(self.target, layer)
         shape = (inputs.shape[-2], inputs.shape[-1])
         heatmaps = []
-        for (_, sample), value, box, hit in zip(
-            pairs, values, boxes.tolist(), found.tolist(), strict=True
+        for (_, sample), value, box, hit, share in zip(
+            pairs,
+            quantise(relevance),
+            boxes.tolist(),
+            found.tolist(),
+            arrived.tolist(),
+            strict=True,
         ):
-            size = pictures[sample].size
-            heatmaps.append(
-                StoredHeatmap(
-                    to_image_grid(value, views[size], size, SIDE),
-                    to_image_box(box, shape, views[size]),
-                    method_said(method, found=hit),
-                )
-            )
+            size, frame = pictures[sample].size, frames[sample]
+            said = method_said(method, found=hit)
+            side = max(box[2] - box[0], box[3] - box[1]) / min(shape) if hit else 1.0
+            if frame is None:
+                grid, place, said = to_input_grid(value, SIDE), None, f"{said}; {UNPLACED}"
+            else:
+                grid = to_image_grid(value, frame, size, SIDE)
+                place = to_image_box(box, shape, frame)
+            heatmaps.append(StoredHeatmap(grid, place, said, share, side))
         return heatmaps
+
+
+def _relevance(
+    target: TargetModel, inputs: Tensor, layer: str, neurons: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Return maps (batch, height, width), and the share that arrived, which is not measured yet."""
+    return localise(target, inputs, layer, neurons), torch.full((len(inputs),), torch.nan)
+
+
+_KNOWN: WeakKeyDictionary[TargetModel, dict[tuple[int, ...], Frame | None]] = WeakKeyDictionary()
+
+
+def place_of(target: TargetModel, picture: Image.Image, seen: Tensor) -> Frame | None:
+    """Find where `seen`, which the target's transform made of a picture, lies in it.
+
+    None where that is not found. The transform is tried once for each size of pictures; where it
+    was found for none of the first few sizes, it counts as unknown for all.
+    """
+    frames = _KNOWN.setdefault(target, {})
+    shape = (seen.shape[-2], seen.shape[-1])
+    key = (*picture.size, *shape)
+    if key not in frames:
+        hopeless = len(frames) >= _TRIES and not any(frames.values())
+        frames[key] = None if hopeless else find_frame(target.transform, picture.size, shape)
+    frame = frames[key]
+    if frame is None or not holds(frame, target.transform, picture, seen):
+        return None
+    return frame
+
+
+def check_places(target: TargetModel, images: ImageDataset) -> None:
+    """Refuse a transform for which the places of the first few images are not found.
+
+    Raises
+    ------
+    TransformError
+        If that holds for all of them, so that no crop could be embedded.
+    """
+    tried = 0
+    for sample in range(min(len(images), 4 * _TRIES)):
+        try:
+            picture = images.load(sample)
+        except UnreadableImage:
+            continue
+        if place_of(target, picture, target.transform(picture)) is not None:
+            return
+        tried += 1
+        if tried == _TRIES:
+            break
+    if tried:
+        raise TransformError(
+            "embedding='crop' needs to know where what the model sees lies in the image, and for "
+            f"none of the first {tried} images is it found: the target's transform does more than "
+            "resize, crop, pad, flip and change colours, or is random. Use such a transform, or "
+            "embedding='image'."
+        )

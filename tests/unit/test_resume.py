@@ -81,7 +81,7 @@ def test_another_foundation_model(finished, colour_lens, tmp_path):
     assert OtherFoundation.images == 60
     assert lens.neurons["label"].eq("").all()
     sample = int(lens.examples("seen", 0)["sample"][0])
-    assert lens._read.has_heatmap(0, sample)
+    assert lens._read.heatmaps(0, [sample])
     assert same_as_fresh(lens, colour_lens, tmp_path, **changes)
 
 
@@ -93,7 +93,7 @@ def test_another_number_of_examples(finished, colour_lens, tmp_path):
     lens = colour_lens(**changes, foundation=ColourFoundation(), on_change="recompute").run()
     assert CountingNet.seen_images == 0
     assert len(lens.examples("seen", 0)) == 4
-    assert lens._read.has_heatmap(0, int(lens.examples("seen", 0)["sample"][0]))
+    assert lens._read.heatmaps(0, [int(lens.examples("seen", 0)["sample"][0])])
     assert same_as_fresh(lens, colour_lens, tmp_path, **changes)
 
 

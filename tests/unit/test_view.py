@@ -1,61 +1,44 @@
-"""Where a model's input lies in the image: known transforms have known answers."""
+"""Maps over a model's input, laid over the image that it was made from."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
-from PIL import Image
-from torchvision import transforms
 
-from semlens_widgets.pipeline.view import WHOLE, to_image_box, to_image_grid, visible_box
+from semlens_widgets.pipeline.view import Frame, to_image_box, to_image_grid, to_input_grid
 
-NORMALISE = transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+def corner(height, width):
+    """A map with one hot quarter: top left."""
+    values = np.zeros((height, width), np.uint8)
+    values[: height // 2, : width // 2] = 255
+    return values
 
 
 @pytest.mark.parametrize(
-    ("resize", "crop", "size", "expected"),
+    ("frame", "hot"),
     [
-        (256, 224, (256, 256), (16 / 256, 16 / 256, 240 / 256, 240 / 256)),
-        (256, 224, (512, 256), (0.5 - 112 / 512, 1 / 16, 0.5 + 112 / 512, 15 / 16)),
-        (64, 64, (64, 128), (0, 0.25, 1, 0.75)),
+        (Frame((0, 0, 1, 1)), (0, 0, 50, 20)),
+        (Frame((0.5, 0.5, 1, 1)), (50, 20, 75, 30)),
+        (Frame((-0.5, -0.5, 1.5, 1.5)), (0, 0, 50, 20)),
+        (Frame((1, 0, 0, 1)), (50, 0, 100, 20)),
+        (Frame((0, 1, 1, 0)), (0, 20, 50, 40)),
+        (Frame((0, 0.5, 1, 0), transposed=True), (0, 10, 50, 20)),
     ],
 )
-def test_resize_and_centre_crop(resize, crop, size, expected):
-    transform = transforms.Compose(
-        [transforms.Resize(resize), transforms.CenterCrop(crop), transforms.ToTensor(), NORMALISE]
-    )
-    assert visible_box(transform, size) == pytest.approx(expected, abs=0.01)
+def test_a_hot_corner_lies_where_the_frame_says(frame, hot):
+    values = corner(8, 12)
+    values = values.T if frame.transposed else values
+    grid = to_image_grid(values, frame, (100, 40), 100)
+    assert grid.shape == (40, 100)
+    rows, columns = np.nonzero(grid > 127)
+    found = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+    assert found == pytest.approx(hot, abs=1)
+    height, width = values.shape
+    box = to_image_box((0, 0, width // 2, height // 2), values.shape, frame)
+    assert np.multiply(box, (100, 40, 100, 40)) == pytest.approx(hot, abs=1e-6)
 
 
-def test_squashing_shows_the_whole_image():
-    transform = transforms.Compose([transforms.Resize((64, 64)), transforms.ToTensor(), NORMALISE])
-    assert visible_box(transform, (300, 100)) == pytest.approx(WHOLE, abs=0.01)
-
-
-@pytest.mark.parametrize(
-    "warp", [transforms.RandomHorizontalFlip(1.0), transforms.RandomRotation((90, 90))]
-)
-def test_a_warping_transform_falls_back_to_the_whole_image(warp):
-    assert visible_box(transforms.Compose([warp, transforms.ToTensor()]), (64, 64)) == WHOLE
-
-
-def test_a_bright_patch_comes_back_where_it_was():
-    """A map made from the transformed image lands on the patch in the untouched one."""
-    image = np.zeros((100, 200, 3), np.uint8)
-    image[40:60, 120:140] = 255
-    transform = transforms.Compose(
-        [transforms.Resize(64), transforms.CenterCrop(56), transforms.ToTensor()]
-    )
-    seen = transform(Image.fromarray(image))
-    values = (seen[0] * 255).to(torch.uint8).numpy()
-    view = visible_box(transform, (200, 100))
-    grid = to_image_grid(values, view, (200, 100), 200)
-    assert grid.shape == (100, 200)
-    rows, columns = np.nonzero(grid > 128)
-    assert (rows.min(), rows.max() + 1) == pytest.approx((40, 60), abs=3)
-    assert (columns.min(), columns.max() + 1) == pytest.approx((120, 140), abs=3)
-    top, left = (int(edge) for edge in np.argwhere(values > 128).min(axis=0))
-    bottom, right = (int(edge) + 1 for edge in np.argwhere(values > 128).max(axis=0))
-    box = to_image_box((left, top, right, bottom), values.shape, view)
-    assert box == pytest.approx((0.6, 0.4, 0.7, 0.6), abs=0.02)
+def test_the_input_of_an_unknown_place_keeps_its_shape():
+    assert to_input_grid(corner(224, 448), 112).shape == (56, 112)
+    assert to_input_grid(corner(8, 12), 112).shape == (8, 12)
