@@ -89,7 +89,9 @@ def of_transform(transform: Callable[[Image.Image], Tensor]) -> str:
             return RANDOM
     failed = [part for part in parts if part.startswith("cannot")]
     if not failed and is_random(transform, _probes()[0]):
-        return f"{RANDOM} {digest(parts)}"
+        with _random_state_kept():
+            draws = [_seen(transform, _probes()[0], seed) for seed in range(_DRAWS)]
+        return f"{RANDOM} {digest(draws)}"
     if len(failed) == len(parts):
         return f"{parts[0]} {describe(transform)}"
     return digest([*parts, describe(transform)] if failed else parts)
@@ -155,8 +157,8 @@ def _probes() -> list[Image.Image]:
     return [*found, grey, Image.new("RGB", (96, 96)), Image.new("RGB", (96, 96), (255, 255, 255))]
 
 
-def _seen(transform: Callable[[Image.Image], Tensor], probe: Image.Image) -> str:
-    _seed(0)
+def _seen(transform: Callable[[Image.Image], Tensor], probe: Image.Image, seed: int = 0) -> str:
+    _seed(seed)
     try:
         found = transform(probe)
     except Exception as error:  # noqa: BLE001 - it may take pictures of one size alone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import gzip
 import json
 import threading
 from collections import OrderedDict
@@ -356,7 +357,7 @@ def _name(
     network: torch.nn.Module,
 ) -> str:
     """Name model, weights, configuration and vocabulary alike on every machine."""
-    words = [] if vocabulary is None else [vocabulary.read_bytes()]
+    words = [] if vocabulary is None else [gzip.open(vocabulary).read()]
     if directory is not None:
         config = json.loads((directory / _CONFIG).read_text("utf-8"))
         name = directory.resolve().name
