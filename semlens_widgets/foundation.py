@@ -357,7 +357,7 @@ def _name(
     network: torch.nn.Module,
 ) -> str:
     """Name model, weights, configuration and vocabulary alike on every machine."""
-    words = [] if vocabulary is None else [gzip.open(vocabulary).read()]
+    words = [] if vocabulary is None else [gzip.decompress(vocabulary.read_bytes())]
     if directory is not None:
         config = json.loads((directory / _CONFIG).read_text("utf-8"))
         name = directory.resolve().name

@@ -120,7 +120,8 @@ class AnalysisStore(Tables):
         Parameters
         ----------
         settings
-            JSON; :data:`semlens_widgets.stages.STAGES` says what depends on each.
+            JSON; :data:`semlens_widgets.stages.STAGES` says what depends on each. None within a
+            list is something unknown, and neither differs nor is forgotten.
         recompute
             If settings have changed, give up the results that depend on them, and no others.
         doubted
@@ -132,7 +133,10 @@ class AnalysisStore(Tables):
             If results are there that were made with other settings, or with unknown ones, unless
             `recompute`. Nothing is changed then.
         """
-        settings = json.loads(json.dumps(settings))
+        given = json.loads(json.dumps(settings))
+        settings = {
+            key: _known(value, self._manifest.settings, key) for key, value in given.items()
+        }
         doubted = doubted if recompute else ()
         if self._manifest.settings == settings and not doubted:
             return
@@ -143,7 +147,8 @@ class AnalysisStore(Tables):
             changed = [
                 key
                 for key in settings
-                if not recorded or recorded.get(key, settings[key]) != settings[key]
+                if not recorded
+                or _known(recorded.get(key, settings[key]), settings, key) != settings[key]
             ]
             stale = stale_after({*changed, *doubted}, self._has_begun)
             if stale.stages and not recompute:
@@ -346,3 +351,11 @@ class AnalysisStore(Tables):
                 # The lock makes it safe to delete files that no version knows.
                 self._table(table).optimize(cleanup_older_than=_GRACE, delete_unverified=True)
             self._files[table] = 1
+
+
+def _known(value: Any, other: dict[str, Any], key: str) -> Any:
+    """Fill the gaps of a list, None for what could not be known, by those of another record."""
+    found = other.get(key)
+    if isinstance(value, list) and isinstance(found, list) and len(value) == len(found):
+        return [b if a is None else a for a, b in zip(value, found, strict=True)]
+    return value
