@@ -172,7 +172,10 @@ class _Walk:
             yield from self._code(function.__code__)
             if not self._bare:
                 yield from self._globals(function)
-        yield from (self.of(function.__defaults__), self.of(function.__kwdefaults__))
+        defaults = function.__defaults__ or ()
+        code = function.__code__
+        yield from code.co_varnames[code.co_argcount - len(defaults) : code.co_argcount]
+        yield from (self.of(defaults), self.of(function.__kwdefaults__))
         if not (self._bare or (library and inner is not None)):
             for cell in function.__closure__ or ():
                 try:
@@ -183,7 +186,7 @@ class _Walk:
     def _code(self, code: CodeType) -> Iterator[str]:
         """Yield the operations with their constants and names, and nothing of where they stand."""
         yield f"{code.co_argcount} {code.co_kwonlyargcount} {code.co_flags}"
-        yield from code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        yield from code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount]
         for step in dis.get_instructions(code):
             yield step.opname
             if step.opcode in dis.hasconst or "CONST" in step.opname or "SMALL" in step.opname:

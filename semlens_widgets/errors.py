@@ -6,6 +6,13 @@ exception that such a mistake would raise elsewhere in Python, so that ``except 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NAMED = 5  # of many
+
 
 class SemlensError(Exception):
     """Anything that this package refuses or cannot do."""
@@ -45,3 +52,9 @@ class ModelChanged(SemlensError, RuntimeError):  # noqa: N818 - it names a state
 
 class EmbeddingError(SemlensError, ValueError):
     """A foundation model returned something that is no embedding."""
+
+
+def named(names: Sequence[str]) -> str:
+    """List names for a message, a few of many."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(map(repr, names[:_NAMED])) + more

@@ -34,7 +34,6 @@ _STEP = 1 / 32  # of pixel values; coarse, so that the last bits of a float deci
 _SAMPLED_IMAGES = 8
 _SIZES = ((256, 256), (320, 180), (150, 230), (37, 23), (640, 520))  # of probes
 _DRAWS = 48  # to see whether what draws random numbers also uses them
-_UNREADABLE = b"unreadable"
 RANDOM = "random"
 
 
@@ -89,7 +88,9 @@ def of_transform(transform: Callable[[Image.Image], Tensor]) -> str:
             return RANDOM
     failed = [part for part in parts if part.startswith("cannot")]
     if not failed and is_random(transform, _probes()[0]):
-        return f"{RANDOM} {digest(parts)}"
+        with _random_state_kept():
+            draws = [_seen(transform, _probes()[0], seed) for seed in range(_DRAWS)]
+        return f"{RANDOM} {digest(draws)}"
     if len(failed) == len(parts):
         return f"{parts[0]} {describe(transform)}"
     return digest([*parts, describe(transform)] if failed else parts)
@@ -118,20 +119,21 @@ def of_uris(images: ImageDataset) -> str:
     return digest(images.uris)
 
 
-def of_pictures(images: ImageDataset) -> str:
-    """Digest of the pixels of a few images, spread evenly from the first to the last.
+def of_pictures(images: ImageDataset) -> str | list[str | None]:
+    """Digests of the pixels of a few images, spread evenly from the first to the last.
 
     This finds another set under the same names: a list of other pictures, a folder exported anew.
     A single replaced file among thousands is not found: that would take the size of every file,
-    minutes on network storage. Times of files are not used, because copying changes them. A data
-    set that gives another picture at each reading is said to be random.
+    minutes on network storage. Times of files are not used, because copying changes them. None
+    stands for an image that cannot be read, now; it says nothing against the others. A data set
+    that gives another picture at each reading is said to be random.
     """
-    places = np.linspace(0, len(images) - 1, min(_SAMPLED_IMAGES, len(images))).astype(int)
-    found = {int(place): _picture(images, int(place)) for place in places}
-    whole = [place for place, picture in found.items() if picture != _UNREADABLE]
+    places = np.linspace(0, len(images) - 1, min(_SAMPLED_IMAGES, len(images))).astype(int).tolist()
+    found = [_picture(images, place) for place in places]
+    whole = [place for place, picture in zip(places, found, strict=True) if picture]
     if whole and is_random(lambda place: _picture(images, place), whole[0]):
         return RANDOM
-    return digest(found.values())
+    return found
 
 
 def of_labels(images: ImageDataset) -> str:
@@ -155,8 +157,8 @@ def _probes() -> list[Image.Image]:
     return [*found, grey, Image.new("RGB", (96, 96)), Image.new("RGB", (96, 96), (255, 255, 255))]
 
 
-def _seen(transform: Callable[[Image.Image], Tensor], probe: Image.Image) -> str:
-    _seed(0)
+def _seen(transform: Callable[[Image.Image], Tensor], probe: Image.Image, seed: int = 0) -> str:
+    _seed(seed)
     try:
         found = transform(probe)
     except Exception as error:  # noqa: BLE001 - it may take pictures of one size alone
@@ -193,9 +195,9 @@ def _random_state_kept() -> Iterator[None]:
             random.setstate(python_state)
 
 
-def _picture(images: ImageDataset, place: int) -> bytes:
+def _picture(images: ImageDataset, place: int) -> str | None:
     try:
         picture = images.load(place)
     except UnreadableImage:
-        return _UNREADABLE
-    return repr(picture.size).encode() + picture.tobytes()
+        return None
+    return digest([repr(picture.size), picture.tobytes()])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
+import gzip
+import json
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -12,6 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
+
+from semlens_widgets.described import describe, digest, weight_parts
+from semlens_widgets.embeddings import checked_embeddings
+from semlens_widgets.paths import local_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,7 +112,7 @@ class OpenClip:
         vocabulary = _checked_vocabulary(tokenizer_path)
         directory = _directory(model)
         if directory is not None:
-            identifier = _checked_directory(directory, pretrained)
+            identifier = _checked_directory(model, directory, pretrained)
             if vocabulary is None and (directory / "bpe.txt.gz").is_file():
                 vocabulary = directory / "bpe.txt.gz"
             pretrained = None
@@ -126,7 +131,7 @@ class OpenClip:
         config: dict[str, Any] = open_clip.get_model_config(identifier)
         _check_vocabulary_size(self._tokenizer, config.get("text_cfg", {}))
         self.dim = int(config["embed_dim"])
-        self.name = _name(identifier, directory, pretrained, network)
+        self.name = _name(identifier, directory, pretrained, vocabulary, network)
         self._texts: OrderedDict[str, Tensor] = OrderedDict()  # least recently used first
 
     def __repr__(self) -> str:
@@ -271,6 +276,8 @@ def embed_prompts(
     ------
     ValueError
         If there is no template or one has no place for the text.
+    EmbeddingError
+        If the model returns no embeddings.
     TypeError
         If `texts` or `templates` is one string.
     """
@@ -285,7 +292,10 @@ def embed_prompts(
                 f'templates holds {template!r}, which has no {{}} for the text; write "a {{}}".'
             )
     prompts = [template.replace("{}", text) for template in templates for text in texts]
-    return foundation.encode_text(prompts).view(len(templates), len(texts), foundation.dim)
+    if not prompts:
+        return torch.empty(len(templates), 0, foundation.dim)
+    found = checked_embeddings(foundation, foundation.encode_text(prompts), prompts)
+    return found.view(len(templates), len(texts), foundation.dim)
 
 
 def _directory(model: str | Path) -> Path | None:
@@ -293,13 +303,18 @@ def _directory(model: str | Path) -> Path | None:
     import open_clip
 
     if isinstance(model, Path):
-        return model
+        return local_path(model, "model")
     if model.startswith(_LOCAL):
-        return Path(model.removeprefix(_LOCAL))
+        return local_path(model.removeprefix(_LOCAL), "model")
     if model.startswith("hf-hub:") or model.replace("/", "-") in open_clip.list_models():
         return None
-    if Path(model).is_dir():
-        return Path(model)
+    if "huggingface.co/" in model:
+        name = "/".join(model.split("huggingface.co/")[1].split("/")[:2])
+        raise ValueError(
+            f"model={model!r} is an address; its name for open_clip is 'hf-hub:{name}'."
+        )
+    if (directory := local_path(model, "model")).is_dir():
+        return directory
     close = difflib.get_close_matches(model, open_clip.list_models(), n=4, cutoff=0.4)
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     raise ValueError(
@@ -308,9 +323,10 @@ def _directory(model: str | Path) -> Path | None:
     )
 
 
-def _checked_directory(directory: Path, pretrained: str | Path | None) -> str:
+def _checked_directory(model: str | Path, directory: Path, pretrained: str | Path | None) -> str:
     if not directory.is_dir():
-        raise ValueError(f"model: the directory {str(directory)!r} does not exist.")
+        given = str(model).removeprefix(_LOCAL)
+        raise ValueError(f"model: the directory {given!r} does not exist.")
     if pretrained is not None:
         raise ValueError(
             f"pretrained={str(pretrained)!r} has no meaning beside a directory, whose own weights "
@@ -343,8 +359,11 @@ def _checked_pretrained(identifier: str, pretrained: str | Path | None) -> str |
             "pretrained is missing, and random weights embed nothing; name a tag or the path of a "
             f"checkpoint ({known})."
         )
-    if str(pretrained) in tags or Path(pretrained).is_file():
+    if str(pretrained) in tags:
         return str(pretrained)
+    file = local_path(pretrained, "pretrained")
+    if file.is_file():
+        return str(file)
     raise ValueError(
         f"pretrained={str(pretrained)!r} is neither a known tag nor an existing file ({known})."
     )
@@ -353,9 +372,10 @@ def _checked_pretrained(identifier: str, pretrained: str | Path | None) -> str |
 def _checked_vocabulary(path: str | Path | None) -> Path | None:
     if path is None:
         return None
-    if not Path(path).is_file():
+    file = local_path(path, "tokenizer_path")
+    if not file.is_file():
         raise ValueError(f"tokenizer_path={str(path)!r} does not exist; give a bpe.txt.gz.")
-    return Path(path)
+    return file
 
 
 def _check_vocabulary_size(tokenizer: Any, text_config: dict[str, Any]) -> None:
@@ -370,22 +390,20 @@ def _check_vocabulary_size(tokenizer: Any, text_config: dict[str, Any]) -> None:
 
 
 def _name(
-    identifier: str, directory: Path | None, pretrained: str | None, network: torch.nn.Module
+    identifier: str,
+    directory: Path | None,
+    pretrained: str | None,
+    vocabulary: Path | None,
+    network: torch.nn.Module,
 ) -> str:
-    """Name model and weights alike on every machine."""
+    """Name model, weights, configuration and vocabulary alike on every machine."""
+    words = [] if vocabulary is None else [gzip.decompress(vocabulary.read_bytes())]
     if directory is not None:
-        return f"{directory.resolve().name}-{_fingerprint(network)}"
-    if pretrained is None:
-        return identifier
-    if Path(pretrained).is_file():
-        return f"{identifier}/{Path(pretrained).stem}-{_fingerprint(network)}"
-    return f"{identifier}/{pretrained}"
-
-
-def _fingerprint(network: torch.nn.Module) -> str:
-    """Return eight hexadecimal digits that stand for the weights."""
-    digest = hashlib.sha256()
-    for key, value in sorted(network.state_dict().items()):
-        digest.update(key.encode())
-        digest.update(value.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:8]
+        config = json.loads((directory / _CONFIG).read_text("utf-8"))
+        name = directory.resolve().name
+        return f"{name}-{digest([*weight_parts(network), describe(config), *words])[:8]}"
+    if pretrained is not None and Path(pretrained).is_file():
+        name = f"{identifier}/{Path(pretrained).stem}"
+        return f"{name}-{digest([*weight_parts(network), *words])[:8]}"
+    name = identifier if pretrained is None else f"{identifier}/{pretrained}"
+    return f"{name}-{digest(words)[:8]}" if words else name

@@ -106,7 +106,12 @@ class SemanticLens(Labelling, Searching, Relevances):
         self.images: ImageDataset | None = images
         self.foundation: FoundationModel | None = foundation
         self.store = AnalysisStore(path)
-        self.store.configure(self._plan.settings(), recompute=on_change == "recompute")
+        recompute = on_change == "recompute"
+        self.store.configure(
+            self._plan.settings(),
+            recompute=recompute,
+            doubted=stages.doubted(self.store, images) if recompute else (),
+        )
 
     @classmethod
     def open(cls, path: str | Path, *, foundation: FoundationModel | None = None) -> Self:
@@ -117,6 +122,12 @@ class SemanticLens(Labelling, Searching, Relevances):
         lens.foundation = foundation
         lens.store = AnalysisStore(path, read_only=True)
         recorded = lens.store.settings
+        needed = ("model", "foundation", "foundation_dim", "embedding")
+        if any(name not in recorded for name in needed):
+            raise StoreError(
+                f"{str(path)!r} does not say what the analysis was made with: no SemanticLens has "
+                "begun it, or its analysis.json is damaged."
+            )
         if foundation is not None and (foundation.name, foundation.dim) != (
             recorded["foundation"],
             recorded["foundation_dim"],
@@ -127,6 +138,12 @@ class SemanticLens(Labelling, Searching, Relevances):
                 "Words and images must be embedded by the same model."
             )
         return lens
+
+    def __reduce__(self) -> Any:
+        raise LensUnavailable(
+            "A lens cannot be pickled or copied: it holds a model and an open folder. Hand on its "
+            f"path, {str(self.store.path)!r}, and open it there with semlens_widgets.open(path)."
+        )
 
     def __repr__(self) -> str:
         model = self.store.settings["model"]
@@ -156,7 +173,11 @@ class SemanticLens(Labelling, Searching, Relevances):
         Raises
         ------
         ValueError
-            If an argument makes no sense, or no image can be read.
+            If an argument makes no sense.
+        UnreadableImage
+            If no image can be read, or some that could be read earlier cannot now.
+        TransformError, ModelError, EmbeddingError
+            If what a transform or a model returns cannot be used; the images are named.
         ImportError
             If Ray is asked for and not installed.
         LensUnavailable
@@ -165,6 +186,8 @@ class SemanticLens(Labelling, Searching, Relevances):
         if self._plan is None:
             raise LensUnavailable("This analysis is open for reading; it cannot be run again.")
         fresh = not self.store.is_finished("collect")
+        for words in stages.left_to_chance(self.store.settings):
+            warnings.warn(words, stacklevel=2)
         with self.store.writing(), open_engine(engine, workers) as mapper:
             stages.run(self.store, self._plan, mapper)
         self._forget()
@@ -172,7 +195,8 @@ class SemanticLens(Labelling, Searching, Relevances):
             some = ", ".join(self.unreadable[:5]) + (", ..." if len(self.unreadable) > 5 else "")
             warnings.warn(
                 f"{len(self.unreadable)} of {len(self._read.samples)} images could not be read and "
-                f"were skipped: {some} (all of them: lens.unreadable)",
+                f"were skipped: {some} (all of them: lens.unreadable). Once they are mended, "
+                'on_change="recompute" takes them in.',
                 stacklevel=2,
             )
         return self

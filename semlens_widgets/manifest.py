@@ -30,28 +30,36 @@ class Manifest:
         Finished stages, each with the facts that it recorded (JSON).
     doomed : list of str
         Tables and scratch prefixes that no longer hold and are still to be deleted.
+    doubts : dict
+        Settings that made a stage fail, each with the images it failed on, if it was some.
 
     Raises
     ------
     StoreError
-        If another version of the package wrote the folder, in a layout that this one cannot read.
+        If another version of the package wrote the folder, in a layout that this one cannot read,
+        or the file is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "analysis.json"
-        content: dict[str, Any] = {}
+        content: dict[str, Any] = {"settings": {}, "stages": {}}
         if self.path.exists():
-            content = json.loads(self.path.read_text("utf-8"))
+            content = _read(self.path)
             version = content.get("schema_version")
             if version != SCHEMA_VERSION:
+                older = isinstance(version, int) and version < SCHEMA_VERSION
                 raise StoreError(
                     f"The analysis in {str(folder)!r} has schema version {version}; this release "
                     f"reads version {SCHEMA_VERSION}. Open it with the release that wrote it, or "
-                    "use a new folder."
+                    + ("run the analysis anew in a new folder." if older else "use a new folder.")
                 )
-        self.settings: dict[str, Any] = content.get("settings", {})
-        self.stages: dict[str, Any] = content.get("stages", {})
+            fault = _fault(content)
+            if fault:
+                raise StoreError(_damaged(self.path, fault))
+        self.settings: dict[str, Any] = content["settings"]
+        self.stages: dict[str, Any] = content["stages"]
         self.doomed: list[str] = content.get("doomed", [])
+        self.doubts: dict[str, list[int]] = content.get("doubts", {})
 
     def save(self) -> None:
         """Replace the file at once: a reader sees the old or the new one."""
@@ -62,7 +70,51 @@ class Manifest:
         }
         if self.doomed:
             content["doomed"] = self.doomed
+        if self.doubts:
+            content["doubts"] = self.doubts
         write_atomically(self.path, json.dumps(content, indent=1).encode())
+
+
+_FACTS = {  # of finished stages, without which nothing can be read
+    "collect": ("layers", dict),
+    "classes": ("names", list),
+    "examples": ("ranks", int),
+}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:  # no JSON, or no UTF-8
+        raise StoreError(_damaged(path, str(error))) from error
+    except OSError as error:
+        raise StoreError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
+    if not isinstance(content, dict):
+        raise StoreError(_damaged(path, f"it holds a {type(content).__name__}, not a dictionary"))
+    return content
+
+
+def _fault(content: dict[str, Any]) -> str:
+    """Say what is wrong with a manifest's content; nothing if all is well."""
+    kinds: dict[str, type] = {"settings": dict, "stages": dict}
+    kinds |= {name: kind for name, kind in (("doomed", list), ("doubts", dict)) if name in content}
+    for name, kind in kinds.items():
+        if not isinstance(content.get(name), kind):
+            return f"{name!r} is missing or no {kind.__name__}"
+    for stage, facts in content["stages"].items():
+        if not isinstance(facts, dict):
+            return f"the facts of {stage!r} are no dictionary"
+        name, kind = _FACTS.get(stage, ("", object))
+        if name and not isinstance(facts.get(name), kind):
+            return f"{name!r} of {stage!r} is missing or no {kind.__name__}"
+    return ""
+
+
+def _damaged(path: Path, fault: str) -> str:
+    return (
+        f"{str(path)!r} is damaged: {fault}. It says what the folder's tables are, which cannot be "
+        "read without it. Put a copy of the file back, or run the analysis anew in a new folder."
+    )
 
 
 def write_atomically(path: Path, content: bytes) -> None:

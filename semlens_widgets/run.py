@@ -12,6 +12,7 @@ import torch
 from semlens_widgets import fingerprint
 from semlens_widgets.analysis.layout import umap_layout
 from semlens_widgets.analysis.measures import clarity, polysemanticity, redundancy
+from semlens_widgets.errors import EmbeddingError, ModelError, UnreadableImage
 from semlens_widgets.pipeline.collect import collect, collect_relevance, write_classes
 from semlens_widgets.pipeline.embed import embed, embed_crops
 from semlens_widgets.pipeline.engine import in_process
@@ -26,9 +27,10 @@ from semlens_widgets.pipeline.evidence import (
 )
 from semlens_widgets.pipeline.heatmaps import Key, check_places, write_heatmaps
 from semlens_widgets.pipeline.thumbnails import write_thumbnails
+from semlens_widgets.transforms import check_transforms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from semlens_widgets.foundation import FoundationModel
     from semlens_widgets.images import ImageDataset
@@ -46,6 +48,8 @@ class Plan:
     ------
     ValueError
         If a choice makes no sense.
+    TransformError
+        If a transform does not turn the first image into a tensor.
     """
 
     target: TargetModel
@@ -72,6 +76,11 @@ class Plan:
             )
         if self.batch_size < 1:
             raise ValueError(f"batch_size={self.batch_size} must be at least 1.")
+        transforms = {
+            "The model": self.target.transform,
+            f"The foundation model {self.foundation.name!r}": self.foundation.transform,
+        }
+        check_transforms(transforms, self.images)
 
     def settings(self) -> dict[str, Any]:
         """Return what stored results depend on (JSON), as :mod:`semlens_widgets.stages` names it.
@@ -112,6 +121,7 @@ class Plan:
             "classes": fingerprint.of_labels(self.images),
             "foundation": self.foundation.name,
             "foundation_dim": self.foundation.dim,
+            "foundation_autocast": bool(getattr(self.foundation, "autocast", False)),
             "foundation_transform": fingerprint.of_transform(self.foundation.transform),
             "n_examples": self.n_examples,
             "examples_by": self.examples_by,
@@ -120,8 +130,67 @@ class Plan:
         }
 
 
+def left_to_chance(settings: Mapping[str, Any]) -> list[str]:
+    """Say which inputs give different results from one reading to the next."""
+    inputs = {
+        "pictures": "The data set gives another picture each time an image is read",
+        "transform": "The model's transform gives different results for the same image",
+        "foundation_transform": "The foundation model's transform gives different results for the "
+        "same image",
+    }
+    return [
+        f"{what}, so activations, embeddings and heatmaps are not of the same picture, and another "
+        "run gives others. Leave random augmentation out."
+        for name, what in inputs.items()
+        if str(settings.get(name)).startswith(fingerprint.RANDOM)
+    ]
+
+
 def run(store: AnalysisStore, plan: Plan, mapper: Mapper = in_process) -> None:
-    """Compute every stage that is not finished, in order; `mapper` says where passes run."""
+    """Compute every stage that is not finished, in order; `mapper` says where passes run.
+
+    What it fails by is remembered, see `doubted`.
+    """
+    try:
+        _run(store, plan, mapper)
+    except UnreadableImage as error:
+        store.doubt("pictures", error.samples)
+        raise
+    except EmbeddingError:
+        store.doubt("foundation")
+        raise
+    except ModelError:
+        store.doubt("weights")
+        raise
+
+
+def doubted(store: AnalysisStore, images: ImageDataset) -> list[str]:
+    """Return the settings that look the same as recorded and should be taken for changed.
+
+    That is what a run failed by, but images only while they cannot be read; and the images, if some
+    that could not be read can be now.
+    """
+    found = [name for name in store.doubts if name != "pictures"]
+    unreadable: list[int] = []
+    if store.is_finished("collect"):
+        readable = store.frame("samples", ["readable"])["readable"].to_numpy()
+        unreadable = np.flatnonzero(~readable).tolist()
+    lost = store.doubts.get("pictures", [])
+    if any(not _can_be_read(images, i) for i in lost if i not in unreadable) or any(
+        _can_be_read(images, i) for i in unreadable
+    ):
+        found.append("pictures")
+    return found
+
+
+def _can_be_read(images: ImageDataset, sample: int) -> bool:
+    try:
+        return sample < len(images) and images.load(sample) is not None
+    except UnreadableImage:
+        return False
+
+
+def _run(store: AnalysisStore, plan: Plan, mapper: Mapper) -> None:
     images, size = plan.images, plan.batch_size
     if plan.embedding == "crop" and not store.is_finished("crops"):
         check_places(plan.target, images)  # before hours are spent

@@ -43,7 +43,7 @@ class Stage:
 
 _IMAGES = ("images", "uris", "pictures")
 _TARGET = ("weights", "architecture", "layers", "channels", "units", "pooling", "transform")
-_FOUNDATION = ("foundation", "foundation_dim", "foundation_transform")
+_FOUNDATION = ("foundation", "foundation_dim", "foundation_autocast", "foundation_transform")
 
 STAGES = (
     Stage(

@@ -8,19 +8,13 @@ dies at any moment leaves every finished stage intact.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from semlens_widgets.columns import (
     StoredHeatmap,
-    as_matrix,
     heatmap_table,
     read_heatmaps,
     vector_batches,
@@ -30,15 +24,15 @@ from semlens_widgets.errors import StoreError
 from semlens_widgets.interrupts import interrupts_wait
 from semlens_widgets.locks import locked
 from semlens_widgets.manifest import SCHEMA_VERSION, Manifest, write_atomically
-from semlens_widgets.stages import stale_after
+from semlens_widgets.paths import local_path
+from semlens_widgets.stages import STAGES, stale_after
+from semlens_widgets.tables import Tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
-    import pandas as pd
     import pyarrow as pa
-    from lancedb.table import Table
-    from numpy.typing import NDArray
 
     from semlens_widgets.stages import Stage
 
@@ -53,30 +47,29 @@ __all__ = [
     "write_atomically",
 ]
 
-_CHUNK_BYTES = 64 << 20
 _MOST_FILES = 128  # of a table before its commits are joined: each opening reads their list
-_ROWS_AT_ONCE = 1 << 16  # each batch costs a round trip to another thread
 _GRACE = timedelta(minutes=1)  # a reader that has opened an old version finishes with it
 
 
-class AnalysisStore:
+class AnalysisStore(Tables):
     """Tables and manifest of one analysis.
 
     Parameters
     ----------
     path
-        Folder of the analysis.
+        Folder of the analysis, on this machine; what is relative or in ``~`` is resolved now.
     read_only
         Refuse to write; the folder must hold an analysis already.
 
     Raises
     ------
     StoreError
-        If a read-only folder holds no analysis, or if the folder was written by a newer version.
+        If a read-only folder holds no analysis, the folder was written by another version, its
+        manifest is damaged, or `path` is an address.
     """
 
     def __init__(self, path: str | Path, *, read_only: bool = False) -> None:
-        self.path = Path(path)
+        super().__init__(local_path(path, "path", StoreError))
         self.read_only = read_only
         if read_only and not (self.path / "analysis.json").exists():
             raise StoreError(
@@ -84,7 +77,12 @@ class AnalysisStore:
                 "Give the folder that SemanticLens(path=...) wrote."
             )
         if not read_only:
-            self.path.mkdir(parents=True, exist_ok=True)
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(
+                    f"The folder {str(path)!r} cannot be made: {error.strerror or error}."
+                ) from error
         self._manifest = Manifest(self.path)
         self._files: dict[str, int] = {}  # by table, those of its current version at most
 
@@ -103,34 +101,63 @@ class AnalysisStore:
         """Finished stages, each with the facts that it recorded."""
         return dict(self._manifest.stages)
 
-    def configure(self, settings: dict[str, Any], *, recompute: bool = False) -> None:
+    @property
+    def doubts(self) -> dict[str, list[int]]:
+        """Settings that made a stage fail, each with the images it failed on, if it was some."""
+        return dict(self._manifest.doubts)
+
+    def doubt(self, setting: str, samples: Sequence[int] = ()) -> None:
+        """Remember that a stage failed by a setting, so that `configure` can lead out of it."""
+        self._check_writable()
+        known = self._manifest.doubts.get(setting, [])
+        self._manifest.doubts[setting] = sorted({*known, *map(int, samples)})
+        self._manifest.save()
+
+    def configure(
+        self, settings: dict[str, Any], *, recompute: bool = False, doubted: Sequence[str] = ()
+    ) -> None:
         """Record what the analysis is made with, or check it against what is recorded.
 
         Parameters
         ----------
         settings
-            JSON; :data:`semlens_widgets.stages.STAGES` says what depends on each.
+            JSON; :data:`semlens_widgets.stages.STAGES` says what depends on each. None within a
+            list is something unknown, and neither differs nor is forgotten.
         recompute
             If settings have changed, give up the results that depend on them, and no others.
+        doubted
+            With `recompute`, settings that count as changed though they look the same.
 
         Raises
         ------
         StoreError
-            If results are there that were made with other settings, unless `recompute`. Nothing is
-            changed then.
+            If results are there that were made with other settings, or with unknown ones, unless
+            `recompute`. Nothing is changed then.
         """
-        settings = json.loads(json.dumps(settings))
-        if self._manifest.settings == settings:
+        given = json.loads(json.dumps(settings))
+        settings = {
+            key: _known(value, self._manifest.settings, key) for key, value in given.items()
+        }
+        doubted = doubted if recompute else ()
+        if self._manifest.settings == settings and not doubted:
             return
         with self.writing(check=False):
             recorded = self._manifest.settings
-            # What an older release did not record cannot be compared, and counts as the same.
-            changed = [key for key in settings if recorded.get(key, settings[key]) != settings[key]]
-            stale = stale_after(changed, self._has_begun)
+            # What an older release did not record cannot be compared, and counts as the same;
+            # tables of which nothing at all is recorded have lost their manifest.
+            changed = [
+                key
+                for key in settings
+                if not recorded
+                or _known(recorded.get(key, settings[key]), settings, key) != settings[key]
+            ]
+            stale = stale_after({*changed, *doubted}, self._has_begun)
             if stale.stages and not recompute:
                 raise StoreError(self._refusal(settings, changed, stale.stages))
             for stage in stale.stages:
                 self._manifest.stages.pop(stage.name, None)
+            for setting in doubted:
+                self._manifest.doubts.pop(setting, None)
             scratch = [f"scratch/{stage.name}-" for stage in stale.stages]
             self._manifest.doomed += [*stale.tables, *scratch]
             self._manifest.settings = settings
@@ -146,7 +173,11 @@ class AnalysisStore:
 
     def _refusal(self, settings: dict[str, Any], changed: list[str], lost: Sequence[Stage]) -> str:
         recorded = self._manifest.settings
-        lines = [f"  {key}: recorded {recorded[key]!r}, given {settings[key]!r}" for key in changed]
+        lines = ["  no analysis.json says what its tables were made with"]
+        if recorded:
+            lines = [
+                f"  {key}: recorded {recorded[key]!r}, given {settings[key]!r}" for key in changed
+            ]
         return "\n".join(
             [
                 f"The analysis in {str(self.path)!r} was made with other inputs:",
@@ -183,6 +214,10 @@ class AnalysisStore:
                 "with. Make the lens anew."
             )
         return found
+
+    def has(self, table: str) -> bool:
+        """Whether a table exists and still holds."""
+        return table not in self._manifest.doomed and super().has(table)
 
     # -- writing -------------------------------------------------------------------------------
 
@@ -223,6 +258,19 @@ class AnalysisStore:
 
     def _take_over(self, check: bool) -> None:
         self._manifest = self.current() if check else Manifest(self.path)
+        self._reopen()
+
+    def _reopen(self) -> None:
+        """Count a stage whose tables are gone as not done, and so what was made of them."""
+        found: set[str] = set()
+        for stage in STAGES:
+            gone = not all(self.has(table) for table in stage.tables)
+            if self.is_finished(stage.name) and (gone or found & set(stage.after)):
+                found.add(stage.name)
+        for name in found:
+            del self._manifest.stages[name]
+        if found:
+            self._manifest.save()
 
     def _clean_up(self) -> None:
         """Remove what a killed process has left: half-written files, and scratch of no more use."""
@@ -303,70 +351,10 @@ class AnalysisStore:
                 self._table(table).optimize(cleanup_older_than=_GRACE, delete_unverified=True)
             self._files[table] = 1
 
-    # -- reading -------------------------------------------------------------------------------
 
-    @cached_property
-    def _db(self) -> Any:
-        os.environ.setdefault("LANCEDB_LOG", "error")  # it warns of every table that is new
-        import lancedb
-
-        return lancedb.connect(self.path)
-
-    def _table(self, table: str) -> Table:
-        if not self.has(table):
-            raise StoreError(
-                f"The analysis in {str(self.path)!r} has no table {table!r} yet: call run() first."
-            )
-        opened: Table = self._db.open_table(table)
-        return opened
-
-    def has(self, table: str) -> bool:
-        """Whether a table exists."""
-        versions = self.path / f"{table}.lance" / "_versions"
-        return table not in self._manifest.doomed and any(versions.glob("*.manifest"))
-
-    def columns(self, table: str) -> list[str]:
-        """Names of a table's columns, in order."""
-        return list(self._table(table).schema.names)
-
-    def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """Read whole columns of a table."""
-        source = self._table(table)
-        query = source.search().select(list(columns or source.schema.names))
-        return query.to_batches(_ROWS_AT_ONCE).read_all()
-
-    def rows(self, table: str, offsets: Sequence[int] | NDArray[np.integer[Any]]) -> pa.Table:
-        """Read single rows by position, in the order given."""
-        wanted = np.asarray(offsets, dtype=np.int64)
-        if not len(wanted):
-            return self._table(table).schema.empty_table()
-        unique, back = np.unique(wanted, return_inverse=True)
-        found = self._table(table).take_offsets(unique.tolist()).to_arrow()
-        return found.take(back)
-
-    def frame(self, table: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Read a table of plain columns as pandas."""
-        frame: pd.DataFrame = self.read(table, columns).to_pandas()
-        return frame
-
-    def matrix(self, table: str, column: str) -> NDArray[Any]:
-        """Read a column of vectors as one matrix, ``(rows, dim)``."""
-        return as_matrix(self.read(table, [column]).column(column))
-
-    def row_chunks(
-        self, table: str, column: str, start: int, stop: int
-    ) -> Iterator[tuple[int, NDArray[Any]]]:
-        """Read consecutive rows of a vector column in chunks bounded in memory.
-
-        Yields
-        ------
-        offset, matrix
-            Position of the first row, and ``(rows, dim)``.
-        """
-        source = self._table(table)
-        field = source.schema.field(column).type
-        step = max(1, _CHUNK_BYTES // (field.list_size * field.value_type.bit_width // 8))
-        for offset in range(start, stop, step):
-            size = min(step, stop - offset)
-            found = source.search().select([column]).offset(offset).limit(size).to_arrow()
-            yield offset, as_matrix(found.column(column))
+def _known(value: Any, other: dict[str, Any], key: str) -> Any:
+    """Fill the gaps of a list, None for what could not be known, by those of another record."""
+    found = other.get(key)
+    if isinstance(value, list) and isinstance(found, list) and len(value) == len(found):
+        return [b if a is None else a for a, b in zip(value, found, strict=True)]
+    return value

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import torch
 from tqdm.auto import tqdm
 
+from semlens_widgets.decode import is_of_the_machine
+from semlens_widgets.errors import ModelError, SemlensError, UnreadableImage, named
 from semlens_widgets.pipeline.device import HostCopy
 from semlens_widgets.pipeline.engine import in_process
-from semlens_widgets.pipeline.loading import batch_ranges, load_batch
+from semlens_widgets.pipeline.loading import (
+    ImageBatch,
+    batch_ranges,
+    load_batch,
+    no_longer_readable,
+)
 from semlens_widgets.pipeline.relevance import output_relevance
 from semlens_widgets.pipeline.rows import RowLog
 from semlens_widgets.store import vector_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    import torch
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -66,8 +73,10 @@ def collect(
 
     Raises
     ------
-    ValueError
-        If not one image can be read, or a layer's activations are not finite.
+    UnreadableImage
+        If not one image can be read.
+    ModelError
+        If a layer's activations are not finite, or the model fails; the images are named.
     """
     if store.is_finished(STAGE):
         return
@@ -119,6 +128,8 @@ def collect_relevance(
     ------
     ValueError
         See :func:`semlens_widgets.pipeline.relevance.output_relevance`.
+    UnreadableImage
+        If images whose activations are known cannot be read any more.
 
     Notes
     -----
@@ -126,7 +137,10 @@ def collect_relevance(
     """
     if store.is_finished(RELEVANCE):
         return
-    log = _pass_over(store, RELEVANCE, _Values(target, images, _relevance), batch_size, mapper)
+    compute = _Values(target, images, _relevance)
+    log = _pass_over(store, RELEVANCE, compute, batch_size, mapper)
+    if store.is_finished(STAGE):
+        _try_again(store, log, compute, batch_size, mapper)
     _write_neurons(store, RELEVANCE, "relevances", log, target.layers)
     outputs = np.where(log.read(_READABLE).astype(bool), log.read(_OUTPUT), -1)[:, 0]
     store.write("predictions", pa.table({"output": pa.array(outputs.astype(np.int32))}))
@@ -154,40 +168,85 @@ class _Values:
     def device(self) -> torch.device:
         return self.target.device
 
-    def __call__(self, samples: range, /) -> tuple[NDArray[np.bool_], HostCopy]:
+    def __call__(self, samples: Sequence[int], /) -> tuple[ImageBatch, HostCopy]:
         pin = self.device.type == "cuda"
         batch = load_batch(self.images, self.target.transform, samples, pin=pin)
-        found = self.of(self.target, batch.images[0]) if batch.readable.any() else {}
-        return batch.readable.numpy(), HostCopy(found)
+        found = self._of(batch.images[0], samples) if batch.readable.any() else {}
+        return replace(batch, images=()), HostCopy(found)
+
+    def _of(self, inputs: Tensor, samples: Sequence[int]) -> dict[str, Tensor]:
+        try:
+            return self.of(self.target, inputs)
+        except RuntimeError as error:
+            if is_of_the_machine(error) or isinstance(error, SemlensError):
+                raise
+            names = named([self.images.uris[sample] for sample in samples])
+            raise ModelError(
+                f"The model fails on {names}, given as {tuple(inputs.shape)} by the transform: "
+                f"{error}"
+            ) from error
 
 
 def _pass_over(
     store: AnalysisStore, stage: str, compute: _Values, batch_size: int, mapper: Mapper
 ) -> RowLog:
     """Log what ``compute`` makes of every batch, column to (batch, width); 0 where unreadable."""
-    total = len(compute.images)
+    images = compute.images
+    total = len(images)
     log = RowLog(store.scratch(), stage, np.float32, step=batch_size, total=total)
     todo = batch_ranges(log.rows, total, batch_size)
-    unread = 0  # leading images that could not be read, before the columns' widths are known
+    unread: list[str] = []  # leading images, before the columns' widths are known
     with tqdm(total=total, initial=log.rows, desc=_LABELS[stage], unit="image") as bar:
-        for readable, copy in mapper(compute, todo):
-            bar.update(len(readable))
-            if not (log.widths or readable.any()):
-                unread += len(readable)
+        for batch, copy in mapper(compute, todo):
+            bar.update(len(batch.indices))
+            if not (log.widths or batch.readable.any()):
+                unread += batch.problems.values()
                 continue
-            found = copy.read()
-            present = np.concatenate([np.zeros(unread, bool), readable])
-            unread = 0
-            widths = {name: values.shape[1] for name, values in found.items()}
-            block = {_READABLE: present[:, None].astype(np.float32)}
-            for name, width in (widths or _without_readable(log.widths)).items():
-                block[name] = np.zeros((len(present), width), np.float32)
-                if found:
-                    block[name][present] = _finite(name, found[name])
-            log.append(block)
+            present = np.concatenate([np.zeros(len(unread), bool), batch.readable.numpy()])
+            unread = []
+            log.append(_block(log, present, _finite(images, batch, copy.read())))
     if not log.widths:
-        raise ValueError("None of the images could be read; images.uris lists what was tried.")
+        raise UnreadableImage(
+            f"None of the images could be read. The first: {unread[0]} "
+            "images.uris lists what was tried."
+        )
     return log
+
+
+def _block(
+    log: RowLog, present: NDArray[np.bool_], found: dict[str, NDArray[np.float32]]
+) -> dict[str, NDArray[np.float32]]:
+    """Lay values of the readable images, column to (readable, width), among the others."""
+    widths = {name: values.shape[1] for name, values in found.items()}
+    block = {}
+    for name, width in (widths or _without_readable(log.widths)).items():
+        block[name] = np.zeros((len(present), width), np.float32)
+        if found:
+            block[name][present] = found[name]
+    return {**block, _READABLE: present[:, None].astype(np.float32)}
+
+
+def _try_again(
+    store: AnalysisStore, log: RowLog, compute: _Values, batch_size: int, mapper: Mapper
+) -> None:
+    """Complete a pass by the images that it could not read and an earlier one could.
+
+    Raises
+    ------
+    UnreadableImage
+        If some still cannot be read.
+    """
+    known = store.frame("samples", ["readable"])["readable"].to_numpy()
+    again = np.flatnonzero(known & (log.read(_READABLE)[:, 0] == 0)).tolist()
+    chunks = [again[i : i + batch_size] for i in range(0, len(again), batch_size)]
+    lost: dict[int, str] = {}
+    for batch, copy in mapper(compute, chunks):
+        lost |= batch.problems
+        found = _finite(compute.images, batch, copy.read())
+        whole = batch.indices[batch.readable].tolist()
+        log.replace(whole, _block(log, np.ones(len(whole), bool), found) if whole else {})
+    if lost:
+        raise no_longer_readable(compute.images, list(lost), next(iter(lost.values())))
 
 
 def _without_readable(widths: dict[str, int]) -> dict[str, int]:
@@ -201,13 +260,20 @@ def _write_neurons(
     store.write(table, vector_batches(table, blocks, log.rows, pa.float32()))
 
 
-def _finite(layer: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
-    if not np.isfinite(values).all():
-        raise ValueError(
-            f"Layer {layer!r} gives values that are infinite or not numbers. Check that the "
-            "transform is the one the model was trained with, and the model's precision."
-        )
-    return values
+def _finite(
+    images: ImageDataset, batch: ImageBatch, found: dict[str, NDArray[np.float32]]
+) -> dict[str, NDArray[np.float32]]:
+    for layer, values in found.items():
+        wrong = ~np.isfinite(values).all(axis=1)
+        if wrong.any():
+            samples = batch.indices[batch.readable][torch.from_numpy(wrong)].tolist()
+            raise ModelError(
+                f"Layer {layer!r} gives values that are infinite or not numbers for "
+                f"{named([images.uris[sample] for sample in samples])}. Nothing of this batch was "
+                "kept. Check that the transform is the one the model was trained with, and the "
+                "model's precision."
+            )
+    return found
 
 
 def _neuron_blocks(

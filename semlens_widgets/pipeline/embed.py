@@ -11,10 +11,19 @@ import pyarrow as pa
 import torch
 from tqdm.auto import tqdm
 
+from semlens_widgets.decode import is_of_the_machine
+from semlens_widgets.embeddings import checked_embeddings
+from semlens_widgets.errors import EmbeddingError, SemlensError, named
 from semlens_widgets.pipeline.engine import in_process
-from semlens_widgets.pipeline.loading import batch_ranges, load_batch
+from semlens_widgets.pipeline.loading import (
+    batch_ranges,
+    load_again,
+    load_batch,
+    no_longer_readable,
+)
 from semlens_widgets.pipeline.rows import RowLog
 from semlens_widgets.store import vector_batches
+from semlens_widgets.transforms import transformed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,17 +52,32 @@ class _Embedder:
     def device(self) -> torch.device:
         return torch.device(getattr(self.foundation, "device", "cpu"))
 
+    def embedded(self, inputs: torch.Tensor, samples: Sequence[int]) -> NDArray[np.float16]:
+        """Embed transformed images, of `samples`."""
+        names = [self.images.uris[sample] for sample in samples]
+        try:
+            found = self.foundation.encode_images(inputs)
+        except RuntimeError as error:
+            if is_of_the_machine(error) or isinstance(error, SemlensError):
+                raise
+            raise EmbeddingError(
+                f"The foundation model {self.foundation.name!r} fails on {named(names)}, given as "
+                f"{tuple(inputs.shape)}: {error}"
+            ) from error
+        vectors = checked_embeddings(self.foundation, found, names)
+        return vectors.cpu().numpy().astype(np.float16)
+
 
 class _Images(_Embedder):
     """Unit embeddings of a batch, ``(batch, dim)`` float16; zero where unreadable."""
 
-    def __call__(self, samples: range, /) -> NDArray[np.float16]:
+    def __call__(self, samples: Sequence[int], /) -> NDArray[np.float16]:
         pin = self.device.type == "cuda"
         batch = load_batch(self.images, self.foundation.transform, samples, pin=pin)
         rows = np.zeros((len(samples), self.foundation.dim), np.float16)
         if batch.readable.any():
-            embedded = self.foundation.encode_images(batch.images[0])
-            rows[batch.readable.numpy()] = embedded.cpu().numpy()
+            whole = batch.indices[batch.readable].tolist()
+            rows[batch.readable.numpy()] = self.embedded(batch.images[0], whole)
         return rows
 
 
@@ -67,12 +91,16 @@ class _Crops(_Embedder):
         rows = np.zeros((len(pairs), self.foundation.dim), np.float16)
         present = {i: pair for i, pair in enumerate(pairs) if pair is not None}
         if present:
+            samples = [sample for sample, _ in present.values()]
             crops = [
-                self.foundation.transform(_crop(self.images.load(sample), box))
+                transformed(
+                    self.foundation.transform,
+                    _crop(load_again(self.images, sample), box),
+                    f"a crop of {self.images.uris[sample]!r}",
+                )
                 for sample, box in present.values()
             ]
-            embedded = self.foundation.encode_images(torch.stack(crops))
-            rows[list(present)] = embedded.cpu().numpy()
+            rows[list(present)] = self.embedded(torch.stack(crops), samples)
         return rows
 
 
@@ -86,7 +114,8 @@ def embed(
 ) -> None:
     """Write the unit embedding of every image to the ``embeddings`` table, as float16.
 
-    Unreadable images get a zero vector. An interrupted pass goes on where it stopped.
+    Unreadable images get a zero vector. An interrupted pass goes on where it stopped. An image
+    that could be read when activations were collected, and not here, is tried again in the end.
 
     Parameters
     ----------
@@ -98,17 +127,55 @@ def embed(
         Images per forward pass.
     mapper
         Where the batches are computed.
+
+    Raises
+    ------
+    EmbeddingError
+        If the model returns something else than finite vectors; the images are named.
+    UnreadableImage
+        If images whose activations are known cannot be read any more.
     """
+    known = _readable(store)
     if store.is_finished(STAGE):
-        return
+        without = store.stages[STAGE].get("without", [])
+        if known is None or not known[without].any():
+            return
     log = RowLog(store.scratch(), STAGE, np.float16, step=batch_size, total=len(images))
+    if store.is_finished(STAGE) and log.rows < len(images):  # activations were collected anew
+        for _, block in store.row_chunks("embeddings", "embedding", log.rows, len(images)):
+            log.append({"embedding": block})
+    compute = _Images(foundation, images)
     tasks = batch_ranges(log.rows, len(images), batch_size)
     with tqdm(total=len(images), initial=log.rows, desc="embeddings", unit="image") as bar:
-        for rows in mapper(_Images(foundation, images), tasks):
+        for rows in mapper(compute, tasks):
             log.append({"embedding": rows})
             bar.update(len(rows))
+    missing = np.flatnonzero(_zero(log))
+    if known is not None and known[missing].any():
+        again = missing[known[missing]].tolist()
+        chunks = [again[i : i + batch_size] for i in range(0, len(again), batch_size)]
+        for samples, rows in zip(chunks, mapper(compute, chunks), strict=True):
+            log.replace(samples, {"embedding": rows})
+        missing = np.flatnonzero(_zero(log))
+        lost = missing[known[missing]].tolist()
+        if lost:
+            raise no_longer_readable(images, lost)
     store.write("embeddings", _embeddings(log))
-    store.finish(STAGE, foundation=foundation.name, dim=foundation.dim)
+    store.finish(STAGE, foundation=foundation.name, dim=foundation.dim, without=missing.tolist())
+
+
+def _readable(store: AnalysisStore) -> NDArray[np.bool_] | None:
+    """Which images have activations; None if they are not collected yet."""
+    if not store.is_finished("collect"):
+        return None
+    readable: NDArray[np.bool_] = store.frame("samples", ["readable"])["readable"].to_numpy()
+    return readable
+
+
+def _zero(log: RowLog) -> NDArray[np.bool_]:
+    """Which images have no embedding."""
+    blocks = [~block.any(axis=1) for _, block in log.blocks("embedding", _ROWS_AT_ONCE)]
+    return np.concatenate(blocks)
 
 
 def _embeddings(log: RowLog) -> pa.RecordBatchReader:

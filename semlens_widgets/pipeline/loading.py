@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import time
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,14 +11,18 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from semlens_widgets.errors import UnreadableImage
+from semlens_widgets.errors import TransformError, UnreadableImage, named
+from semlens_widgets.transforms import transformed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from PIL import Image
 
     from semlens_widgets.images import ImageDataset
+    from semlens_widgets.transforms import Transform
 
-Transform = Callable[["Image.Image"], Tensor]
+_PAUSES = (0.1, 1.0)  # seconds before an image that was readable is tried again
 _Sample = tuple[int, tuple[Tensor, ...], str]
 
 
@@ -83,9 +87,9 @@ def batches(
     Raises
     ------
     ValueError
-        If an argument is out of range or a transform gives different sizes.
-    TypeError
-        If a transform does not return a tensor.
+        If an argument is out of range.
+    TransformError
+        If a transform fails, does not return a tensor, or gives different sizes.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size={batch_size} must be at least 1.")
@@ -101,7 +105,7 @@ def batches(
             batch_size=batch_size,
             sampler=range(start, len(dataset)),
             num_workers=workers,
-            collate_fn=partial(_collate, len(transforms)),
+            collate_fn=partial(_collate, dataset.uris, len(transforms)),
             pin_memory=pin,
             generator=torch.Generator(),  # leaves the caller's random state alone
         )
@@ -114,11 +118,46 @@ def batch_ranges(start: int, total: int, batch_size: int) -> list[range]:
 
 
 def load_batch(
-    dataset: ImageDataset, transform: Transform, samples: range, *, pin: bool = False
+    dataset: ImageDataset, transform: Transform, samples: Sequence[int], *, pin: bool = False
 ) -> ImageBatch:
-    """Decode one batch, as :func:`batches` does."""
-    start = samples.start
-    return next(batches(dataset, [transform], batch_size=len(samples), start=start, pin=pin))
+    """Decode one batch, as :func:`batches` does; of any samples."""
+    decoded = _Decoded(dataset, (transform,))
+    batch = _collate(dataset.uris, 1, [decoded[sample] for sample in samples])
+    return batch.pin_memory() if pin else batch
+
+
+def load_again(dataset: ImageDataset, sample: int) -> Image.Image:
+    """Load an image that an earlier pass could read; tried again before it is given up.
+
+    Raises
+    ------
+    UnreadableImage
+        If it cannot be read any more; the message says what to do.
+    """
+    for pause in _PAUSES:
+        try:
+            return dataset.load(sample)
+        except UnreadableImage:
+            time.sleep(pause)
+    try:
+        return dataset.load(sample)
+    except UnreadableImage as error:
+        raise no_longer_readable(dataset, [sample], str(error)) from error
+
+
+def no_longer_readable(
+    dataset: ImageDataset, samples: Sequence[int], why: str = ""
+) -> UnreadableImage:
+    """Return the error for images that an earlier pass could read and this one cannot."""
+    names = named([dataset.uris[sample] for sample in samples])
+    error = UnreadableImage(
+        f"{len(samples)} of {len(dataset)} images could be read earlier and cannot be read now: "
+        f"{names}{f' ({why})' if why else ''} Nothing is lost: once they are back, run() goes on "
+        'from here. If they are gone for good, SemanticLens(..., on_change="recompute") begins '
+        "without them."
+    )
+    error.samples = tuple(samples)
+    return error
 
 
 class _Decoded(Dataset[_Sample]):
@@ -134,33 +173,31 @@ class _Decoded(Dataset[_Sample]):
             image = self._dataset.load(index)
         except UnreadableImage as error:
             return index, (), str(error)
-        tensors = tuple(transform(image) for transform in self._transforms)
-        for tensor in tensors:
-            if not isinstance(tensor, Tensor):
-                raise TypeError(
-                    f"A transform returns {type(tensor).__name__}, not a tensor; end it with "
-                    "torchvision.transforms.v2.ToImage and ToDtype(torch.float32, scale=True)."
-                )
-        return index, tensors, ""
+        name = repr(self._dataset.uris[index])
+        return index, tuple(transformed(one, image, name) for one in self._transforms), ""
 
 
-def _collate(transforms: int, samples: list[_Sample]) -> ImageBatch:
+def _collate(uris: Sequence[str], transforms: int, samples: list[_Sample]) -> ImageBatch:
     whole = [sample for sample in samples if not sample[2]]
+    names = [uris[index] for index, _, _ in whole]
     return ImageBatch(
         indices=torch.tensor([index for index, _, _ in samples]),
         readable=torch.tensor([not problem for _, _, problem in samples]),
-        images=tuple(_stacked([sample[1][t] for sample in whole]) for t in range(transforms)),
+        images=tuple(
+            _stacked(names, [sample[1][t] for sample in whole]) for t in range(transforms)
+        ),
         problems={index: problem for index, _, problem in samples if problem},
     )
 
 
-def _stacked(tensors: list[Tensor]) -> Tensor:
+def _stacked(names: Sequence[str], tensors: Sequence[Tensor]) -> Tensor:
     if not tensors:
         return torch.empty(0)
-    shapes = sorted({tuple(tensor.shape) for tensor in tensors})
-    if len(shapes) > 1:
-        raise ValueError(
-            f"A transform gives different sizes ({shapes[0]} and {shapes[1]}); let it resize and "
-            "crop every image to one."
-        )
-    return torch.stack(tensors)
+    for name, tensor in zip(names, tensors, strict=True):
+        if tensor.shape != tensors[0].shape:
+            raise TransformError(
+                f"The transform gives different sizes ({tuple(tensors[0].shape)} for {names[0]!r} "
+                f"and {tuple(tensor.shape)} for {name!r}); let it resize and crop every image to "
+                "one size."
+            )
+    return torch.stack(list(tensors))

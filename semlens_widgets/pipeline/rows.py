@@ -10,7 +10,7 @@ import numpy as np
 from semlens_widgets.manifest import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import DTypeLike, NDArray
@@ -42,14 +42,23 @@ class RowLog:
         self._name = name
         self._dtype = np.dtype(dtype)
         self._widths_path = folder / f"{name}-widths.json"
-        self.widths: dict[str, int] = (
-            json.loads(self._widths_path.read_text("utf-8")) if self._widths_path.exists() else {}
-        )
+        self.widths = self._recorded_widths()
         self.rows = min((self._whole_rows(column) for column in self.widths), default=0)
         if self.rows != total:
             self.rows -= self.rows % step
         for column in self.widths:
             self._cut(column)
+
+    def _recorded_widths(self) -> dict[str, int]:
+        """Read the columns' widths; of a damaged record, or none, the pass begins anew."""
+        try:
+            widths = json.loads(self._widths_path.read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        whole = isinstance(widths, dict) and all(
+            isinstance(width, int) and width > 0 for width in widths.values()
+        )
+        return widths if whole else {}
 
     def _path(self, column: str) -> Path:
         return self._folder / f"{self._name}-{list(self.widths).index(column)}.rows"
@@ -76,6 +85,8 @@ class RowLog:
         widths = {column: values.shape[1] for column, values in block.items()}
         if not self.widths:
             self.widths = widths
+            for remains in self._folder.glob(f"{self._name}-*.rows"):  # their record was damaged
+                remains.unlink()
             write_atomically(self._widths_path, json.dumps(widths).encode())
         if widths != self.widths:
             raise ValueError(f"rows have widths {widths}; earlier ones had {self.widths}")
@@ -83,6 +94,14 @@ class RowLog:
             with self._path(column).open("ab") as file:
                 file.write(np.ascontiguousarray(values, dtype=self._dtype).tobytes())
         self.rows += len(next(iter(block.values())))
+
+    def replace(self, rows: Sequence[int], block: Mapping[str, NDArray[np.generic]]) -> None:
+        """Write some rows anew, column by column in the order of `block`."""
+        for column, values in block.items():
+            with self._path(column).open("r+b") as file:
+                for row, value in zip(rows, np.asarray(values, self._dtype), strict=True):
+                    file.seek(row * self._row_bytes(column))
+                    file.write(np.ascontiguousarray(value).tobytes())
 
     def blocks(self, column: str, rows: int) -> Iterator[tuple[int, NDArray[Any]]]:
         """Read a column in blocks: the first row, and ``(rows, width)``.

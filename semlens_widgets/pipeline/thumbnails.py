@@ -11,6 +11,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from semlens_widgets.pipeline.evidence import example_samples
+from semlens_widgets.pipeline.loading import load_again
 
 if TYPE_CHECKING:
     from semlens_widgets.images import ImageDataset
@@ -47,7 +48,7 @@ def write_thumbnails(store: AnalysisStore, images: ImageDataset) -> None:
             block = wanted[start : start + _ROWS_PER_COMMIT].tolist()
             pictures = []
             for sample in block:
-                pictures.append(jpeg(images.load(sample)))
+                pictures.append(jpeg(load_again(images, sample)))
                 bar.update()
             store.append(
                 "thumbnails",
