@@ -45,3 +45,11 @@ class ModelChanged(SemlensError, RuntimeError):  # noqa: N818 - it names a state
 
 class EmbeddingError(SemlensError, ValueError):
     """A foundation model returned something that is no embedding."""
+
+
+class RunStopped(KeyboardInterrupt):
+    """A person stopped a run; the message says where, and what goes on from there."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Show the message alone in IPython: where Python was does not matter to anybody."""
+        return [str(self)]

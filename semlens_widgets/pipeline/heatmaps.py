@@ -50,7 +50,7 @@ def write_heatmaps(
     where the model's transform crops it; `threshold` is that of
     :func:`semlens_widgets.pipeline.localise.relevance_boxes`.
     """
-    wanted = sorted(set(keys) - _stored_keys(store))
+    wanted = sorted(set(keys) - stored_keys(store))
     many = len(wanted) >= 100
     spans, blocks, tasks = layer_spans(store), [], []
     for layer, block in _by_layer(spans, wanted, batch_size):
@@ -66,7 +66,8 @@ def write_heatmaps(
         store.compact("heatmaps")
 
 
-def _stored_keys(store: AnalysisStore) -> set[Key]:
+def stored_keys(store: AnalysisStore) -> set[Key]:
+    """Read which (neuron row, sample) pairs have a heatmap."""
     if not store.has("heatmaps"):
         return set()
     rows = store.read("heatmaps", ["row", "sample"])
