@@ -43,6 +43,10 @@ class ModelChanged(SemlensError, RuntimeError):  # noqa: N818 - it names a state
     """The model is no longer the one that the analysis was made with."""
 
 
+class WeightsUnavailable(SemlensError, OSError):  # noqa: N818 - it names a state, not a mistake
+    """A model's weights, or what belongs to them, could not be downloaded."""
+
+
 class EmbeddingError(SemlensError, ValueError):
     """A foundation model returned something that is no embedding."""
 

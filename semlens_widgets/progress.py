@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from semlens_widgets.errors import RunStopped
+from semlens_widgets.pipeline.heatmaps import example_keys, stored_keys
 from semlens_widgets.pipeline.rows import logged_rows
 from semlens_widgets.stages import STAGES
 
@@ -66,17 +67,17 @@ class Progress:
 def progress_of(store: AnalysisStore) -> Progress:
     """Read how far a run has come, without changing anything."""
     stages = stages_of(store.settings)
-    left = [stage for stage in stages if not is_done(store, stage.name)]
-    finished = len(stages) - len(left)
-    if not left:
-        return Progress(finished, len(stages))
-    name = left[0].name
-    return Progress(finished, len(stages), name, *_count(store, name))
+    left = [stage.name for stage in stages if not is_done(store, stage.name)]
+    done, total = _count(store, left[0]) if left else (0, 0)
+    if left[:1] == ["heatmaps"] and done == total:  # no record says that they are finished
+        left = left[1:]
+        done, total = _count(store, left[0])
+    return Progress(len(stages) - len(left), len(stages), left[0] if left else "", done, total)
 
 
 def is_done(store: AnalysisStore, stage: str) -> bool:
     """Whether a stage has nothing left to do in a run."""
-    # Heatmaps are never finished: those of a run are all there once the crops are.
+    # Heatmaps are added on demand and never finished; those of a run are there once the crops are.
     return store.is_finished("crops" if stage == "heatmaps" else stage)
 
 
@@ -86,16 +87,13 @@ def _count(store: AnalysisStore, stage: str) -> tuple[int, int]:
         return logged_rows(folder, stage, np.float32), store.settings["images"]
     if stage == "embed":
         return logged_rows(folder, stage, np.float16), store.settings["images"]
-    if stage not in _CROPS:
-        return 0, 0
-    examples = store.read("examples", ["sample"]).column("sample").to_numpy()
     if stage == "heatmaps":
-        return _stored(store), int((examples >= 0).sum())
-    return logged_rows(folder, stage, np.float16), len(examples)
-
-
-def _stored(store: AnalysisStore) -> int:
-    return store.read("heatmaps", ["row"]).num_rows if store.has("heatmaps") else 0
+        wanted = set(example_keys(store))
+        return len(wanted & stored_keys(store)), len(wanted)
+    if stage in _CROPS:
+        examples = store.read("examples", ["row"]).num_rows
+        return logged_rows(folder, stage, np.float16), examples
+    return 0, 0
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from semlens_widgets.pipeline.evidence import (
     select_examples,
     write_vectors,
 )
-from semlens_widgets.pipeline.heatmaps import Key, stored_keys, write_heatmaps
+from semlens_widgets.pipeline.heatmaps import Key, example_keys, stored_keys, write_heatmaps
 from semlens_widgets.pipeline.thumbnails import write_thumbnails
 from semlens_widgets.progress import is_done, stages_of
 
@@ -146,7 +146,7 @@ def _steps(store: AnalysisStore, plan: Plan, mapper: Mapper) -> dict[str, Callab
         "embed": lambda: embed(store, foundation, images, **options),
         "relevance": lambda: collect_relevance(store, target, images, **options),
         "examples": lambda: select_examples(store, plan.n_examples, plan.examples_by),
-        "heatmaps": lambda: localise_some(store, plan, _keys(store, "examples"), mapper),
+        "heatmaps": lambda: localise_some(store, plan, example_keys(store, "examples"), mapper),
         "crops": lambda: embed_crops(store, foundation, images, "crops", **options),
         "contrasts": lambda: select_contrasts(store, plan.embedding),
         "contrast_crops": lambda: embed_crops(
@@ -195,12 +195,6 @@ def lay_out(store: AnalysisStore) -> None:
     store.finish("layout")
 
 
-def _keys(store: AnalysisStore, table: str) -> list[Key]:
-    samples = example_samples(store, table)
-    rows, ranks = torch.nonzero(samples >= 0, as_tuple=True)
-    return list(zip(rows.tolist(), samples[rows, ranks].tolist(), strict=True))
-
-
 def localise_some(
     store: AnalysisStore, plan: Plan, keys: Sequence[Key], mapper: Mapper = in_process
 ) -> None:
@@ -228,4 +222,4 @@ def localised(store: AnalysisStore) -> str:
 
 
 def _all_keys(store: AnalysisStore) -> list[Key]:
-    return _keys(store, "examples") + _keys(store, "contrasts")
+    return example_keys(store, "examples") + example_keys(store, "contrasts")

@@ -9,7 +9,7 @@ import torch
 from tqdm.auto import tqdm
 
 from semlens_widgets.pipeline.engine import in_process
-from semlens_widgets.pipeline.evidence import layer_spans
+from semlens_widgets.pipeline.evidence import example_samples, layer_spans
 from semlens_widgets.pipeline.localise import (
     localise,
     method_of,
@@ -64,6 +64,13 @@ def write_heatmaps(
             bar.update(len(block))
     if many:
         store.compact("heatmaps")
+
+
+def example_keys(store: AnalysisStore, table: str = "examples") -> list[Key]:
+    """Return the (neuron row, sample) pairs of all concept examples, or of ``contrasts``."""
+    samples = example_samples(store, table)
+    rows, ranks = torch.nonzero(samples >= 0, as_tuple=True)
+    return list(zip(rows.tolist(), samples[rows, ranks].tolist(), strict=True))
 
 
 def stored_keys(store: AnalysisStore) -> set[Key]:

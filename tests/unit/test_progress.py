@@ -9,17 +9,18 @@ import traceback
 
 import numpy as np
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 import semlens_widgets as slw
 from semlens_widgets import run as run_module
 from semlens_widgets.errors import RunStopped
+from semlens_widgets.pipeline import collect, embed, heatmaps
 from semlens_widgets.pipeline.rows import RowLog, logged_rows
 from semlens_widgets.progress import progress_of
-from tests.colour_world import ColourFoundation, ColourNet
 
 
 class Stops:
-    """Raises KeyboardInterrupt at one call, as a person who presses stop."""
+    """Raises KeyboardInterrupt at one call, as a person does who presses stop."""
 
     def __init__(self, at):
         self.left = at
@@ -32,16 +33,16 @@ class Stops:
 
 @pytest.fixture
 def stopping(monkeypatch):
-    """Stop at the n-th call of a method."""
+    """Stop at the n-th call of a module's function."""
 
-    def arm(kind, method, at):
-        real, stops = getattr(kind, method), Stops(at)
+    def arm(module, function, at):
+        real, stops = getattr(module, function), Stops(at)
 
         def watched(*args, **options):
             stops()
             return real(*args, **options)
 
-        monkeypatch.setattr(kind, method, watched)
+        monkeypatch.setattr(module, function, watched)
 
     return arm
 
@@ -56,12 +57,12 @@ def stopped(work):
 def test_a_run_says_where_it_stopped_and_goes_on_there(colour_lens, stopping):
     lens = colour_lens(batch_size=8)
     assert repr(lens) == "SemanticLens(ColourNet; not run yet; call run())"
-    stopping(ColourNet, "forward", 4)
+    stopping(collect, "load_batch", 4)
     assert stopped(lens.run) == "Stopped at 24 of 60 in stage 'collect'; run() goes on from there."
     begun = "SemanticLens(ColourNet; run unfinished: 0 of 9 stages, 24 of 60 in stage 'collect'; "
     assert repr(lens) == repr(colour_lens(batch_size=8)) == begun + "call run())"
     assert repr(slw.open(lens.store.path)) == begun + "call run())"
-    stopping(ColourFoundation, "encode_images", 3)
+    stopping(embed, "load_batch", 3)
     assert "16 of 60 in stage 'embed'" in stopped(lens.run)
     assert "2 of 9 stages, 16 of 60 in stage 'embed'" in repr(lens)
     assert "neurons seen: 3, mixed: 4" in repr(lens.run())
@@ -85,53 +86,55 @@ def test_stages_without_a_count_are_named(colour_lens, stopping, function, said)
 
 def test_crops_and_their_heatmaps_are_counted(colour_lens, stopping):
     lens = colour_lens(embedding="crop", batch_size=8)
+    stopping(heatmaps, "relevance_boxes", 3)
+    assert stopped(lens.run).startswith("Stopped at 16 of 42 in stage 'heatmaps'")
     stopping(run_module, "embed_crops", 1)
-    assert stopped(lens.run).startswith("Stopped at 42 of 42 in stage 'heatmaps'")
-    stopping(ColourFoundation, "encode_images", 4)  # the images are embedded already
+    assert stopped(lens.run).startswith("Stopped at 0 of 42 in stage 'crops'")
+    stopping(embed, "_crop", 26)
     assert stopped(lens.run).startswith("Stopped at 24 of 42 in stage 'crops'")
     assert "5 of 12 stages, 24 of 42 in stage 'crops'" in repr(lens)
     lens.run()
     assert progress_of(lens.store).stage == ""
 
 
-def test_localising_says_how_many_heatmaps_are_kept(colour_lens, monkeypatch):
+def test_localising_says_how_many_heatmaps_are_kept(colour_lens, stopping):
     lens = colour_lens(batch_size=8).run()
-    from semlens_widgets.pipeline import heatmaps
-
-    real, stops = heatmaps.localise, Stops(3)
-    monkeypatch.setattr(heatmaps, "localise", lambda *a: stops() or real(*a))
-    wanted = 2 * 42
+    stopping(heatmaps, "relevance_boxes", 3)
+    frames = [lens.examples(*key) for key in lens.neurons[["layer", "neuron"]].to_numpy()]
+    wanted = {
+        (row, int(sample))
+        for row, frame in enumerate(frames)
+        for name in ("sample", "contrast_sample")
+        for sample in frame[name]
+        if sample >= 0
+    }
+    assert not any(lens._read.has_heatmap(*key) for key in wanted)  # what is there, is read
     said = stopped(lens.localise)
-    assert said == f"Stopped at 16 of {wanted} heatmaps; localise() goes on from there."
-    kept = [
-        lens._read.has_heatmap(row, int(sample))
-        for row in range(7)
-        for sample in lens._read.example_samples[row]
-    ]
-    assert any(kept)
+    assert said == f"Stopped at 16 of {len(wanted)} heatmaps; localise() goes on from there."
+    assert sum(lens._read.has_heatmap(*key) for key in wanted) == 16
     lens.localise()
+    assert all(lens._read.has_heatmap(*key) for key in wanted)
 
 
 def test_ipython_shows_one_line(colour_lens, stopping):
-    IPython = pytest.importorskip("IPython")
-    shell = IPython.core.interactiveshell.InteractiveShell()
+    shell = InteractiveShell()
     shown = []
-    shell._showtraceback = lambda kind, error, lines: shown.append(lines)
+    shell._showtraceback = lambda *shows: shown.append(shows[2])
     shell.user_ns["lens"] = colour_lens(batch_size=8)
-    stopping(ColourNet, "forward", 2)
+    stopping(collect, "load_batch", 2)
     shell.run_cell("lens.run()")
     assert shown == [["Stopped at 8 of 60 in stage 'collect'; run() goes on from there."]]
 
 
 def test_a_script_ends_in_that_line_too(colour_lens, stopping):
     lens = colour_lens(batch_size=8)
-    stopping(ColourNet, "forward", 2)
+    stopping(collect, "load_batch", 2)
     try:
         lens.run()
     except KeyboardInterrupt as error:
         text = traceback.format_exception(error)
     assert text[-1].endswith("Stopped at 8 of 60 in stage 'collect'; run() goes on from there.\n")
-    assert "forward" not in "".join(text)  # where Python was
+    assert "load_batch" not in "".join(text)  # where Python was
 
 
 def test_one_bar_counts_the_stages(colour_lens, monkeypatch):
