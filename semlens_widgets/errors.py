@@ -50,8 +50,20 @@ class ModelChanged(SemlensError, RuntimeError):  # noqa: N818 - it names a state
     """The model is no longer the one that the analysis was made with."""
 
 
+class WeightsUnavailable(SemlensError, OSError):  # noqa: N818 - it names a state, not a mistake
+    """A model's weights, or what belongs to them, could not be downloaded."""
+
+
 class EmbeddingError(SemlensError, ValueError):
     """A foundation model returned something that is no embedding."""
+
+
+class RunStopped(KeyboardInterrupt):
+    """A person stopped a run; the message says where, and what goes on from there."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Show the message alone in IPython: where Python was does not matter to anybody."""
+        return [str(self)]
 
 
 def named(names: Sequence[str]) -> str:

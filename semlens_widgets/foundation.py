@@ -7,6 +7,7 @@ import gzip
 import json
 import threading
 from collections import OrderedDict
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -16,10 +17,11 @@ from torch.nn.functional import normalize
 
 from semlens_widgets.described import describe, digest, weight_parts
 from semlens_widgets.embeddings import checked_embeddings
+from semlens_widgets.errors import WeightsUnavailable
 from semlens_widgets.paths import local_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from PIL import Image
 
@@ -93,6 +95,8 @@ class OpenClip:
     ------
     ValueError
         If model, weights or vocabulary cannot be found, or do not fit each other.
+    WeightsUnavailable
+        If they cannot be downloaded.
     """
 
     def __init__(
@@ -122,13 +126,14 @@ class OpenClip:
         self.device = torch.device(device or "cpu")
         self.batch_size = batch_size
         self.autocast = autocast
-        network, _, self._preprocess = open_clip.create_model_and_transforms(
-            identifier, pretrained=pretrained, device=self.device
-        )
-        self._network = network.eval()
         options = {} if vocabulary is None else {"bpe_path": str(vocabulary)}
-        self._tokenizer = open_clip.get_tokenizer(identifier, **options)
-        config: dict[str, Any] = open_clip.get_model_config(identifier)
+        with _downloads(identifier, directory is not None or Path(pretrained or "").is_file()):
+            network, _, self._preprocess = open_clip.create_model_and_transforms(
+                identifier, pretrained=pretrained, device=self.device
+            )
+            self._tokenizer = open_clip.get_tokenizer(identifier, **options)
+            config: dict[str, Any] = open_clip.get_model_config(identifier)
+        self._network = network.eval()
         _check_vocabulary_size(self._tokenizer, config.get("text_cfg", {}))
         self.dim = int(config["embed_dim"])
         self.name = _name(identifier, directory, pretrained, vocabulary, network)
@@ -367,6 +372,22 @@ def _checked_pretrained(identifier: str, pretrained: str | Path | None) -> str |
     raise ValueError(
         f"pretrained={str(pretrained)!r} is neither a known tag nor an existing file ({known})."
     )
+
+
+@contextmanager
+def _downloads(identifier: str, here: bool) -> Iterator[None]:
+    """Say what to do where weights that are not `here` cannot be had."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if here:
+            raise
+        raise WeightsUnavailable(
+            f"{identifier!r} could not be loaded from the network: {str(error)[:300]}\n"
+            "Without one, give pretrained= the path of a checkpoint, or a directory that holds "
+            "open_clip_config.json and the weights. slw.demo.foundation() is a small model that "
+            "comes with the package, to try things out."
+        ) from error
 
 
 def _checked_vocabulary(path: str | Path | None) -> Path | None:

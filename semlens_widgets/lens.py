@@ -14,6 +14,7 @@ from semlens_widgets.errors import LensUnavailable, StoreError
 from semlens_widgets.labelling import Labelling
 from semlens_widgets.pipeline.engine import open_engine
 from semlens_widgets.pipeline.thumbnails import jpeg
+from semlens_widgets.progress import progress_of, stops_in_a_line
 from semlens_widgets.relevances import Relevances
 from semlens_widgets.searching import Searching
 from semlens_widgets.store import AnalysisStore, StoredHeatmap
@@ -147,8 +148,11 @@ class SemanticLens(Labelling, Searching, Relevances):
 
     def __repr__(self) -> str:
         model = self.store.settings["model"]
-        if not self.store.is_finished("vectors"):
-            return f"SemanticLens({model}: not run yet)"
+        so_far = progress_of(self.store)
+        if so_far.stage:
+            stages = f"{so_far.finished} of {so_far.stages} stages"
+            begun = f"run unfinished: {stages}, {so_far}" if so_far.begun else "not run yet"
+            return f"SemanticLens({model}; {begun}; call run())"
         widths = ", ".join(f"{layer}: {b - a}" for layer, (a, b) in self._read.spans.items())
         return f"SemanticLens({model}; {len(self._read.samples)} images; neurons {widths})"
 
@@ -157,8 +161,10 @@ class SemanticLens(Labelling, Searching, Relevances):
     def run(self, *, engine: Engine = "local", workers: int | None = None) -> Self:
         """Compute everything that is missing; can be interrupted and run again.
 
-        Shows progress. Images that cannot be read are skipped, counted in a warning and listed by
-        :attr:`unreadable`. Heatmaps are left until they are looked at, see :meth:`localise`.
+        Shows progress. An interrupt says in a line where it stopped (it raises
+        :class:`semlens_widgets.errors.RunStopped`, a KeyboardInterrupt). Images that cannot be read
+        are skipped, counted in a warning and listed by :attr:`unreadable`. Heatmaps are left until
+        they are looked at, see :meth:`localise`.
 
         Parameters
         ----------
@@ -188,7 +194,11 @@ class SemanticLens(Labelling, Searching, Relevances):
         fresh = not self.store.is_finished("collect")
         for words in stages.left_to_chance(self.store.settings):
             warnings.warn(words, stacklevel=2)
-        with self.store.writing(), open_engine(engine, workers) as mapper:
+        with (
+            stops_in_a_line(lambda: str(progress_of(self.store)), "run()"),
+            self.store.writing(),
+            open_engine(engine, workers) as mapper,
+        ):
             stages.run(self.store, self._plan, mapper)
         self._forget()
         if fresh and self.unreadable:
@@ -207,7 +217,11 @@ class SemanticLens(Labelling, Searching, Relevances):
         `engine` and `workers` are those of :meth:`run`.
         """
         plan = self._need_plan("Heatmaps")
-        with self.store.writing(), open_engine(engine, workers) as mapper:
+        with (
+            stops_in_a_line(lambda: stages.localised(self.store), "localise()"),
+            self.store.writing(),
+            open_engine(engine, workers) as mapper,
+        ):
             stages.localise_all(self.store, plan, mapper)
         return self
 

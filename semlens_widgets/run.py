@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 import pyarrow as pa
 import torch
+from tqdm.auto import tqdm
 
 from semlens_widgets import fingerprint
 from semlens_widgets.analysis.layout import umap_layout
@@ -25,12 +26,19 @@ from semlens_widgets.pipeline.evidence import (
     select_examples,
     write_vectors,
 )
-from semlens_widgets.pipeline.heatmaps import Key, check_places, write_heatmaps
+from semlens_widgets.pipeline.heatmaps import (
+    Key,
+    check_places,
+    example_keys,
+    stored_keys,
+    write_heatmaps,
+)
 from semlens_widgets.pipeline.thumbnails import write_thumbnails
+from semlens_widgets.progress import is_done, stages_of
 from semlens_widgets.transforms import check_transforms
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from semlens_widgets.foundation import FoundationModel
     from semlens_widgets.images import ImageDataset
@@ -191,28 +199,48 @@ def _can_be_read(images: ImageDataset, sample: int) -> bool:
 
 
 def _run(store: AnalysisStore, plan: Plan, mapper: Mapper) -> None:
-    images, size = plan.images, plan.batch_size
     if plan.embedding == "crop" and not store.is_finished("crops"):
-        check_places(plan.target, images)  # before hours are spent
-    collect(store, plan.target, images, batch_size=size, mapper=mapper)
-    write_classes(store, images)
-    embed(store, plan.foundation, images, batch_size=size, mapper=mapper)
-    if plan.examples_by == "relevance":
-        collect_relevance(store, plan.target, images, batch_size=size, mapper=mapper)
-    select_examples(store, plan.n_examples, plan.examples_by)
-    if plan.embedding == "crop":
-        localise_some(store, plan, _keys(store, "examples"), mapper)
-        embed_crops(store, plan.foundation, images, "crops", batch_size=size, mapper=mapper)
-    select_contrasts(store, plan.embedding)
-    if plan.embedding == "crop":
-        embed_crops(
-            store, plan.foundation, images, "contrast_crops", batch_size=size, mapper=mapper
-        )
-    write_vectors(store, plan.embedding)
-    measure(store, plan.embedding)
-    write_thumbnails(store, plan.images)
-    lay_out(store)
+        check_places(plan.target, plan.images)  # before hours are spent
+    steps = _steps(store, plan, mapper)
+    stages = stages_of(store.settings)
+    left = [stage for stage in stages if not is_done(store, stage.name)]
+    with tqdm(total=len(stages), initial=len(stages) - len(left), disable=not left or None) as bar:
+        for at, stage in enumerate(stages, 1):
+            if stage in left:
+                bar.set_description(f"stage {at} of {len(stages)}: {stage.result}")
+                if stage.name == "layout":  # nothing counts while it is compiled
+                    bar.set_postfix_str("half a minute or more")
+                steps[stage.name]()
+                bar.update()
     store.tidy()
+
+
+def _steps(store: AnalysisStore, plan: Plan, mapper: Mapper) -> dict[str, Callable[[], None]]:
+    """Return what each stage does, by its name."""
+    target, foundation, images = plan.target, plan.foundation, plan.images
+    options: _Pass = {"batch_size": plan.batch_size, "mapper": mapper}
+    return {
+        "collect": lambda: collect(store, target, images, **options),
+        "classes": lambda: write_classes(store, images),
+        "embed": lambda: embed(store, foundation, images, **options),
+        "relevance": lambda: collect_relevance(store, target, images, **options),
+        "examples": lambda: select_examples(store, plan.n_examples, plan.examples_by),
+        "heatmaps": lambda: localise_some(store, plan, example_keys(store, "examples"), mapper),
+        "crops": lambda: embed_crops(store, foundation, images, "crops", **options),
+        "contrasts": lambda: select_contrasts(store, plan.embedding),
+        "contrast_crops": lambda: embed_crops(
+            store, foundation, images, "contrast_crops", **options
+        ),
+        "vectors": lambda: write_vectors(store, plan.embedding),
+        "measures": lambda: measure(store, plan.embedding),
+        "thumbnails": lambda: write_thumbnails(store, images),
+        "layout": lambda: lay_out(store),
+    }
+
+
+class _Pass(TypedDict):
+    batch_size: int
+    mapper: Mapper
 
 
 def measure(store: AnalysisStore, embedding: Embedding) -> None:
@@ -246,12 +274,6 @@ def lay_out(store: AnalysisStore) -> None:
     store.finish("layout")
 
 
-def _keys(store: AnalysisStore, table: str) -> list[Key]:
-    samples = example_samples(store, table)
-    rows, ranks = torch.nonzero(samples >= 0, as_tuple=True)
-    return list(zip(rows.tolist(), samples[rows, ranks].tolist(), strict=True))
-
-
 def localise_some(
     store: AnalysisStore, plan: Plan, keys: Sequence[Key], mapper: Mapper = in_process
 ) -> None:
@@ -269,4 +291,14 @@ def localise_some(
 
 def localise_all(store: AnalysisStore, plan: Plan, mapper: Mapper = in_process) -> None:
     """Compute the heatmaps of all concept and contrastive examples that are not stored yet."""
-    localise_some(store, plan, _keys(store, "examples") + _keys(store, "contrasts"), mapper)
+    localise_some(store, plan, _all_keys(store), mapper)
+
+
+def localised(store: AnalysisStore) -> str:
+    """Say how many of the heatmaps of :func:`localise_all` are stored."""
+    keys = set(_all_keys(store))
+    return f"{len(keys & stored_keys(store))} of {len(keys)} heatmaps"
+
+
+def _all_keys(store: AnalysisStore) -> list[Key]:
+    return example_keys(store, "examples") + example_keys(store, "contrasts")

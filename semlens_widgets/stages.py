@@ -100,6 +100,7 @@ STAGES = (
     ),
     Stage("vectors", "semantic vectors", (), ("contrasts", "contrast_crops"), ("vectors",)),
     Stage("measures", "measures", (), ("vectors",), ("measures",)),
+    Stage("thumbnails", "thumbnails", _IMAGES, ("contrasts",), ("thumbnails",), keyed=True),
     Stage("layout", "the map's layout", (), ("vectors",), ("layout",)),
     Stage(
         "output_relevance",
@@ -109,7 +110,6 @@ STAGES = (
         ("output_relevance",),
         keyed=True,
     ),
-    Stage("thumbnails", "thumbnails", _IMAGES, ("contrasts",), ("thumbnails",), keyed=True),
     Stage("labels", "neurons' labels", (), ("vectors",), ("labels",)),
 )
 """In the order in which they run."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 _FEW = 10  # below this a neighbour graph says nothing that a projection does not
 
@@ -67,8 +69,15 @@ def _umap(unit: npt.NDArray[np.float32], seed: int, neighbours: int) -> npt.NDAr
             random_state=seed,
             transform_seed=seed,
             n_jobs=1,
+            tqdm_kwds={"desc": "layout", "unit": "step", "disable": _quiet()},
         )
         return np.asarray(reducer.fit_transform(unit), dtype=np.float32)
+
+
+def _quiet() -> bool:
+    """Whether progress is switched off; umap asks tqdm by itself only if it may say a lot more."""
+    with tqdm(total=0, leave=False, file=io.StringIO()) as bar:
+        return bool(bar.disable)
 
 
 def _principal_plane(centred: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

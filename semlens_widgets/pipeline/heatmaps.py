@@ -11,10 +11,10 @@ from tqdm.auto import tqdm
 
 from semlens_widgets.errors import TransformError, UnreadableImage
 from semlens_widgets.pipeline.engine import in_process
-from semlens_widgets.pipeline.evidence import layer_spans
+from semlens_widgets.pipeline.evidence import example_samples, layer_spans
 from semlens_widgets.pipeline.framing import find_frame
 from semlens_widgets.pipeline.localise import (
-    localise,
+    localise_shares,
     method_of,
     method_said,
     quantise,
@@ -61,7 +61,7 @@ def write_heatmaps(
     found it lies over that input, has no box, and its method says so. `threshold` is that of
     :func:`semlens_widgets.pipeline.localise.relevance_boxes`.
     """
-    wanted = sorted(set(keys) - _stored_keys(store))
+    wanted = sorted(set(keys) - stored_keys(store))
     many = len(wanted) >= 100
     spans, blocks, tasks = layer_spans(store), [], []
     for layer, block in _by_layer(spans, wanted, batch_size):
@@ -77,7 +77,15 @@ def write_heatmaps(
         store.compact("heatmaps")
 
 
-def _stored_keys(store: AnalysisStore) -> set[Key]:
+def example_keys(store: AnalysisStore, table: str = "examples") -> list[Key]:
+    """Return the (neuron row, sample) pairs of all concept examples, or of ``contrasts``."""
+    samples = example_samples(store, table)
+    rows, ranks = torch.nonzero(samples >= 0, as_tuple=True)
+    return list(zip(rows.tolist(), samples[rows, ranks].tolist(), strict=True))
+
+
+def stored_keys(store: AnalysisStore) -> set[Key]:
+    """Read which (neuron row, sample) pairs have a heatmap."""
     if not store.has("heatmaps"):
         return set()
     rows = store.read("heatmaps", ["row", "sample"])
@@ -115,7 +123,9 @@ class _Heatmaps:
             for sample, picture in pictures.items()
         }
         inputs = torch.stack([seen[sample] for _, sample in pairs])
-        relevance, arrived = _relevance(self.target, inputs, layer, [neuron for neuron, _ in pairs])
+        relevance, arrived = localise_shares(
+            self.target, inputs, layer, [neuron for neuron, _ in pairs]
+        )
         boxes, found = relevance_boxes(relevance, threshold=self.threshold)
         method = method_of(self.target, layer)
         shape = (inputs.shape[-2], inputs.shape[-1])
@@ -129,7 +139,7 @@ class _Heatmaps:
             strict=True,
         ):
             size, frame = pictures[sample].size, frames[sample]
-            said = method_said(method, found=hit)
+            said = method_said(method, found=hit, arrived=share)
             side = max(box[2] - box[0], box[3] - box[1]) / min(shape) if hit else 1.0
             if frame is None:
                 grid, place, said = to_input_grid(value, SIDE), None, f"{said}; {UNPLACED}"
@@ -138,13 +148,6 @@ class _Heatmaps:
                 place = to_image_box(box, shape, frame)
             heatmaps.append(StoredHeatmap(grid, place, said, share, side))
         return heatmaps
-
-
-def _relevance(
-    target: TargetModel, inputs: Tensor, layer: str, neurons: Sequence[int]
-) -> tuple[Tensor, Tensor]:
-    """Return maps (batch, height, width), and the share that arrived, which is not measured yet."""
-    return localise(target, inputs, layer, neurons), torch.full((len(inputs),), torch.nan)
 
 
 _KNOWN: WeakKeyDictionary[TargetModel, dict[tuple[int, ...], Frame | None]] = WeakKeyDictionary()

@@ -118,3 +118,15 @@ class RowLog:
         """Map a column, ``(rows, width)``, without loading it."""
         shape = (self.rows, self.widths[column])
         return np.memmap(self._path(column), dtype=self._dtype, mode="r", shape=shape)
+
+
+def logged_rows(folder: Path, name: str, dtype: DTypeLike) -> int:
+    """Count the rows that a :class:`RowLog` holds, and leave it alone: a pass may be going on."""
+    widths = folder / f"{name}-widths.json"
+    if not widths.exists():
+        return 0
+    sizes = enumerate(json.loads(widths.read_text("utf-8")).values())
+    files = [
+        (folder / f"{name}-{at}.rows", width * np.dtype(dtype).itemsize) for at, width in sizes
+    ]
+    return min((f.stat().st_size // size for f, size in files if f.exists()), default=0)

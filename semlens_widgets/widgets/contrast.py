@@ -268,9 +268,9 @@ class ContrastPanel(LensWidget):
             self._fresh = (layer, neuron), []
             return {"scores": [], "explained": [], "own": "", "chance": None}, []
         settings = _scorer_of(params)
-        chance = self._chance(layer, neuron, settings)
         if params.get("exclude"):
             settings["exclude"] = [int(rank) for rank in params["exclude"]]
+        chance = self._chance(layer, neuron, candidates, settings)
         table = self.lens.scores(layer, neuron, candidates, **settings)
         scores = map(_answers.number, table["score"])
         pairs = [list(pair) for pair in zip(table["candidate"], scores, strict=True)]
@@ -288,15 +288,13 @@ class ContrastPanel(LensWidget):
         return reply | {"explained": explained}, [values.tobytes()]
 
     def _chance(
-        self, layer: str, neuron: int, settings: Mapping[str, Any]
+        self, layer: str, neuron: int, candidates: Sequence[str], settings: Mapping[str, Any]
     ) -> list[float | None] | None:
         """Return what random words score for the neuron: median and 95th percentile."""
-        ask = getattr(self.lens, "label_chance", None)
+        ask = getattr(self.lens, "neuron_chance", None)
         if ask is None:
             return None
-        table = self.lens.neurons
-        row = int(np.argmax((table["layer"] == layer) & (table["neuron"] == neuron)))
-        median, high = map(_answers.number, ask(**settings)[row])
+        median, high = map(_answers.number, ask(layer, neuron, candidates, **settings))
         return None if median is None or high is None else [median, high]
 
     def _vocabulary(self, _params: Mapping[str, Any]) -> Reply:
@@ -316,10 +314,19 @@ class ContrastPanel(LensWidget):
         if not label:
             raise ValueError("label is blank. Give a text like 'striped'.")
         score = _answers.number(params.get("score"))
-        self.lens.set_label(layer, neuron, label, score)
+        self.lens.set_label(layer, neuron, label, score if self._scores_as_labelled() else None)
         accepted = {"layer": layer, "neuron": neuron, "label": label, "score": score}
         self.set_trait("accepted", accepted)
         return accepted, []
+
+    def _scores_as_labelled(self) -> bool:
+        """Whether scores here compare with those of the labels; else the lens computes its own."""
+        shown = _as_labelled(self.lens)
+        if not shown:
+            return True
+        if "templates" not in shown or self.method == "clip-dissect" or self.excluded:
+            return False
+        return all(getattr(self, name) == shown[name] for name in shown)
 
     def _label_all(self, params: Mapping[str, Any]) -> Reply:
         """Give every neuron the best of the candidates named, or of what the lens knows."""

@@ -13,6 +13,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch.nn.functional import normalize
 
+import semlens_widgets as slw
+from semlens_widgets.errors import WeightsUnavailable
 from semlens_widgets.foundation import CSP_TEMPLATES, FoundationModel, OpenClip, embed_prompts
 
 DIM = 12
@@ -199,6 +201,43 @@ def test_wrong_prompts_are_refused(clip, texts, templates, error, words):
 def test_mistakes_are_named_without_any_download(arguments, options, words):
     with pytest.raises(ValueError, match=words):
         OpenClip(arguments, **options)
+
+
+@pytest.mark.parametrize(
+    ("function", "error"),
+    [
+        ("create_model_and_transforms", RuntimeError("Failed to download weights")),
+        ("create_model_and_transforms", ConnectionError("no route to host")),
+        ("get_tokenizer", FileNotFoundError("not in the cache, and offline")),
+    ],
+)
+def test_without_a_network_it_is_said_what_to_do(monkeypatch, function, error):
+    def fail(*_, **__):
+        raise error
+
+    made = (torch.nn.Identity(), None, None)
+    monkeypatch.setattr(open_clip, "create_model_and_transforms", lambda *_, **__: made)
+    monkeypatch.setattr(open_clip, function, fail)
+    with pytest.raises(WeightsUnavailable, match=r"slw\.demo\.foundation\(\)") as caught:
+        OpenClip("RN50", pretrained="openai")
+    assert str(error) in str(caught.value)
+    assert isinstance(caught.value, OSError)
+
+
+def test_what_fails_on_this_machine_is_no_matter_of_the_network(directory, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("size mismatch")
+
+    monkeypatch.setattr(open_clip, "create_model_and_transforms", fail)
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        OpenClip(directory)
+
+
+def test_the_demo_has_a_foundation_model():
+    model = slw.demo.foundation()
+    assert isinstance(model, FoundationModel)
+    red, blue, crimson = model.encode_text(["a red star", "a blue ring", "a crimson star"])
+    assert red @ crimson > red @ blue
 
 
 def test_incomplete_directories_are_refused(directory, tmp_path):

@@ -75,7 +75,7 @@ def test_another_foundation_model(finished, colour_lens, tmp_path):
 
     changes = {"target": target(), "foundation": OtherFoundation()}
     lens = colour_lens(**changes, on_change="recompute")
-    assert "not run yet" in repr(lens)
+    assert "run unfinished: 3 of 9 stages, 0 of 60 in stage 'embed'; call run()" in repr(lens)
     lens.run()
     assert CountingNet.seen_images == 0
     assert OtherFoundation.images == 60
