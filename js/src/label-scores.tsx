@@ -52,7 +52,7 @@ export function Labels(props: LabelsProps) {
     setRefused(null);
     try {
       // That the label is another one, the kernel tells every view.
-      await rpc.request("accept", { layer, neuron, label, score });
+      await rpc.request("accept", { layer, neuron, label, score }, { acts: true });
     } catch (error) {
       const of = neuronName({ layer, neuron });
       setRefused({ error: asError(error), of, label, again: () => void accept(label, score) });
@@ -120,7 +120,7 @@ function LabelAll({ rpc, candidates, method, gamma, centred, templates }: Labels
     const settings = { candidates: candidates.value, method: method.value, gamma: gamma.value,
       centred: centred.value, templates: templates.value };
     try {
-      await rpc.request("label_all", settings);
+      await rpc.request("label_all", settings, { acts: true });
       setState("ready");
     } catch (error) {
       setState(asError(error));
