@@ -36,9 +36,8 @@ export function Labels(props: LabelsProps) {
   const accepted = props.accepted.value;
   useEffect(() => {
     // A kernel that was only busy has set it after all.
-    if (accepted && refused?.label === accepted.label && refused.of === neuronName(accepted)) {
-      setRefused(null);
-    }
+    const late = refused && accepted && refused.label === accepted.label;
+    if (late && refused.of === neuronName(accepted)) setRefused(null);
   }, [accepted, refused]);
   const said = message.value;
   useEffect(() => {
