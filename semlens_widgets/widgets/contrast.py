@@ -268,9 +268,9 @@ class ContrastPanel(LensWidget):
             self._fresh = (layer, neuron), []
             return {"scores": [], "explained": [], "own": "", "chance": None}, []
         settings = _scorer_of(params)
-        chance = self._chance(layer, neuron, settings)
         if params.get("exclude"):
             settings["exclude"] = [int(rank) for rank in params["exclude"]]
+        chance = self._chance(layer, neuron, candidates, settings)
         table = self.lens.scores(layer, neuron, candidates, **settings)
         scores = map(_answers.number, table["score"])
         pairs = [list(pair) for pair in zip(table["candidate"], scores, strict=True)]
@@ -288,15 +288,11 @@ class ContrastPanel(LensWidget):
         return reply | {"explained": explained}, [values.tobytes()]
 
     def _chance(
-        self, layer: str, neuron: int, settings: Mapping[str, Any]
+        self, layer: str, neuron: int, candidates: list[str], settings: Mapping[str, Any]
     ) -> list[float | None] | None:
         """Return what random words score for the neuron: median and 95th percentile."""
-        ask = getattr(self.lens, "label_chance", None)
-        if ask is None:
-            return None
-        table = self.lens.neurons
-        row = int(np.argmax((table["layer"] == layer) & (table["neuron"] == neuron)))
-        median, high = map(_answers.number, ask(**settings)[row])
+        chance = self.lens.neuron_chance(layer, neuron, candidates, **settings)
+        median, high = map(_answers.number, chance)
         return None if median is None or high is None else [median, high]
 
     def _vocabulary(self, _params: Mapping[str, Any]) -> Reply:

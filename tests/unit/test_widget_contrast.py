@@ -132,17 +132,10 @@ def test_scores_are_told_with_their_neuron_and_dropped_with_it():
 
 
 def test_what_random_words_score_comes_with_the_scores(ask):
-    lens = ask.widget.lens
-    told = []
-
-    def label_chance(**settings):
-        told.append(settings)
-        return np.array([[0.0, 0.1], [0.2, 0.3], [np.nan, np.nan]], dtype=np.float32)
-
-    lens.label_chance = label_chance
-    result, _ = ask("scores", layer="layer3", neuron=1, candidates=["a"], gamma=0.5, exclude=[0])
-    assert result["chance"] == pytest.approx([0.2, 0.3])
-    assert told == [{"gamma": 0.5}]
+    settings = {"gamma": 0.5, "exclude": [0]}
+    result, _ = ask("scores", layer="layer3", neuron=1, candidates=["a"], **settings)
+    assert result["chance"] == [0.2, 0.3]
+    assert ask.widget.lens.chance_asked == ("layer3", 1, ["a"], settings)
     result, _ = ask("scores", layer="layer4", neuron=0, candidates=["a"])
     assert result["chance"] is None
 
