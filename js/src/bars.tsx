@@ -1,6 +1,6 @@
 // Label scores as sorted bars; the best one is set off, with its lead over the runner-up.
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { apart } from "./format";
+import { isolated } from "./format";
 import { Icon } from "./icons";
 import { column } from "./neuron";
 import type { Chance, Method, Score } from "./scoring";
@@ -66,9 +66,9 @@ function Bar({ score: [candidate, score], runnerUp, best, zero, place, write, ..
   });
   const lead = best && score !== null && runnerUp !== null ? score - runnerUp : null;
   const isLabel = sameLabel(candidate, current);
-  const byChance = score !== null && chance !== null && score < chance[1];
+  const byChance = score !== null && chance !== null && score <= chance[1];
   const blocked = waiting || accepting !== null || isLabel;
-  const name = apart(candidate);
+  const name = isolated(candidate);
   const tab = (at: number) => ({ "data-at": at, tabIndex: props.stop === at ? 0 : -1 });
   const states = [best && "slw-score-best", candidate === focused && "slw-score-focused",
     byChance && "slw-score-by-chance"];

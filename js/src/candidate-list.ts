@@ -1,5 +1,5 @@
 // A list of candidate labels, as a person types, pastes or loads it.
-import { apart } from "./format";
+import { isolated } from "./format";
 
 /**
  * One label per line, commas and all; without line breaks separated by commas or semicolons.
@@ -9,7 +9,7 @@ export const splitCandidates = (text: string): string[] =>
   text
     .replace(/\p{Surrogate}/gu, "\ufffd")
     .split(/[\n\r\u2028\u2029]/.test(text) ? /[\n\r\u2028\u2029]+/ : /[,;]/)
-    .map((part) => part.trim().replace(/\s+/g, " "))
+    .map((part) => part.replace(/[,;\s]+$/, "").trim().replace(/\s+/g, " "))
     .filter((part) => part !== "");
 
 /** As widgets/contrast.py takes them: the list is saved with the notebook. */
@@ -36,7 +36,7 @@ export function addCandidates(
     else candidates.push(part);
     known.add(part.toLowerCase());
   }
-  const some = twice.slice(0, 5).map(apart).join(", ");
+  const some = twice.slice(0, 5).map(isolated).join(", ");
   const more = twice.length > 5 ? ` and ${twice.length - 5} more` : "";
   const message = [
     twice.length > 0 ? `Already in the list: ${some}${more}.` : "",

@@ -55,9 +55,9 @@ export function followNeuron<D>({ rpc, method, active, visible, revision }: Sour
     clearTimeout(timer);
     if (!sameNeuron(shown, neuron)) timer = setTimeout(() => show(null, null), GRACE);
     try {
-      const { layer, neuron: index } = neuron;
       const { signal } = request;
-      const reply = await rpc.request<D>(method, { layer, neuron: index }, { key: method, signal });
+      // With the version, so that no answer from before a change is taken for a new one.
+      const reply = await rpc.request<D>(method, { ...neuron, version }, { key: method, signal });
       seen.set(keyOf(neuron), { version, detail: reply.result });
       if (!asked || !sameNeuron(asked.neuron, neuron)) return;
       show(neuron, reply.result);

@@ -95,7 +95,7 @@ export function Controls({ model, look, opacity, sorting, grouping, size, onSize
               </>
             )}
           </div>
-          {wants && (
+          {(wants || crop) && (
             <div class="slw-controls-row">
               {overlay && (
                 <Slider
@@ -108,7 +108,7 @@ export function Controls({ model, look, opacity, sorting, grouping, size, onSize
               )}
               <Slider
                 label="Threshold"
-                title="Leave out relevance below this share of its maximum; the outline follows it"
+                title="Leave out relevance below this share of its maximum; outline and crop follow it (from 50 %, if it is 0)"
                 value={threshold}
                 step={0.05}
                 text={percent(threshold)}

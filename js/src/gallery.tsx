@@ -12,7 +12,7 @@ import { baseName, column, neuronName, sameNeuron, type Example, type Facts } fr
 import { startPanel, type PanelTraits } from "./panel";
 import { Awaited, Failure, Late, NeuronHeading } from "./parts";
 import { Picture, wantsRelevance, type Look } from "./picture";
-import type { Pictures } from "./pictures";
+import { neuronKey, type Pictures } from "./pictures";
 import type { Rpc } from "./rpc";
 import { Strip, type Histogram } from "./strip";
 import { Tiles } from "./tiles";
@@ -31,6 +31,8 @@ export interface GalleryTraits extends PanelTraits {
   sort_by: Sorting;
   group_by: Grouping;
   _originals: boolean;
+  /** Whether crops were embedded rather than whole images. */
+  _crops: boolean;
 }
 
 export interface GalleryDetail {
@@ -52,6 +54,7 @@ interface GalleryProps {
   sorting: ReadonlySignal<Sorting>;
   grouping: ReadonlySignal<Grouping>;
   originals: ReadonlySignal<boolean>;
+  crops: ReadonlySignal<boolean>;
   /** The image under the pointer. */
   pointed: Signal<number | null>;
 }
@@ -101,7 +104,7 @@ function Tile(props: TileProps) {
         <i style={{ width: `${share * 100}%` }} />
       </div>
       <div class="slw-tile-caption slw-small">
-        <span class="slw-ellipsis slw-muted">{example.class_name || baseName(example.uri)}</span>
+        <span class="slw-ellipsis slw-muted" dir="auto">{example.class_name || baseName(example.uri)}</span>
         <span class="slw-number">{write(example.activation)}</span>
       </div>
     </li>
@@ -119,6 +122,21 @@ function Waiting({ neuron, rpc }: { neuron: Neuron; rpc: Rpc }) {
         ))}
       </ol>
     </Awaited>
+  );
+}
+
+/** How the relevance that is shown was computed, and what of it arrived. */
+function RelevanceSaid({ pictures, neuron }: { pictures: Pictures; neuron: Neuron }) {
+  const said = pictures.said.value.get(neuronKey(neuron));
+  if (!said || said.methods.length === 0) return null;
+  const [first, ...others] = said.methods;
+  const [least, most] = (said.arrived ?? []).map((share) => `${Math.round(share * 100)} %`);
+  return (
+    <p class="slw-small slw-muted slw-said">
+      Relevance by {first}.
+      {others.length > 0 && " Some images differ: open them to read how."}
+      {least && ` ${least === most ? least : `${least} to ${most}`} of it arrived at the images.`}
+    </p>
   );
 }
 
@@ -179,6 +197,7 @@ export function Gallery(props: GalleryProps) {
       {heatFailure && wantsRelevance(look.value) && (
         <Failure error={heatFailure} retry={() => pictures.heatmaps.retry()} />
       )}
+      {wantsRelevance(look.value) && <RelevanceSaid pictures={pictures} neuron={neuron} />}
       {examples.length === 0 ? (
         <div class="slw-state">No image activates this neuron.</div>
       ) : (
@@ -209,6 +228,7 @@ export function Gallery(props: GalleryProps) {
           pictures={pictures}
           look={look.value}
           originals={props.originals.value}
+          crops={props.crops.value}
           example={open}
           neuron={neuron}
           count={examples.length}
@@ -247,6 +267,7 @@ function start(model: Model<GalleryTraits>, mounted: Mounted): GalleryProps {
   return {
     model, rpc, detail, clusters, pictures, active, look, grouping,
     opacity: follow("opacity"), sorting: follow("sort_by"), originals: follow("_originals"),
+    crops: follow("_crops"),
     pointed: signal<number | null>(null),
   };
 }

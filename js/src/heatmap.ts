@@ -13,15 +13,19 @@ export interface Heatmap {
   height: number;
   /** Positive relevance over its maximum, row by row. */
   values: Uint8Array;
-  box: Box;
+  /** The region that crop embedding embeds; null where its place in the image is not known. */
+  box: Box | null;
   method: string;
+  /** Share of the relevance that arrived at the input; null where it is not propagated. */
+  arrived: number | null;
 }
 
 /** What the kernel sends beside the values. */
 export interface HeatmapReply {
   shape: [number, number];
-  box: [number, number, number, number];
+  box: [number, number, number, number] | null;
   method: string;
+  arrived?: number | null;
 }
 
 export function readHeatmap(reply: HeatmapReply, values: Uint8Array): Heatmap {
@@ -29,8 +33,10 @@ export function readHeatmap(reply: HeatmapReply, values: Uint8Array): Heatmap {
   if (values.length !== width * height) {
     throw new Error(`The heatmap has ${values.length} values, expected ${width} × ${height}.`);
   }
-  const [left, top, right, bottom] = reply.box;
-  return { width, height, values, box: { left, top, right, bottom }, method: reply.method };
+  const { method, arrived = null } = reply;
+  const [left, top, right, bottom] = reply.box ?? [0, 0, 0, 0];
+  const box = reply.box && { left, top, right, bottom };
+  return { width, height, values, box, method, arrived };
 }
 
 type Stops = readonly (readonly [number, number, number])[];

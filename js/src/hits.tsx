@@ -2,7 +2,7 @@
 import { computed, type ReadonlySignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { Found, Hit } from "./finder";
-import { apart } from "./format";
+import { isolated } from "./format";
 import { Icon } from "./icons";
 import type { Neuron } from "./model";
 import { neuronName, sameNeuron, short } from "./neuron";
@@ -29,7 +29,7 @@ interface HitsProps {
 
 /** Whether a random word may score as much. */
 export const byChance = ({ score, chance }: Hit): boolean =>
-  score !== null && typeof chance === "number" && score < chance;
+  score !== null && typeof chance === "number" && score <= chance;
 
 export function Hits(props: HitsProps) {
   const { found: { of, hits }, note, clearing, passes, busy, active, choose, clear } = props;
@@ -56,7 +56,7 @@ export function Hits(props: HitsProps) {
     const [label, shown, doubtful] = [labelOf(hit), passes(hit), byChance(hit)];
     const states = [!shown && "slw-hit-filtered", doubtful && "slw-hit-by-chance"];
     const about = [
-      apart(label),
+      isolated(label),
       doubtful && `one random word in twenty scores more than ${short(hit.chance)} here`,
       !shown && "not shown on the map, by its filter",
     ];

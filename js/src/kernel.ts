@@ -12,6 +12,7 @@ interface Emitter {
 interface Connection {
   statusChanged?: Emitter;
   disposed?: Emitter;
+  status?: string;
 }
 
 /** Whatever comes after these is another kernel, which knows no widget of this one. */
@@ -23,7 +24,7 @@ const CUT_OFF = ".jupyter-widgets-disconnected";
 export function followKernel(
   model: Model<any>,
   el: HTMLElement,
-): [gone: ReadonlySignal<boolean>, stop: Cleanup] {
+): [gone: ReadonlySignal<boolean>, stop: Cleanup, idle: () => boolean] {
   let ended = false;
   const look = () => ended || el.closest(CUT_OFF) !== null;
   const gone = signal(look());
@@ -46,5 +47,6 @@ export function followKernel(
       kernel?.statusChanged?.disconnect(onStatus);
       kernel?.disposed?.disconnect(onDisposed);
     },
+    () => kernel?.status === "idle",
   ];
 }

@@ -36,9 +36,8 @@ export function Labels(props: LabelsProps) {
   const accepted = props.accepted.value;
   useEffect(() => {
     // A kernel that was only busy has set it after all.
-    if (accepted && refused?.label === accepted.label && refused.of === neuronName(accepted)) {
-      setRefused(null);
-    }
+    const late = refused && accepted && refused.label === accepted.label;
+    if (late && refused.of === neuronName(accepted)) setRefused(null);
   }, [accepted, refused]);
   const said = message.value;
   useEffect(() => {
@@ -52,7 +51,7 @@ export function Labels(props: LabelsProps) {
     setRefused(null);
     try {
       // That the label is another one, the kernel tells every view.
-      await rpc.request("accept", { layer, neuron, label, score });
+      await rpc.request("accept", { layer, neuron, label, score }, { acts: true });
     } catch (error) {
       const of = neuronName({ layer, neuron });
       setRefused({ error: asError(error), of, label, again: () => void accept(label, score) });
@@ -120,7 +119,7 @@ function LabelAll({ rpc, candidates, method, gamma, centred, templates }: Labels
     const settings = { candidates: candidates.value, method: method.value, gamma: gamma.value,
       centred: centred.value, templates: templates.value };
     try {
-      await rpc.request("label_all", settings);
+      await rpc.request("label_all", settings, { acts: true });
       setState("ready");
     } catch (error) {
       setState(asError(error));

@@ -1,11 +1,23 @@
 // The large view of one example, as a modal dialog.
 import { useEffect, useRef } from "preact/hooks";
 import { Icon } from "./icons";
+import type { Heatmap } from "./heatmap";
 import type { Neuron } from "./model";
 import { short, type Example } from "./neuron";
-import { Picture, wantsRelevance, type Look } from "./picture";
+import { Picture, UNPLACED, wantsRelevance, type Look } from "./picture";
 import { heatmapKey, type Pictures } from "./pictures";
 import { useResource } from "./resources";
+
+const share = (value: number): string => `${Math.round(value * 100)} %`;
+
+/** What of the image was embedded, in words. */
+function embeddedOf({ box }: Heatmap, crops: boolean): string {
+  if (!crops) return "the whole image";
+  if (!box) return "no crop: its place in the image is not known";
+  const [width, height] = [box.right - box.left, box.bottom - box.top];
+  if (Math.min(width, height) > 0.995) return "a crop that is the whole image";
+  return `the dashed box, ${share(width)} × ${share(height)} of the image`;
+}
 
 interface LightboxProps {
   pictures: Pictures;
@@ -15,6 +27,8 @@ interface LightboxProps {
   look: Look;
   /** Whether the image can be shown in its own resolution. */
   originals: boolean;
+  /** Whether crops were embedded rather than whole images. */
+  crops: boolean;
   /** Go to the next (1) or previous (-1) example. */
   step: (by: 1 | -1) => void;
   close: () => void;
@@ -32,13 +46,13 @@ function Term({ name, children }: { name: string; children: string }) {
   return (
     <li>
       <div class="slw-small slw-muted">{name}</div>
-      {children}
+      <bdi>{children}</bdi>
     </li>
   );
 }
 
 export function Lightbox(props: LightboxProps) {
-  const { pictures, example, neuron, count, look, originals, step, close } = props;
+  const { pictures, example, neuron, count, look, originals, crops, step, close } = props;
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => dialog.current?.showModal(), []);
   const wanted = wantsRelevance(look);
@@ -69,18 +83,30 @@ export function Lightbox(props: LightboxProps) {
           neuron={neuron}
           look={look}
           original={originals}
+          embedded={crops}
         />
         <div class="slw-lightbox-side">
-          <h3 class="slw-title">{example.class_name || "Example"}</h3>
+          <h3 class="slw-title" dir="auto">{example.class_name || "Example"}</h3>
           <ul>
             <Term name="Rank">{`${example.rank + 1} of ${count}`}</Term>
             <Term name="Activation">{short(example.activation, 3)}</Term>
             <Term name="File">{example.uri}</Term>
             <Term name="Shown">{RESOLUTION[originals ? whole.state : "none"]}</Term>
             {wanted && relevance.state === "ready" && (
-              <Term name="Relevance by">{relevance.value.method}</Term>
+              <>
+                <Term name="Relevance by">{relevance.value.method}</Term>
+                {relevance.value.arrived !== null && (
+                  <Term name="Arrived at the image">
+                    {`${share(relevance.value.arrived)} of the relevance`}
+                  </Term>
+                )}
+                <Term name="Embedded">{embeddedOf(relevance.value, crops)}</Term>
+              </>
             )}
           </ul>
+          {wanted && relevance.state === "ready" && relevance.value.box === null && (
+            <p class="slw-error slw-small">{UNPLACED}.</p>
+          )}
           {wanted && relevance.state === "error" && (
             <p class="slw-error slw-small">{relevance.error.message}</p>
           )}

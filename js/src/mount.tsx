@@ -33,8 +33,8 @@ export function mount<T extends object>(
   root.addEventListener("keydown", keepKeys);
   el.append(root);
   const cleanups: Cleanup[] = [keepUndo(root)];
-  const [gone, stopKernel] = followKernel(model, root);
-  const rpc = new Rpc(model, gone);
+  const [gone, stopKernel, idle] = followKernel(model, root);
+  const rpc = new Rpc(model, gone, undefined, idle);
   const [theme, stopTheme] = followTheme(root);
   cleanups.push(stopKernel, () => rpc.dispose(), stopTheme);
   render(view({ root, rpc, theme, onCleanup: (cleanup) => cleanups.push(cleanup) }), root);

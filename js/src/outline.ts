@@ -1,5 +1,5 @@
-// A line around where the relevance reaches a level, by marching squares.
-import type { Heatmap } from "./heatmap";
+// Where the relevance reaches a level: a line around it by marching squares, and its box.
+import type { Box, Heatmap } from "./heatmap";
 
 // The edges (top, right, bottom, left) that the line crosses, by which corners lie above.
 const CROSSINGS = [[], [3, 0], [0, 1], [3, 1], [1, 2], [3, 2, 0, 1], [0, 2], [3, 2], [2, 3], [2, 0],
@@ -58,4 +58,20 @@ export function outlinePath(heatmap: Heatmap, level: number): string {
     }
   }
   return path;
+}
+
+/** The box around what reaches the level, as fractions of the image; null where nothing does. */
+export function relevantBox(heatmap: Heatmap, level: number): Box | null {
+  const { width, height } = heatmap;
+  const values = smooth(heatmap);
+  const bar = Math.max(level * 255, 0.5);
+  let [left, top, right, bottom] = [width, height, 0, 0];
+  values.forEach((value, index) => {
+    if (value < bar) return;
+    const [x, y] = [index % width, Math.floor(index / width)];
+    [left, top] = [Math.min(left, x), Math.min(top, y)];
+    [right, bottom] = [Math.max(right, x + 1), Math.max(bottom, y + 1)];
+  });
+  if (right === 0) return null;
+  return { left: left / width, top: top / height, right: right / width, bottom: bottom / height };
 }

@@ -29,7 +29,7 @@ function Half({ shown, role, share, activation, quiet = false, pictures }: HalfP
     <figure>
       <Picture pictures={pictures} sample={shown.sample} alt={words} />
       <figcaption class="slw-pair-caption slw-small">
-        <span class="slw-ellipsis slw-muted">{name}</span>
+        <span class="slw-ellipsis slw-muted" dir="auto">{name}</span>
         <span class="slw-number">{activation}</span>
       </figcaption>
       <div class={quiet ? "slw-bar slw-bar-quiet" : "slw-bar"} aria-hidden="true">

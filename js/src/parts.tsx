@@ -135,7 +135,7 @@ export function NeuronHeading({ facts, busy }: { facts: Facts; busy: boolean }) 
   return (
     <header class="slw-heading" aria-busy={busy}>
       <div class="slw-heading-name">
-        <h2 class={known ? "slw-title" : "slw-title slw-muted"} title={facts.label}>
+        <h2 class={known ? "slw-title" : "slw-title slw-muted"} title={facts.label} dir="auto">
           {known ? facts.label : "Not labelled yet"}
         </h2>
         {known && facts.score !== null && (

@@ -1,9 +1,9 @@
 // One image with its relevance and crop: a tile of the gallery, a half of a pair, the large view.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Icon } from "./icons";
-import { cropTransform, drawHeatmap, stage, type Colormap, type Heatmap } from "./heatmap";
+import { cropTransform, drawHeatmap, stage, type Box, type Colormap, type Heatmap } from "./heatmap";
 import type { Neuron } from "./model";
-import { outlinePath } from "./outline";
+import { outlinePath, relevantBox } from "./outline";
 import { isUnavailable, useSeen } from "./parts";
 import { heatmapKey, type Pictures } from "./pictures";
 import { useResource } from "./resources";
@@ -27,6 +27,12 @@ export const PLAIN: Look = {
 export const wantsRelevance = ({ overlay, crop, outline }: Look): boolean =>
   overlay || crop || outline;
 
+/** Where the outline runs and what a crop zooms into. */
+export const levelOf = ({ threshold }: Look): number => threshold || 0.5;
+
+/** Said where relevance is known but not which part of the image the model has seen. */
+export const UNPLACED = "Where in this image the relevance lies is not known";
+
 interface PictureProps {
   pictures: Pictures;
   sample: number;
@@ -36,9 +42,20 @@ interface PictureProps {
   look?: Look;
   /** Show the image in its own resolution, once it is there. */
   original?: boolean;
+  /** Show the region that crop embedding embeds. */
+  embedded?: boolean;
 }
 
 const percent = (fraction: number): string => `${+(fraction * 100).toFixed(3)}%`;
+
+/** The region that crop embedding embeds. */
+function Embedded({ box: { left, top, right, bottom } }: { box: Box }) {
+  const style = {
+    left: percent(left), top: percent(top),
+    width: percent(right - left), height: percent(bottom - top),
+  };
+  return <i class="slw-embedded" style={style} aria-hidden="true" />;
+}
 
 interface HeatProps {
   heatmap: Heatmap;
@@ -53,8 +70,9 @@ function HeatCanvas({ heatmap, look: { colormap, threshold } }: HeatProps) {
   return <canvas ref={canvas} class="slw-heat" aria-hidden="true" />;
 }
 
-function Outline({ heatmap, look: { threshold } }: HeatProps) {
-  const path = useMemo(() => outlinePath(heatmap, threshold || 0.5), [heatmap, threshold]);
+function Outline({ heatmap, look }: HeatProps) {
+  const level = levelOf(look);
+  const path = useMemo(() => outlinePath(heatmap, level), [heatmap, level]);
   const { width, height } = heatmap;
   return (
     <svg
@@ -70,19 +88,27 @@ function Outline({ heatmap, look: { threshold } }: HeatProps) {
 }
 
 export function Picture(props: PictureProps) {
-  const { pictures, sample, alt, neuron, look = PLAIN, original = false } = props;
+  const { pictures, sample, alt, neuron, look = PLAIN, original = false, embedded } = props;
   const [frame, seen] = useSeen();
   const [aspect, setAspect] = useState(1);
   const thumbnail = useResource(pictures.thumbnails, seen ? sample : null);
   const whole = useResource(pictures.originals, seen && original ? sample : null);
   const wanted = seen && neuron && wantsRelevance(look);
   const relevance = useResource(pictures.heatmaps, wanted ? heatmapKey(neuron, sample) : null);
-  const heatmap = relevance.state === "ready" ? relevance.value : null;
+  const arrived = relevance.state === "ready" ? relevance.value : null;
+  // Over the picture only where it is known which part of it the model has seen.
+  const heatmap = arrived?.box ? arrived : null;
+  const unplaced = arrived !== null && arrived.box === null;
   const source = whole.state === "ready" ? whole : thumbnail;
 
   const place = stage(aspect);
   const { crop, overlay, outline } = look;
-  const zoom = crop && heatmap ? cropTransform(heatmap.box, aspect) : { scale: 1, x: 0, y: 0 };
+  const level = levelOf(look);
+  const box = useMemo(
+    () => (crop && heatmap ? relevantBox(heatmap, level) : null),
+    [crop, heatmap, level],
+  );
+  const zoom = box ? cropTransform(box, aspect) : { scale: 1, x: 0, y: 0 };
   const style = {
     left: percent(place.left),
     top: percent(place.top),
@@ -102,8 +128,12 @@ export function Picture(props: PictureProps) {
             setAspect(naturalWidth / naturalHeight || 1)
           }
         />
-        {relevant && overlay && heatmap && <HeatCanvas heatmap={heatmap} look={look} />}
+        {/* At 100 % nothing is left to colour, and nothing to step back for. */}
+        {relevant && overlay && heatmap && look.threshold < 1 && (
+          <HeatCanvas heatmap={heatmap} look={look} />
+        )}
         {relevant && outline && heatmap && <Outline heatmap={heatmap} look={look} />}
+        {relevant && embedded && heatmap?.box && <Embedded box={heatmap.box} />}
       </div>
     ) : source.state === "error" ? (
       <div class="slw-picture-missing" role="img" aria-label={`${alt}: ${source.error.message}`}>
@@ -114,9 +144,12 @@ export function Picture(props: PictureProps) {
       <div class="slw-picture-fill slw-skeleton" />
     );
   const wait = relevance.state === "loading" && <div class="slw-picture-wait slw-skeleton" />;
-  const mark = relevance.state === "error" && !isUnavailable(relevance.error) && (
-    <span class="slw-picture-mark" title={relevance.error.message}>
+  const failed = relevance.state === "error" && !isUnavailable(relevance.error);
+  const why = failed ? relevance.error.message : unplaced ? UNPLACED : "";
+  const mark = why !== "" && (
+    <span class="slw-picture-mark" title={why}>
       <Icon name="warning" />
+      <span class="slw-hidden">{why}</span>
     </span>
   );
   const two = look.sideBySide && wantsRelevance(look) && neuron;

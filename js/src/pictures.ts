@@ -1,4 +1,5 @@
 // Thumbnails and heatmaps of a lens, as the browser holds them.
+import { signal, type ReadonlySignal } from "@preact/signals";
 import { readHeatmap, type Heatmap, type HeatmapReply } from "./heatmap";
 import { uint8, type Neuron } from "./model";
 import { Resources } from "./resources";
@@ -20,7 +21,26 @@ export interface Pictures {
   originals: Resources<number, string>;
   /** By `heatmapKey`. */
   heatmaps: Resources<string, Heatmap>;
+  /** What the heatmaps of a neuron that have come say of themselves, by `neuronKey`. */
+  said: ReadonlySignal<ReadonlyMap<string, Said>>;
   dispose(): void;
+}
+
+/** How relevance was computed, and the least and the most of it that arrived. */
+export interface Said {
+  methods: readonly string[];
+  arrived: readonly [least: number, most: number] | null;
+}
+
+export const neuronKey = ({ layer, neuron }: Neuron): string => JSON.stringify([layer, neuron]);
+
+function alsoSaid(before: Said | undefined, heatmaps: (Heatmap | Error)[]): Said {
+  const come = heatmaps.filter((one): one is Heatmap => !(one instanceof Error));
+  const methods = new Set([...(before?.methods ?? []), ...come.map(({ method }) => method)]);
+  const shares = come.map(({ arrived }) => arrived).filter((share) => share !== null);
+  shares.push(...(before?.arrived ?? []));
+  const arrived = shares.length > 0 ? [Math.min(...shares), Math.max(...shares)] as const : null;
+  return { methods: [...methods], arrived };
 }
 
 export const heatmapKey = ({ layer, neuron }: Neuron, sample: number): string =>
@@ -48,6 +68,7 @@ export function createPictures(rpc: Rpc): Pictures {
     },
     { batch: 1, capacity: 12, free: (url) => URL.revokeObjectURL(url) },
   );
+  const said = signal<ReadonlyMap<string, Said>>(new Map());
   const heatmaps = new Resources<string, Heatmap>(
     async (keys, signal) => {
       const wanted = keys.map((key) => JSON.parse(key) as [string, number, number]);
@@ -56,11 +77,14 @@ export function createPictures(rpc: Rpc): Pictures {
       const params = { layer, neuron, samples };
       const reply = await rpc.request<(HeatmapReply | Refusal)[]>("heatmaps", params, { signal });
       let next = 0;
-      return reply.result.map((one) =>
+      const found = reply.result.map((one) =>
         "error" in one
           ? new RpcError(one.error.message, one.error.type, true)
           : readHeatmap(one, uint8(reply.buffers[next++])),
       );
+      const of = JSON.stringify([layer, neuron]);
+      said.value = new Map(said.peek()).set(of, alsoSaid(said.peek().get(of), found));
+      return found;
     },
     // Computed together where they are not stored; few, so that the first ones show early.
     { batch: 6, capacity: 300, group: (key) => key.slice(0, key.lastIndexOf(",")) },
@@ -69,6 +93,7 @@ export function createPictures(rpc: Rpc): Pictures {
     thumbnails,
     originals,
     heatmaps,
+    said,
     dispose() {
       thumbnails.dispose();
       originals.dispose();

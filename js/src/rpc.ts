@@ -13,6 +13,8 @@ export interface RequestOptions {
   signal?: AbortSignal | undefined;
   /** A newer request with the same key supersedes the older ones. */
   key?: string | undefined;
+  /** Something is done rather than read: never sent a second time by itself. */
+  acts?: boolean;
 }
 
 export class RpcError extends Error {
@@ -46,6 +48,8 @@ interface Job {
   params: object;
   waiters: Set<Waiter>;
   since: number;
+  /** Whether it may be sent once more. */
+  again: boolean;
   timer?: ReturnType<typeof setTimeout>;
 }
 
@@ -73,6 +77,8 @@ export class Rpc {
     private readonly model: Model<any>,
     private readonly gone: ReadonlySignal<boolean> = signal(false),
     private readonly timeout = 30_000,
+    /** Whether the kernel says that it has nothing to do. */
+    private readonly idle: () => boolean = () => false,
   ) {
     model.on("msg:custom", this.onMessage);
     this.stop = effect(() => {
@@ -86,7 +92,7 @@ export class Rpc {
   }
 
   request<T>(method: string, params: object = {}, options: RequestOptions = {}): Promise<Reply<T>> {
-    const { signal, key } = options;
+    const { signal, key, acts = false } = options;
     if (this.disposed || signal?.aborted) return Promise.reject(aborted());
     const identity = `${method} ${JSON.stringify(params)}`;
     return new Promise<Reply<T>>((resolve, reject) => {
@@ -94,6 +100,7 @@ export class Rpc {
       const shared = this.jobs().find((job) => job.identity === identity);
       const job = shared ?? {
         id: this.nextId++, identity, method, params, waiters: new Set(), since: performance.now(),
+        again: !acts,
       };
       const cancel = () => this.leave(job, waiter, aborted());
       const finish = () => signal?.removeEventListener("abort", cancel);
@@ -152,7 +159,19 @@ export class Rpc {
     const waited = this.jobs().filter((job) => job.waiters.size > 0).map((job) => job.since);
     const rest = Math.min(...waited) + LATE - performance.now();
     this.tardy.value = rest <= 0;
+    if (rest <= 0) this.sendAgain();
     if (rest > 0 && rest < Infinity) this.alarm = setTimeout(() => this.watch(), rest);
+  }
+
+  /** A kernel at rest that owes an answer has not got the question, or its answer was lost. */
+  private sendAgain(): void {
+    if (!this.idle() || this.gone.peek()) return;
+    for (const job of this.inFlight.values()) {
+      if (!job.again || job.waiters.size === 0 || performance.now() - job.since < LATE) continue;
+      job.again = false;
+      const { id, method, params } = job;
+      this.model.send({ kind: "request", id, method, params });
+    }
   }
 
   private pump(): void {

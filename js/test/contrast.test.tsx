@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { barScale } from "../src/bars";
 import { render, type ContrastTraits } from "../src/contrast";
-import { addCandidates, splitCandidates } from "../src/scoring";
+import { addCandidates, splitCandidates } from "../src/candidate-list";
 import { contributionsOf, inWords } from "../src/why";
 import { FakeModel, inBrowser, until, type Request } from "./fake-model";
 import { endViews, enter, EVIL, facts, jpeg, show, thumbnails } from "./panel-world";
@@ -38,7 +38,7 @@ const still = (request: Request) => (request.method === "scores" ? undefined : a
 
 function panel(change: Partial<ContrastTraits> = {}, replies = answer as any) {
   const traits: ContrastTraits = { active: { layer: "layer4", neuron: 17 }, candidates: [],
-    method: "csp", gamma: 1, centred: false, templates: "csp", _excluded: null, scores: [], accepted: null, _revision: 0, ...change };
+    method: "csp", gamma: 1, centred: false, templates: "csp", _excluded: null, scores: [], _scored: null, accepted: null, _revision: 0, ...change };
   const model = new FakeModel(traits, replies);
   const view = show(render, model);
   const names = () => view.texts(".slw-score-name");
@@ -60,7 +60,7 @@ describe.runIf(inBrowser)("the contrast panel", () => {
     const { names, texts, find, asked, el } = panel();
     await until(() => names().length === 3);
     expect(asked("scores")[0]!.params).toEqual({ layer: "layer4", neuron: 17, candidates: [],
-      method: "csp", gamma: 1, centred: false, templates: "csp", exclude: [] });
+      method: "csp", gamma: 1, centred: false, templates: "csp", exclude: [], revision: 0 });
     expect(names()).toEqual(["striped", EVIL, "dotted"]);
     expect(texts(".slw-score > .slw-number")).toEqual(["0.300", "0.200", "0.100"]);
     expect(find(".slw-score-best .slw-score-gap")!.textContent).toContain("+0.100");
@@ -157,8 +157,9 @@ describe.runIf(inBrowser)("the contrast panel", () => {
     expect(asked("accept")[0]!.params).toEqual({ layer: "layer4", neuron: 17, label: "dotted", score: 0.1 });
     replies = answer;
     button("Retry")!.click();
-    await until(() => asked("pairs").length === 2);
-    await until(() => !find("[role=alert]"));
+    await until(() => asked("accept").length === 2 && !find("[role=alert]"));
+    model.set("_revision", 1); // as the kernel tells every view
+    await until(() => asked("pairs").length === 2 && asked("scores").length === 2);
   });
 
   test("gamma belongs to CSP alone", async () => {
@@ -174,9 +175,13 @@ describe.runIf(inBrowser)("the contrast panel", () => {
   });
 
   test("without a kernel the saved scores are shown", async () => {
-    const { names } = panel({ scores: [["x", 0.1], ["y", 0.2]] }, still);
+    const scores: [string, number][] = [["x", 0.1], ["y", 0.2]];
+    const { names } = panel({ scores, _scored: { layer: "layer4", neuron: 17 } }, still);
     await until(() => names().length === 2);
     expect(names()).toEqual(["y", "x"]);
+    const other = panel({ scores, _scored: { layer: "layer4", neuron: 3 } }, still);
+    await until(() => other.find(".slw-bars-waiting"));
+    expect(other.names()).toEqual([]);
   });
 });
 
@@ -241,11 +246,11 @@ describe.runIf(inBrowser)("pairs and labels", () => {
     expect(model.traits.candidates).toEqual(["one", EVIL]);
     const input = find("input[type=file]") as HTMLInputElement;
     const files = new DataTransfer();
-    files.items.add(new File(["two\nthree, one"], "labels.txt"));
+    files.items.add(new File(["two\nthree, or 3\none\n"], "labels.txt"));
     input.files = files.files;
     input.dispatchEvent(new Event("change"));
-    await until(() => names().includes("three"));
-    expect(model.traits.candidates).toEqual(["one", EVIL, "two", "three"]);
+    await until(() => names().includes("three, or 3"));
+    expect(model.traits.candidates).toEqual(["one", EVIL, "two", "three, or 3"]);
     expect(find(".slw-message")!.textContent).toBe("Already in the list: one.");
   });
 
@@ -276,7 +281,11 @@ test("what pairs add is told in words", () => {
 
 describe("candidates and bars", () => {
   test("are split at lines, commas and semicolons", () => {
-    expect(splitCandidates(" a ,b\r\nc  d;;\n")).toEqual(["a", "b", "c d"]);
+    expect(splitCandidates(" a ,b;c  d;;")).toEqual(["a", "b", "c d"]);
+    expect(splitCandidates("tench, Tinca tinca\r\nc  d;;\n\u2028e,\n")).toEqual(
+      ["tench, Tinca tinca", "c d", "e"]);
+    expect(splitCandidates("tench, Tinca tinca\n")).toEqual(["tench, Tinca tinca"]);
+    expect(splitCandidates("a\ud83d,\ud83d\ude00")).toEqual(["a\ufffd", "\ud83d\ude00"]);
     expect(addCandidates(["a"], "A, b, B")).toEqual({
       candidates: ["a", "b"], message: "Already in the list: A, B.",
     });
@@ -288,11 +297,15 @@ describe("candidates and bars", () => {
     expect(candidates).toHaveLength(5000);
     expect(message).toContain("Left out: 1001.");
     expect(addCandidates([], "b".repeat(121)).candidates).toEqual([]);
+    expect(addCandidates([], "\ud83e\udd93".repeat(120)).candidates).toHaveLength(1);
+    expect(addCandidates([], "\ud83e\udd93".repeat(121)).candidates).toEqual([]);
   });
 
   test("the scale holds zero and negative scores", () => {
     const place = barScale([0.3, -0.1, null]);
     expect([place(-0.1), place(0), place(0.3)].map(Math.round)).toEqual([0, 25, 100]);
     expect(barScale([])(0)).toBe(0);
+    const dissect = barScale([-5, -1, null, -3], "clip-dissect");
+    expect([dissect(-5), dissect(-3), dissect(-1)]).toEqual([0, 50, 100]);
   });
 });

@@ -29,6 +29,12 @@ export class FakeModel<T extends object> implements Model<T> {
     this.emit(`change:${key}`);
   }
 
+  /** As the kernel writes: a front end's own model is locked meanwhile, and handed to listeners. */
+  written<K extends keyof T & string>(key: K, value: T[K]): void {
+    this.traits[key] = value;
+    this.emit(`change:${key}`, { _state_lock: { [key]: value } }, value);
+  }
+
   save_changes(): void {
     this.saves++;
   }

@@ -36,7 +36,7 @@ function answer(request: Request) {
 function gallery(change: Partial<GalleryTraits> = {}, replies = answer as any) {
   const traits: GalleryTraits = { active: { layer: "layer4", neuron: 17 }, overlay: false,
     crop: false, outline: false, side_by_side: false, opacity: 0.7, threshold: 0, colormap: "ember",
-    sort_by: "activation", group_by: null, _originals: false, _revision: 0, ...change };
+    sort_by: "activation", group_by: null, _originals: false, _crops: false, _revision: 0, ...change };
   const model = new FakeModel(traits, replies);
   return { model, ...show(render, model) };
 }
@@ -85,6 +85,7 @@ describe.runIf(inBrowser)("the gallery", () => {
     button("Relevance")!.click();
     await until(() => all(".slw-heat").length === 0);
     button("Crop")!.click();
+    model.set("threshold", 0.9); // the last of four values
     await until(() => all(".slw-picture-stage").every((one) => /scale\(2\)/.test(one.style.transform)));
     expect(asked("heatmaps")).toHaveLength(1);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import { cropTransform, drawHeatmap, overlayPixels, readHeatmap, stage } from "../src/heatmap";
-import { outlinePath } from "../src/outline";
+import { outlinePath, relevantBox } from "../src/outline";
 import { Resources } from "../src/resources";
 import { inBrowser, until } from "./fake-model";
 
@@ -27,7 +27,7 @@ describe("colours", () => {
   test.runIf(inBrowser)("the canvas shows the relevance row by row", () => {
     const canvas = document.createElement("canvas");
     const values = Uint8Array.of(0, 255, 0, 0, 0, 0);
-    drawHeatmap(canvas, { width: 3, height: 2, values, box: box(0, 0, 1, 1), method: "" });
+    drawHeatmap(canvas, { width: 3, height: 2, values, box: box(0, 0, 1, 1), method: "", arrived: null });
     const alpha = (x: number, y: number) =>
       canvas.getContext("2d")!.getImageData(x, y, 1, 1).data[3];
     expect([canvas.width, canvas.height]).toEqual([3, 2]);
@@ -138,15 +138,49 @@ describe("resources", () => {
     store.release(1);
     store.hold(3);
     await ready(store, 3);
+    await until(() => free.mock.calls.length === 1);
     expect(free.mock.calls).toEqual([["1"]]);
     store.dispose();
     expect(free.mock.calls.map(([value]) => value).sort()).toEqual(["1", "2", "3"]);
   });
+
+  test("what was let go before it came takes no place from what is there", async () => {
+    const fetch = vi.fn(async (keys: number[], signal: AbortSignal) => {
+      if (keys[0]! < 100) return keys.map(String);
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      throw new DOMException("left", "AbortError");
+    });
+    const store = new Resources<number, string>(fetch, { batch: 3, capacity: 6 });
+    for (const key of [1, 2, 3]) store.hold(key);
+    await ready(store, 3);
+    for (const key of [1, 2, 3]) store.release(key);
+    for (let skimmed = 100; skimmed < 160; skimmed += 3) {
+      for (const key of [0, 1, 2]) store.hold(skimmed + key);
+      await until(() => fetch.mock.calls.some(([keys]) => keys.includes(skimmed)));
+      for (const key of [0, 1, 2]) store.release(skimmed + key);
+    }
+    await until(() => fetch.mock.calls.every(([, signal], at) => at === 0 || signal.aborted));
+    const before = fetch.mock.calls.length;
+    for (const key of [1, 2, 3]) store.hold(key);
+    expect([1, 2, 3].map((key) => store.resource(key).value)).toEqual(
+      ["1", "2", "3"].map((value) => ({ state: "ready", value })));
+    expect(fetch.mock.calls.length).toBe(before);
+    store.dispose();
+  });
+});
+
+test("the box of what reaches a level follows the level", () => {
+  const heatmap = { width: 4, height: 2, method: "", box: null, arrived: null,
+    values: Uint8Array.of(0, 10, 0, 0, 0, 200, 255, 0) };
+  expect(relevantBox(heatmap, 0.01)).toEqual(box(0.25, 0, 0.75, 1));
+  expect(relevantBox(heatmap, 0.5)).toEqual(box(0.25, 0.5, 0.75, 1));
+  expect(relevantBox(heatmap, 1)).toEqual(box(0.5, 0.5, 0.75, 1));
+  expect(relevantBox({ ...heatmap, values: new Uint8Array(8) }, 0.5)).toBeNull();
 });
 
 test("an outline closes around what reaches the level, also at the edge", () => {
   const heatmap = (values: number[]) => ({
-    width: 3, height: 2, values: Uint8Array.from(values), method: "",
+    width: 3, height: 2, values: Uint8Array.from(values), method: "", arrived: null,
     box: { left: 0, top: 0, right: 1, bottom: 1 },
   });
   const numbers = (path: string) => path.match(/[\d.]+/g)!.map(Number);

@@ -184,6 +184,45 @@ describe("LruCache", () => {
   });
 });
 
+describe("a kernel at rest that owes an answer", () => {
+  const wait = (milliseconds: number) => vi.advanceTimersByTimeAsync(milliseconds);
+  const patient = (idle: () => boolean) => {
+    vi.useFakeTimers();
+    rpc.dispose();
+    rpc = new Rpc(model, gone, 30_000, idle);
+  };
+
+  test("is asked once more, under the same number, and its first answer counts", async () => {
+    patient(() => true);
+    const reply = rpc.request("a", { row: 1 });
+    await wait(2900);
+    expect(model.sent).toHaveLength(1);
+    await wait(200);
+    expect(model.sent).toHaveLength(2);
+    expect(model.sent[1]).toEqual(model.sent[0]);
+    expect(rpc.late.value).toBe(true);
+    await wait(5000);
+    expect(model.sent).toHaveLength(2);
+    model.reply(model.sent[1]!, "here");
+    model.reply(model.sent[0]!, "twice");
+    expect((await reply).result).toBe("here");
+    expect(rpc.late.value).toBe(false);
+  });
+
+  test("is left alone while it works, and never told twice to do something", async () => {
+    let idle = false;
+    patient(() => idle);
+    const requests = [rpc.request("a"), rpc.request("accept", {}, { acts: true })];
+    for (const request of requests) request.catch(() => {});
+    await wait(3500);
+    expect(model.sent).toHaveLength(2);
+    idle = true;
+    rpc.request("b").catch(() => {}); // whatever comes next looks again
+    await wait(100);
+    expect(model.sent.map(({ method }) => method)).toEqual(["a", "accept", "b", "a"]);
+  });
+});
+
 describe("the kernel behind a widget", () => {
   class Emitter {
     readonly slots = new Set<(sender: unknown, status?: unknown) => void>();

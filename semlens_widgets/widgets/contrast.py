@@ -288,13 +288,11 @@ class ContrastPanel(LensWidget):
         return reply | {"explained": explained}, [values.tobytes()]
 
     def _chance(
-        self, layer: str, neuron: int, candidates: Sequence[str], settings: Mapping[str, Any]
+        self, layer: str, neuron: int, candidates: list[str], settings: Mapping[str, Any]
     ) -> list[float | None] | None:
         """Return what random words score for the neuron: median and 95th percentile."""
-        ask = getattr(self.lens, "neuron_chance", None)
-        if ask is None:
-            return None
-        median, high = map(_answers.number, ask(layer, neuron, candidates, **settings))
+        chance = self.lens.neuron_chance(layer, neuron, candidates, **settings)
+        median, high = map(_answers.number, chance)
         return None if median is None or high is None else [median, high]
 
     def _vocabulary(self, _params: Mapping[str, Any]) -> Reply:
@@ -314,19 +312,10 @@ class ContrastPanel(LensWidget):
         if not label:
             raise ValueError("label is blank. Give a text like 'striped'.")
         score = _answers.number(params.get("score"))
-        self.lens.set_label(layer, neuron, label, score if self._scores_as_labelled() else None)
+        self.lens.set_label(layer, neuron, label, score)
         accepted = {"layer": layer, "neuron": neuron, "label": label, "score": score}
         self.set_trait("accepted", accepted)
         return accepted, []
-
-    def _scores_as_labelled(self) -> bool:
-        """Whether scores here compare with those of the labels; else the lens computes its own."""
-        shown = _as_labelled(self.lens)
-        if not shown:
-            return True
-        if "templates" not in shown or self.method == "clip-dissect" or self.excluded:
-            return False
-        return all(getattr(self, name) == shown[name] for name in shown)
 
     def _label_all(self, params: Mapping[str, Any]) -> Reply:
         """Give every neuron the best of the candidates named, or of what the lens knows."""

@@ -61,11 +61,12 @@ class ConceptGallery(LensWidget):
     overlay, opacity, colormap : bool, float, str
         Colour the relevant pixels, how strongly, and with which of ``COLORMAPS``.
     threshold : float
-        Relevance below this share of its maximum is left out.
+        Relevance below this share of its maximum is left out; outline and crop follow it.
     outline : bool
         Draw a line where the relevance reaches the threshold (half its maximum, if that is 0).
     crop : bool
-        Zoom into the relevant region.
+        Zoom into the region inside that line. What was embedded is a box of its own, and the large
+        view says which.
     side_by_side : bool
         Show the plain image beside the relevance.
     sort_by : {"activation", "class", "file"}
@@ -95,6 +96,7 @@ class ConceptGallery(LensWidget):
     sort_by = traitlets.Enum(("activation", "class", "file"), "activation").tag(sync=True)
     group_by = traitlets.Enum(("class", "cluster"), None, allow_none=True).tag(sync=True)
     _originals = _switch("Whether the images can be shown whole.")
+    _crops = _switch("Whether crops were embedded rather than whole images.")
     _revision = traitlets.Int(0).tag(sync=True)
 
     def __init__(
@@ -106,6 +108,8 @@ class ConceptGallery(LensWidget):
     ) -> None:
         super().__init__(lens, **_answers.with_active(options, layer, neuron))
         self._originals = getattr(lens, "images", None) is not None
+        store = getattr(lens, "store", None)
+        self._crops = store is not None and store.settings.get("embedding") == "crop"
 
     def refresh(self) -> None:
         """Ask the browser to fetch the neuron's label and measures again."""

@@ -204,3 +204,9 @@ def test_a_picture_that_fails_does_not_keep_the_widget_from_its_cell(monkeypatch
     assert "image/png" not in data
     assert "application/vnd.jupyter.widget-view+json" in data
     assert "Probe has no still picture" in caplog.text
+
+
+def test_an_error_about_a_name_that_is_no_text_can_be_sent():
+    message = describe(OSError("cannot read 'caf\udce9.jpg'"))["message"]
+    assert message == "cannot read 'caf\ufffd.jpg'"
+    message.encode("utf-8")

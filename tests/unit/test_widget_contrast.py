@@ -132,17 +132,10 @@ def test_scores_are_told_with_their_neuron_and_dropped_with_it():
 
 
 def test_what_random_words_score_comes_with_the_scores(ask):
-    lens = ask.widget.lens
-    told = []
-
-    def neuron_chance(layer, neuron, candidates, **settings):
-        told.append((layer, neuron, candidates, settings))
-        return (0.2, 0.3) if layer == "layer3" else (np.nan, np.nan)
-
-    lens.neuron_chance = neuron_chance
-    result, _ = ask("scores", layer="layer3", neuron=1, candidates=["a"], gamma=0.5, exclude=[0])
-    assert result["chance"] == pytest.approx([0.2, 0.3])
-    assert told == [("layer3", 1, ["a"], {"gamma": 0.5, "exclude": [0]})]
+    settings = {"gamma": 0.5, "exclude": [0]}
+    result, _ = ask("scores", layer="layer3", neuron=1, candidates=["a"], **settings)
+    assert result["chance"] == [0.2, 0.3]
+    assert ask.widget.lens.chance_asked == ("layer3", 1, ["a"], settings)
     result, _ = ask("scores", layer="layer4", neuron=0, candidates=["a"])
     assert result["chance"] is None
 
@@ -182,20 +175,6 @@ def test_a_blank_candidate_from_the_browser_is_refused(ask):
         "type": "ValueError",
         "message": "candidates: entry 0 is blank. Give a text like 'striped'.",
     }
-
-
-def test_a_score_that_compares_with_no_other_is_left_to_the_lens(ask):
-    lens, panel = ask.widget.lens, ask.widget
-    lens.labelled_by = {"method": "csp", "gamma": 1.0, "centred": False, "templates": ("{}",)}
-    panel.templates = "plain"
-    ask("accept", layer="layer3", neuron=1, label="a", score=0.4)
-    assert lens.neurons["score"][1] == 0.4
-    for name, value in (("gamma", 0.5), ("centred", True), ("method", "difference")):
-        before = getattr(panel, name)
-        setattr(panel, name, value)
-        ask("accept", layer="layer3", neuron=1, label="a", score=0.4)
-        assert np.isnan(lens.neurons["score"][1])
-        setattr(panel, name, before)
 
 
 def test_an_accepted_label_reaches_lens_and_listeners(ask):
