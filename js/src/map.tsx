@@ -2,6 +2,7 @@
 import { effect, untracked, useSignal, useSignalEffect } from "@preact/signals";
 import type { ComponentChild } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { LABELS } from "./columns";
 import { createFinder, type Finder } from "./finder";
 import * as format from "./format";
 import { detailsCache, HoverCard } from "./hover-card";
@@ -9,9 +10,10 @@ import { Legend } from "./legend";
 import { HELP } from "./map-keys";
 import { picture, save } from "./map-picture";
 import { Stage } from "./map-stage";
-import { MapState, type MapTraits } from "./map-state";
+import { MapState } from "./map-state";
 import { Status } from "./map-status";
 import { Toolbar } from "./map-toolbar";
+import type { MapTraits } from "./map-traits";
 import type { RenderContext } from "./model";
 import { mount } from "./mount";
 import { Failure } from "./parts";
@@ -89,7 +91,9 @@ function NeuronMap({ state, rpc, finder, cache }: Props) {
   }, [empty]);
 
   const saveAsPng = () => {
-    if (stage.current) void save(picture(state, stage.current.layers), "neuron-map.png");
+    if (!stage.current || !host.current) return;
+    const family = getComputedStyle(host.current).fontFamily || "sans-serif";
+    void save(picture(state, stage.current, family), "neuron-map.png");
   };
   const endSearch = () => {
     finder.clear();
@@ -125,9 +129,18 @@ function NeuronMap({ state, rpc, finder, cache }: Props) {
           </State>
         )}
         {hint.value && <p class="slw-map-hint">Click the map, or hold Ctrl, to zoom with the wheel</p>}
+        {!empty && state.count.value > 0 && state.shownCount.value === 0 && (
+          <p class="slw-map-hint slw-map-none">
+            No neuron passes the filter
+            <button type="button" class="slw-button" onClick={state.unfilterAll}>Show all</button>
+          </p>
+        )}
         {!empty && <HoverCard state={state} rpc={rpc} cache={cache} />}
       </div>
+      <p class="slw-hidden" role="status">{state.spoken.value}</p>
+      <Missing state={state} />
       <Waiting state={state} />
+      {state.said.value && <p class="slw-notice slw-small" role="status">{state.said.value}</p>}
       <Legend state={state} />
       <Status state={state} endSearch={endSearch} />
     </>
@@ -148,12 +161,32 @@ function Search({ state, finder }: { state: MapState; finder: Finder }) {
   );
 }
 
-/** Said when new colours do not come. */
+/** What of the table has not come, once there is something to see, and why. */
+function Missing({ state }: { state: MapState }) {
+  const { failures, failure, retry } = state.store;
+  if (!state.ready.value || !failure.value) return null;
+  const names = [...failures.value.keys()].map((name) =>
+    name === LABELS ? "the labels" : name === "unsure" ? "what random words score"
+    : name === "neuron" ? "the neurons’ numbers" : state.titleOf(name));
+  const waits = state.recoloring.value && failures.value.has(state.colorBy.value);
+  return (
+    <Failure error={failure.value} retry={retry}>
+      Not there yet: {names.join(", ")}.
+      {waits && state.legend.value && (
+        <button type="button" class="slw-button" onClick={state.keepColors}>
+          Back to {state.legend.value.title}
+        </button>
+      )}
+    </Failure>
+  );
+}
+
+/** Said when new colours do not come, and nobody says why. */
 function Waiting({ state }: { state: MapState }) {
   const late = useSignal(false);
   useSignalEffect(() => {
     late.value = false;
-    if (!state.recoloring.value || !state.ready.value) return undefined;
+    if (!state.recoloring.value || !state.ready.value || state.store.failure.value) return undefined;
     const timer = setTimeout(() => {
       late.value = true;
     }, PATIENCE);
