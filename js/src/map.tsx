@@ -47,7 +47,7 @@ export const render = (context: RenderContext<MapTraits>) =>
       cache.clear();
     });
     return <NeuronMap state={state} rpc={rpc} finder={finder} cache={cache} />;
-  });
+  }, context.model.get("_data")?.x !== undefined);
 
 interface Props {
   state: MapState;

@@ -204,3 +204,23 @@ def test_a_picture_that_fails_does_not_keep_the_widget_from_its_cell(monkeypatch
     assert "image/png" not in data
     assert "application/vnd.jupyter.widget-view+json" in data
     assert "Probe has no still picture" in caplog.text
+
+
+def test_the_still_picture_has_an_output_of_its_own(monkeypatch, probe):
+    shown: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        "semlens_widgets.widgets._base.display", lambda data, **_: shown.append(data)
+    )
+    monkeypatch.setattr(probe, "_preview", lambda: b"PNG")
+    monkeypatch.setattr(Probe, "_summary", lambda _self: '<b> & "c"')
+    probe._ipython_display_()
+    widget, still = shown
+    assert "application/vnd.jupyter.widget-view+json" in widget
+    assert "image/png" not in widget
+    assert still["image/png"] == "UE5H"
+    assert still["text/html"].count("<") == 1
+    assert f"slw-still-{probe.model_id}" in still["text/html"]
+    assert probe.get_state()["_still"] == probe.model_id
+    monkeypatch.setattr(probe, "_preview", lambda: None)
+    probe._ipython_display_()
+    assert len(shown) == 3
