@@ -1,9 +1,10 @@
 // The table of neurons as the map's model holds it, read by the explorer without the kernel.
-import { computed, effect, signal, untracked, type ReadonlySignal } from "@preact/signals";
+import { computed, signal, type ReadonlySignal } from "@preact/signals";
 import { ColumnStore, valueAt, type Embedded } from "./columns";
 import { passing, type Filter } from "./filter";
 import type { Hit } from "./finder";
-import { traitSignal, uint32, uint8, type Cleanup, type Model, type Neuron } from "./model";
+import { traitSignal, uint8, type Cleanup, type Model, type Neuron } from "./model";
+import { Rpc } from "./rpc";
 import { rowsOfBits } from "./spatial";
 
 /** The traits of the map that are read here. */

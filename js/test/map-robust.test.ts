@@ -4,7 +4,7 @@ import { fitRows, reveal } from "../src/camera";
 import { encode, palette, type Legend } from "../src/colors";
 import type { Column } from "../src/columns";
 import { passing } from "../src/filter";
-import { isolated, shorten } from "../src/format";
+import { apart, shorten } from "../src/format";
 import { binned, emphasise, emphasisOf, faint, mixedOrder, readHits } from "../src/look";
 import { render } from "../src/map";
 import { sharedUsers } from "../src/renderer-gl";
@@ -54,8 +54,8 @@ describe("texts", () => {
     expect(shorten("", 32)).toBe("");
   });
   test("texts from right to left are isolated, others left alone", () => {
-    expect(isolated("שלום")).toBe("\u2068שלום\u2069");
-    expect(isolated("ox 1")).toBe("ox 1");
+    expect(apart("שלום")).toBe("\u2068שלום\u2069");
+    expect(apart("ox 1")).toBe("ox 1");
   });
 });
 

@@ -10,6 +10,7 @@ import difflib
 import html
 import logging
 import re
+import warnings
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -149,6 +150,14 @@ class LensWidget(anywidget.AnyWidget):
 
     def refresh(self) -> None:
         """Show the neurons as the lens has them now."""
+
+    def _show_again(self, values: Mapping[str, Any]) -> None:
+        """Set traits as they were once; what is gone since then is left out, with a warning."""
+        for name, value in values.items():
+            try:
+                setattr(self, name, value)
+            except traitlets.TraitError as error:
+                warnings.warn(f"Not shown again: {error}", stacklevel=4)
 
     def _relabelled(self) -> None:
         """Hear that the lens has other labels."""
