@@ -17,6 +17,9 @@ export interface Legend {
   missing: number;
 }
 
+/** What it is called to have no value. */
+export const withoutValue = ({ name }: Legend): string => (name === "label" ? "no label" : "no value");
+
 const hex = (color: string): Rgb => {
   const value = Number.parseInt(color.slice(1), 16);
   return [(value >> 16) / 255, ((value >> 8) & 255) / 255, (value & 255) / 255];

@@ -1,6 +1,6 @@
 // The legend, which is also the filter: a click on a category shows it alone, more clicks show more
 // of them; a number has its ramp, with a handle at either end.
-import { css, type Legend as LegendData } from "./colors";
+import { css, withoutValue, type Legend as LegendData } from "./colors";
 import type { Rgb } from "./theme";
 import { number } from "./format";
 import type { MapState } from "./map-state";
@@ -36,7 +36,7 @@ function Categories({ state, legend }: Part) {
     color: state.palette.value[code]!,
   }));
   if (legend.missing > 0) {
-    const text = legend.name === "label" ? "no label" : "no value";
+    const text = withoutValue(legend);
     entries.push({ name: "", text, count: counts.at(-1)!, color: state.palette.value.at(-1)! });
   }
   return (
@@ -71,7 +71,7 @@ function Unsure({ state, color }: { state: MapState; color: Rgb }) {
     <span class="slw-map-key slw-map-unsure slw-muted"
       title="Faint: the label fits the neuron no better than 95 % of random words do">
       <Swatch color={css(color, 0.32)} />
-      <span class="slw-map-key-name">no better than random words</span>
+      <span class="slw-map-key-name">faint: no better than random words</span>
       <span class="slw-map-count">{count.toLocaleString("en")}</span>
     </span>
   );

@@ -14,6 +14,7 @@ const SIZE = [0.6, 0.85, 1, 1.15, 1.35, 1.6, 1.9];
 const OPACITY = [0.07, 0.16, 0.88, 0.95, 1, 1, 1];
 /** More points than this are drawn more transparent, so that dense places show. */
 const MANY = 10_000;
+const LEAST = 0.4;
 /** From the smallest to the largest value, in equal steps of area. */
 const SIZE_BY = Array.from({ length: BINS }, (_, bin) => Math.sqrt(0.3 + (bin / (BINS - 1)) * 4.2));
 const OPACITY_BY = [0.14, 0.32, 0.5, 0.68, 0.86, 1];
@@ -41,12 +42,15 @@ const opacityBin = (code: number) => Math.floor(code / (EMPHASES * BINS));
 export const sizeTable = (bySize: boolean): number[] =>
   codes.map((code) => SIZE[emphasisOf(code)]! * (bySize ? SIZE_BY[sizeBin(code)]! : 1));
 
-export function opacityTable(count: number, byOpacity: boolean): number[] {
+/** With `contrast`, what is shown is never so faint that it is lost. */
+export function opacityTable(count: number, byOpacity: boolean, contrast = false): number[] {
+  const least = contrast ? LEAST : 0;
   const thin = Math.min(1, (MANY / Math.max(1, count)) ** 0.28);
   return codes.map((code) => {
     const emphasis = emphasisOf(code);
     const own = byOpacity && emphasis === PLAIN ? OPACITY_BY[opacityBin(code)]! : 1;
-    return OPACITY[emphasis]! * own * (emphasis <= PLAIN ? thin : 1);
+    const opacity = OPACITY[emphasis]! * own * (emphasis <= PLAIN ? thin : 1);
+    return emphasis === GONE ? opacity : Math.max(least, opacity);
   });
 }
 

@@ -1,5 +1,5 @@
 // The map as a PNG: what is on the screen, drawn anew for print, under its title and over its legend.
-import { css } from "./colors";
+import { css, withoutValue } from "./colors";
 import { apart, number, shorten } from "./format";
 import type { Stage } from "./map-stage";
 import type { MapState } from "./map-state";
@@ -91,7 +91,7 @@ function keys(state: MapState): Key[] {
   if (legend.kind === "category") {
     const counts = state.colorCounts.value;
     const names = (legend.names ?? []).map((name, code) => ({ name, code }));
-    if (legend.missing > 0) names.push({ name: "no value", code: colors.length - 1 });
+    if (legend.missing > 0) names.push({ name: withoutValue(legend), code: colors.length - 1 });
     return [title, ...names.map(({ name, code }) => ({
       text: `${apart(shorten(name, 32))} ${counts[code]!.toLocaleString("en")}`,
       color: colors[code]!,

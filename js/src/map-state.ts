@@ -179,7 +179,7 @@ export class MapState {
     return this.sizeFactors.value.map((factor) => factor * ordinary);
   });
   readonly opacities = computed(() =>
-    opacityTable(this.count.value, this.opacityBins.value !== null));
+    opacityTable(this.count.value, this.opacityBins.value !== null, this.theme.value.contrast));
 
   constructor(
     private readonly model: Model<MapTraits>,

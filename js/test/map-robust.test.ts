@@ -238,7 +238,7 @@ describe.skipIf(!inBrowser)("the map", () => {
         neuron: { kind: "index", data: bytes(Uint32Array.from(spread.keys())) } } });
     await until(() => written.has("ox"));
     expect(written.has("noise")).toBe(false);
-    expect(find(".slw-map-unsure")!.textContent).toBe("no better than random words20");
+    expect(find(".slw-map-unsure")!.textContent).toBe("faint: no better than random words20");
     model.set("active", { layer: "early", neuron: 30 });
     await until(() => find(".slw-map-active")!.textContent!.includes("no better than random words"));
     model.set("color_by", "layer");

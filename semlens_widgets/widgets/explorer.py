@@ -152,9 +152,9 @@ class Explorer(LensWidget):
         if "selection" in state:
             rows = np.asarray(state["selection"], dtype=np.uint32)
             there = rows[rows < len(self.lens.neurons)]
-            if len(there) < len(rows):
+            if gone := len(rows) - len(there):
                 warnings.warn(
-                    f"Not selected again, as they are gone: {len(rows) - len(there)} of {len(rows)} neurons.",
+                    f"Not selected again, as they are gone: {gone} of {len(rows)} neurons.",
                     stacklevel=2,
                 )
             self.map.selection = there.tobytes()
