@@ -264,6 +264,7 @@ describe.skipIf(!inBrowser)("the map", () => {
     el.remove();
     await until(() => sharedUsers() === 0);
     document.body.append(el);
+    el.scrollIntoView();
     await until(() => sharedUsers() === 1 && find<HTMLCanvasElement>(".slw-map-points")!.width > 1);
   });
 
