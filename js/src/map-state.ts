@@ -243,9 +243,11 @@ export class MapState {
     return layer === undefined || neuron === undefined ? null : { layer, neuron };
   }
 
+  choose = ({ layer, neuron }: Neuron): void => setTrait(this.model, "active", { layer, neuron });
+
   pick(row: number): void {
     const neuron = this.neuronOf(row);
-    if (neuron) setTrait(this.model, "active", neuron);
+    if (neuron) this.choose(neuron);
   }
 
   /** Select these rows, or add them to those selected, or take them out. */

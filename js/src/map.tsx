@@ -21,6 +21,7 @@ import { hearMark, tellPointed } from "./pointed";
 import { CANVAS_LIMIT, type Painter } from "./renderer";
 import type { Rpc } from "./rpc";
 import { SearchBox } from "./search-box";
+import { composes } from "./text-field";
 import "./map.css";
 
 export const render = (context: RenderContext<MapTraits>) =>
@@ -99,9 +100,15 @@ function NeuronMap({ state, rpc, finder, cache }: Props) {
     finder.clear();
     state.setHighlight(null); // Python highlights, too
   };
+  /** From the search to what it found: brackets go through it on the map. */
+  const enterHits = () => {
+    if (state.ranked.value.length === 0) return false;
+    host.current?.focus();
+    return true;
+  };
   return (
     <>
-      {state.searchBox.value && <Search state={state} finder={finder} />}
+      {state.searchBox.value && <Search state={state} finder={finder} enter={enterHits} />}
       <Toolbar state={state} zoom={(direction) => stage.current?.zoom(direction)} save={saveAsPng} />
       {painter.value === "canvas2d" && (
         <p class="slw-notice slw-small">
@@ -148,14 +155,15 @@ function NeuronMap({ state, rpc, finder, cache }: Props) {
 }
 
 /** Words, and the neurons that fit them best stand out. */
-function Search({ state, finder }: { state: MapState; finder: Finder }) {
+function Search({ state, finder, enter }: { state: MapState; finder: Finder; enter: () => boolean }) {
   const error = finder.error.value;
   return (
     <div class="slw-map-search"
-      onKeyDown={({ key, target }) => {
-        if (key === "Escape" && !(target instanceof HTMLSelectElement)) finder.clear();
+      onKeyDown={(event) => {
+        const leaves = event.key === "Escape" && !(event.target instanceof HTMLSelectElement);
+        if (leaves && !composes(event)) finder.clear();
       }}>
-      <SearchBox finder={finder} layers={state.layers.value} />
+      <SearchBox finder={finder} layers={state.layers.value} choose={state.choose} enter={enter} />
       {error && <Failure error={error} retry={finder.retry} />}
     </div>
   );
