@@ -64,6 +64,7 @@ export function zoomAt(
 
 /** Move no further than needed to have the point inside the view with some margin. */
 export function reveal(camera: Camera, size: Size, x: number, y: number): Camera {
+  if (!Number.isFinite(x + y)) return camera; // it has no place
   const u = unit(camera, size);
   const halfX = Math.max(0, size.width / 2 - 48) / u;
   const halfY = Math.max(0, size.height / 2 - 48) / u;

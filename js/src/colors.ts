@@ -9,11 +9,16 @@ export interface Legend {
   /** Categories in the order of their codes, and how many neurons each has. */
   names?: string[];
   counts?: number[];
+  /** Whether the last category is all those that have no colour of their own. */
+  rest?: boolean;
   min?: number;
   max?: number;
   /** Neurons without a value. */
   missing: number;
 }
+
+/** What it is called to have no value. */
+export const withoutValue = ({ name }: Legend): string => (name === "label" ? "no label" : "no value");
 
 const hex = (color: string): Rgb => {
   const value = Number.parseInt(color.slice(1), 16);
@@ -56,9 +61,10 @@ export function palette(legend: Legend, dark: boolean): Rgb[] {
   const base = CATEGORIES[theme];
   // More categories than colours are taken as ordered, as layers are.
   if (count > base.length + 1) return [...ramp(count, dark), missing];
-  const colors = (legend.names ?? []).map((name, code) =>
-    code >= base.length || name === "other" ? hex(OTHER[theme]) : hex(base[code]!),
-  );
+  const colors = Array.from({ length: count }, (_, code) => {
+    const rest = legend.rest && code === count - 1;
+    return hex(rest || code >= base.length ? OTHER[theme] : base[code]!);
+  });
   return [...colors, missing];
 }
 
@@ -67,12 +73,14 @@ export function encode(values: ArrayLike<number>, legend: Legend, rows: number):
   const codes = new Uint16Array(rows); // several models have hundreds of layers
   const last = legend.kind === "number" ? STEPS : (legend.names?.length ?? 0);
   const { min = 0, max = 1 } = legend;
-  const span = max > min ? max - min : 1;
+  const span = Math.max(0, max - min);
   for (let row = 0; row < rows; row++) {
     const value = values[row] ?? Number.NaN;
     if (!Number.isFinite(value)) codes[row] = last;
     else if (legend.kind === "category") codes[row] = Math.min(last, value);
-    else codes[row] = Math.min(STEPS - 1, Math.floor(((value - min) / span) * STEPS));
+    // Numbers that are all alike have the colour of the middle: either end would say something.
+    else if (span === 0) codes[row] = STEPS / 2;
+    else codes[row] = Math.max(0, Math.min(STEPS - 1, Math.floor(((value - min) / span) * STEPS)));
   }
   return codes;
 }

@@ -2,8 +2,8 @@
 import { valueAt, type Column } from "./columns";
 import type { Legend } from "./colors";
 
-/** By column: the names shown ("": no value), or the lowest and the highest number shown. */
-export type Filter = Readonly<Record<string, readonly (string | number)[]>>;
+/** By column: the names shown ("": no value), or the lowest and the highest number shown (null: open). */
+export type Filter = Readonly<Record<string, readonly (string | number | null)[]>>;
 
 /** 1 for each row that every column lets through; null: all, or a column has not come yet. */
 export function passing(
@@ -26,12 +26,15 @@ export function passing(
   return shown;
 }
 
-function test(legend: Legend, wanted: readonly (string | number)[]): (value: number) => boolean {
+function test(
+  legend: Legend,
+  wanted: readonly (string | number | null)[],
+): (value: number) => boolean {
   if (legend.kind === "number") {
-    const [low, high] = wanted as [number, number];
     // Bounds travel as doubles and values as floats.
-    const slack = 1e-6 * Math.max(1e-9, Math.abs(high - low), Math.abs(high));
-    return (value) => value >= low - slack && value <= high + slack;
+    const low = Math.fround((wanted[0] as number | null) ?? -Infinity);
+    const high = Math.fround((wanted[1] as number | null) ?? Infinity);
+    return (value) => value >= low && value <= high;
   }
   const names = new Set(wanted);
   const accepted = (legend.names ?? []).map((name) => names.has(name));

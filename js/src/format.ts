@@ -17,3 +17,21 @@ const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10ff
 /** A text that keeps its own direction among others, and leaves them theirs. */
 export const isolated = (text: string): string =>
   RIGHT_TO_LEFT.test(text) ? `\u2068${text}\u2069` : text;
+
+const letters = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+/** Letters that take the room of two. */
+const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{20000}-\u{3ffff}]|\p{Extended_Pictographic}/u;
+
+/** A text cut after so many letters as people count them: never within an emoji or an accent. */
+export function shorten(text: string, most: number): string {
+  if (text.length <= most && !WIDE.test(text)) return text;
+  let [room, kept] = [most, ""];
+  let shorter = "";
+  for (const { segment } of letters.segment(text)) {
+    room -= WIDE.test(segment) ? 2 : 1;
+    if (room < 0) return `${shorter.trimEnd()}…`;
+    kept += segment;
+    if (room > 0) shorter = kept; // what is kept if more than one letter is left
+  }
+  return text;
+}

@@ -9,6 +9,8 @@ import { LruCache, RpcError, type Rpc } from "./rpc";
 
 interface Facts {
   label: string;
+  /** The label fits no better than random words do. */
+  unsure?: boolean;
   score: number | null;
   measures: { title: string; value: number }[];
   examples: string[];
@@ -84,14 +86,21 @@ export function HoverCard(props: Props) {
       <div class="slw-map-card-head">
         <span class="slw-map-swatch" style={{ background: css(state.colorOf(row)) }} />
         <span class="slw-mono slw-muted">{state.nameOf(row)}</span>
-        {rank > 0 && <span class="slw-map-rank">#{rank} · {number(state.scoreOf(row))}</span>}
+        {rank > 0 && (
+          <span class="slw-map-rank">
+            #{rank} · {number(state.scoreOf(row))}{state.isChance(row) && " · by chance"}
+          </span>
+        )}
       </div>
       <div class={label ? "slw-title slw-map-label" : "slw-title slw-map-label slw-muted"}>
-        {label || "No label yet"}
+        <bdi class="slw-map-words">{label || "No label yet"}</bdi>
         {details?.score != null && label !== "" && (
           <span class="slw-map-score">{number(details.score)}</span>
         )}
       </div>
+      {label && (details?.unsure ?? state.isUnsure(row)) && (
+        <p class="slw-small slw-muted">No better than random words</p>
+      )}
       <Thumbnails lookup={lookup} />
       <div class="slw-map-measures">
         {legend?.kind === "number" && !shown && legend.name !== "score" && (
@@ -139,7 +148,9 @@ const named = (name: string | undefined) => (name ? `: ${name}` : "");
 function place(state: MapState, row: number): Record<string, string> {
   const { camera, size, x, y } = state;
   const { width, height } = size.value;
-  const [px, py] = project(camera.value, size.value, x.value[row]!, y.value[row]!);
+  const [px, py] = state.hasPlace(row)
+    ? project(camera.value, size.value, x.value[row]!, y.value[row]!)
+    : [0, height];
   if (width < NARROW) {
     return { left: "8px", right: "8px", [py > height / 2 ? "top" : "bottom"]: "8px" };
   }

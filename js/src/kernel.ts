@@ -21,6 +21,16 @@ const ENDED: readonly unknown[] = ["dead", "terminating", "restarting", "autores
 /** ipywidgets marks views so whose model has no comm: saved in the notebook, or cut off. */
 const CUT_OFF = ".jupyter-widgets-disconnected";
 
+/**
+ * Whether a widget lies in a page made from a notebook, where no kernel will ever be: its manager
+ * knows none, unlike those of the notebook's front ends.
+ */
+export const isExported = (model: Model<any>, el: HTMLElement): boolean => {
+  const manager = model.widget_manager;
+  const knows = typeof manager === "object" && manager !== null && "kernel" in manager;
+  return !knows && el.closest(CUT_OFF) !== null;
+};
+
 export function followKernel(
   model: Model<any>,
   el: HTMLElement,

@@ -14,6 +14,7 @@ const SIZE = [0.6, 0.85, 1, 1.15, 1.35, 1.6, 1.9];
 const OPACITY = [0.07, 0.16, 0.88, 0.95, 1, 1, 1];
 /** More points than this are drawn more transparent, so that dense places show. */
 const MANY = 10_000;
+const LEAST = 0.4;
 /** From the smallest to the largest value, in equal steps of area. */
 const SIZE_BY = Array.from({ length: BINS }, (_, bin) => Math.sqrt(0.3 + (bin / (BINS - 1)) * 4.2));
 const OPACITY_BY = [0.14, 0.32, 0.5, 0.68, 0.86, 1];
@@ -41,12 +42,15 @@ const opacityBin = (code: number) => Math.floor(code / (EMPHASES * BINS));
 export const sizeTable = (bySize: boolean): number[] =>
   codes.map((code) => SIZE[emphasisOf(code)]! * (bySize ? SIZE_BY[sizeBin(code)]! : 1));
 
-export function opacityTable(count: number, byOpacity: boolean): number[] {
+/** With `contrast`, what is shown is never so faint that it is lost. */
+export function opacityTable(count: number, byOpacity: boolean, contrast = false): number[] {
+  const least = contrast ? LEAST : 0;
   const thin = Math.min(1, (MANY / Math.max(1, count)) ** 0.28);
   return codes.map((code) => {
     const emphasis = emphasisOf(code);
     const own = byOpacity && emphasis === PLAIN ? OPACITY_BY[opacityBin(code)]! : 1;
-    return OPACITY[emphasis]! * own * (emphasis <= PLAIN ? thin : 1);
+    const opacity = OPACITY[emphasis]! * own * (emphasis <= PLAIN ? thin : 1);
+    return emphasis === GONE ? opacity : Math.max(least, opacity);
   });
 }
 
@@ -72,23 +76,32 @@ export interface Hits {
   /** Rows with a score, best first; ties by row. */
   ranked: Uint32Array;
   scores: ReadonlyMap<number, number>;
+  /** Rows whose score is no better than chance. */
+  unsure: ReadonlySet<number>;
 }
+
+/** The bit of a row whose score is no better than chance. */
+const UNSURE = 2 ** 31;
 
 /** Read one score per row (NaN: none), or the rows that have one and then their scores. */
 export function readHits(bytes: Float32Array, count: number): Hits {
   const scores = new Map<number, number>();
+  const unsure = new Set<number>();
   if (bytes.length === count) {
     bytes.forEach((score, row) => Number.isFinite(score) && scores.set(row, score));
   } else {
     const half = bytes.length >> 1;
     const rows = new Uint32Array(bytes.buffer, bytes.byteOffset, half);
-    rows.forEach((row, i) => {
-      if (row < count && Number.isFinite(bytes[half + i]!)) scores.set(row, bytes[half + i]!);
+    rows.forEach((marked, i) => {
+      const row = marked % UNSURE;
+      if (row >= count || !Number.isFinite(bytes[half + i]!)) return;
+      scores.set(row, bytes[half + i]!);
+      if (marked >= UNSURE) unsure.add(row);
     });
   }
   const ranked = Uint32Array.from(scores.keys());
   ranked.sort((a, b) => scores.get(b)! - scores.get(a)! || a - b);
-  return { ranked, scores };
+  return { ranked, scores, unsure };
 }
 
 interface Chosen {
@@ -102,15 +115,17 @@ interface Chosen {
 
 /** `mixed` is the order of rows alike; the result groups it by emphasis, large below small. */
 export function emphasise(mixed: Uint32Array, chosen: Chosen): Emphasis {
-  const { hits: { ranked, scores }, selection, shown, sizes, opacities } = chosen;
+  const { hits: { ranked, scores, unsure }, selection, shown, sizes, opacities } = chosen;
   const count = mixed.length;
   const level = new Uint8Array(count);
   const dims = ranked.length > 0 || selection.length > 0;
   level.fill(dims ? DIM : PLAIN);
   for (let i = 0; i < selection.length; i++) level[selection[i]!] = PLAIN;
-  const best = scores.get(ranked[0] ?? -1) ?? 0;
-  const worst = scores.get(ranked.at(-1) ?? -1) ?? 0;
-  for (const row of ranked) {
+  const sure = ranked.filter((row) => !unsure.has(row));
+  const best = scores.get(sure[0] ?? -1) ?? 0;
+  const worst = scores.get(sure.at(-1) ?? -1) ?? 0;
+  for (const row of unsure) level[row] = PLAIN;
+  for (const row of sure) {
     const share = best > worst ? (scores.get(row)! - worst) / (best - worst) : 1;
     level[row] = FIRST_HIT + Math.min(HIT_LEVELS - 1, Math.floor(share * HIT_LEVELS));
   }
@@ -121,6 +136,18 @@ export function emphasise(mixed: Uint32Array, chosen: Chosen): Emphasis {
   }
   if (!dims && !shown && !sizes) return { level, order: mixed, dims: false };
   return { level, order: byLevel(level, mixed), dims: dims || shown !== null };
+}
+
+/** Opacities with those of unsure rows lowered; all others are solid where nothing else says so. */
+export function faint(unsure: ArrayLike<number>, opacities: Uint8Array | null): Uint8Array {
+  const bins = opacities?.slice() ?? new Uint8Array(unsure.length).fill(BINS - 1);
+  for (let row = 0; row < bins.length; row++) if (unsure[row]) bins[row] = Math.min(1, bins[row]!);
+  return bins;
+}
+
+/** Sizes without those of unsure rows, which are as small as any. */
+export function small(unsure: ArrayLike<number>, sizes: Uint8Array): Uint8Array {
+  return sizes.map((bin, row) => (unsure[row] ? 0 : bin));
 }
 
 const groups = Uint8Array.from(codes, (code) => emphasisOf(code) * BINS + BINS - 1 - sizeBin(code));
@@ -134,10 +161,14 @@ function byLevel(level: Uint8Array, mixed: Uint32Array): Uint32Array {
   return order;
 }
 
-/** Which of a few equal steps each number lies in; what has no number lies in the first. */
-export function binned(values: ArrayLike<number>, min: number, max: number): Uint8Array {
+/**
+ * Which of a few equal steps each number lies in; what has no number lies in the first. Null where
+ * all numbers are alike: they tell nothing apart.
+ */
+export function binned(values: ArrayLike<number>, min: number, max: number): Uint8Array | null {
+  if (!(max > min)) return null;
   const bins = new Uint8Array(values.length);
-  const scale = max > min ? BINS / (max - min) : 0;
+  const scale = BINS / (max - min);
   for (let row = 0; row < values.length; row++) {
     const bin = Math.floor((values[row]! - min) * scale);
     bins[row] = bin > 0 ? Math.min(BINS - 1, bin) : 0;

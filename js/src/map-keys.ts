@@ -17,10 +17,16 @@ export const HELP =
 export function listenToKeys(stage: Stage, cancel: () => boolean): Cleanup {
   const { state, host } = stage;
 
+  /** Tell those who do not see it what is pointed at. */
+  const speak = (row: number) => {
+    const label = row < 0 ? "" : state.labelOf(row) || "no label";
+    state.spoken.value = row < 0 ? "No neuron near the centre" : `${state.nameOf(row)}: ${label}`;
+  };
   const aim = () => {
     const { width, height } = state.size.value;
     stage.aiming = true;
     state.hover.value = stage.rowAt(width / 2, height / 2, AIM_REACH);
+    speak(state.hover.value);
     stage.schedule();
   };
   const shift = (dx: number, dy: number) => batch(() => {
@@ -48,7 +54,9 @@ export function listenToKeys(stage: Stage, cancel: () => boolean): Cleanup {
     const row = nearest();
     if (row < 0) return;
     state.hover.value = row;
-    state.select([row], state.selection.value.includes(row) ? "remove" : "add");
+    const taken = state.selection.value.includes(row);
+    state.select([row], taken ? "remove" : "add");
+    state.spoken.value = `${state.nameOf(row)} ${taken ? "taken out of" : "added to"} the selection`;
   };
   const selectView = () => {
     const { camera, size, x, y, emphasis } = state;
@@ -66,6 +74,7 @@ export function listenToKeys(stage: Stage, cancel: () => boolean): Cleanup {
     if (cancel()) return;
     stage.aiming = false;
     stage.schedule();
+    state.spoken.value = "";
     if (state.hover.value >= 0) state.hover.value = -1;
     else if (state.selection.value.length > 0) state.clearSelection();
     else host.blur();
@@ -100,6 +109,7 @@ export function listenToKeys(stage: Stage, cancel: () => boolean): Cleanup {
   };
   const onBlur = () => {
     stage.aiming = false;
+    state.spoken.value = "";
     stage.schedule();
   };
   host.addEventListener("keydown", onKey);

@@ -1,6 +1,7 @@
 // The words on the map: the names of regions, or the ranks and labels of the best hits.
 import { project } from "./camera";
 import { css } from "./colors";
+import { isolated, shorten } from "./format";
 import { regions } from "./labels";
 import type { MapState } from "./map-state";
 import { once } from "./once";
@@ -17,8 +18,7 @@ const FADE = 160;
 /** More letters than this would cover their neighbours. */
 const LONGEST = 32;
 
-const brief = (text: string): string =>
-  text.length > LONGEST ? `${text.slice(0, LONGEST - 1).trimEnd()}…` : text;
+const brief = (text: string): string => isolated(shorten(text, LONGEST));
 
 export class Names {
   private readonly regions = once(regions);
@@ -89,7 +89,7 @@ export class Names {
 
   private placed(context: CanvasRenderingContext2D): PlacedRegion[] {
     const { state } = this;
-    const labels = state.labels.value;
+    const labels = state.sureLabels.value;
     if (!labels) return [];
     if (this.font !== context.font) {
       this.font = context.font;
@@ -122,8 +122,10 @@ export class Names {
       const [px, py] = project(camera.value, size.value, x.value[row]!, y.value[row]!);
       return { x: px, y: py, reach: radius(row) + (row === activeRow.value ? 7 : 1) };
     };
-    const texts = near.filter((row) => state.rankOf(row) <= NUMBERED).map((row) => {
-      const text = `${state.rankOf(row)} ${brief(state.labelOf(row))}`.trim();
+    const named = near.filter((row) => state.rankOf(row) <= NUMBERED && !state.isChance(row));
+    const texts = named.map((row) => {
+      const label = state.isUnsure(row) ? "" : brief(state.labelOf(row));
+      const text = `${state.rankOf(row)} ${label}`.trim();
       return { ...point(row), text, half: context.measureText(text).width / 2 };
     });
     const points = (activeRow.value < 0 ? near : [...near, activeRow.value]).map(point);

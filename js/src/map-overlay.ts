@@ -14,6 +14,14 @@ const REST = 150;
 /** From the edge of the map to an arrow, in pixels. */
 const EDGE = 12;
 
+/** What is being drawn by hand. */
+interface Gesture {
+  /** The lasso or box in pixels: [x0, y0, x1, y1, ...]. */
+  shape: readonly number[];
+  /** Whether the centre is marked. */
+  aim: boolean;
+}
+
 export class Overlay {
   private readonly contours = once(contours);
   private readonly names: Names;
@@ -46,16 +54,18 @@ export class Overlay {
     this.names.dispose();
   }
 
-  /** `shape` is the lasso or box in pixels: [x0, y0, x1, y1, ...]; `aim` marks the centre. */
-  paint(shape: readonly number[], aim: boolean): void {
-    const context = this.canvas.getContext("2d");
+  paint(
+    { shape, aim }: Gesture,
+    canvas = this.canvas,
+    ratio = window.devicePixelRatio || 1,
+  ): void {
+    const context = canvas.getContext("2d");
     if (!context) return;
     const { state } = this;
     const { width, height } = state.size.value;
-    const ratio = window.devicePixelRatio || 1;
     const pixels = [Math.round(width * ratio), Math.round(height * ratio)] as const;
-    if (this.canvas.width !== pixels[0] || this.canvas.height !== pixels[1]) {
-      [this.canvas.width, this.canvas.height] = pixels;
+    if (canvas.width !== pixels[0] || canvas.height !== pixels[1]) {
+      [canvas.width, canvas.height] = pixels;
     }
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);

@@ -1,7 +1,8 @@
 // The pointer on the stage: hovering, moving, pinching, clicking, lasso and box.
 import { pan, unproject, zoomAt } from "./camera";
 import type { Stage } from "./map-stage";
-import type { MapState, Tool } from "./map-state";
+import type { MapState } from "./map-state";
+import type { Tool } from "./map-traits";
 import type { Cleanup } from "./model";
 import { rowsInPolygon } from "./spatial";
 
@@ -39,10 +40,8 @@ export class Pointing {
     listen("pointerdown", (event) => this.press(event));
     listen("pointermove", (event) => this.move(event));
     listen("pointerup", (event) => this.release(event));
-    listen("pointercancel", (event) => {
-      this.fingers.delete(event.pointerId);
-      this.cancel();
-    });
+    listen("pointercancel", (event) => this.lose(event));
+    listen("lostpointercapture", (event) => this.lose(event));
     listen("pointerleave", () => {
       if (!this.drag) this.state.hover.value = -1;
     });
@@ -67,9 +66,20 @@ export class Pointing {
     return dragged;
   }
 
+  /** A pointer that is no longer ours: nothing goes on by it. */
+  private lose(event: PointerEvent): void {
+    // After a release, too, which has done what there was to do.
+    if (this.fingers.delete(event.pointerId)) this.cancel();
+  }
+
+  /** In the map's own pixels, however much what lies around it is scaled. */
   private position(event: MouseEvent): [number, number] {
-    const { left, top } = this.stage.host.getBoundingClientRect();
-    return [event.clientX - left, event.clientY - top];
+    const { host } = this.stage;
+    const { left, top, width, height } = host.getBoundingClientRect();
+    return [
+      (event.clientX - left) * (host.offsetWidth / (width || 1)),
+      (event.clientY - top) * (host.offsetHeight / (height || 1)),
+    ];
   }
 
   private press(event: PointerEvent): void {
@@ -77,6 +87,7 @@ export class Pointing {
     const [x, y] = this.position(event);
     const { host } = this.stage;
     this.stage.aiming = false;
+    if (event.isPrimary) this.fingers.clear(); // of which no release was heard
     this.fingers.set(event.pointerId, [x, y]);
     if (this.fingers.size > 1) {
       this.cancel();
@@ -93,6 +104,8 @@ export class Pointing {
 
   private move(event: PointerEvent): void {
     const [x, y] = this.position(event);
+    // A press whose release was lost, outside the window or to a menu, is over.
+    if (!(event.buttons & 1)) this.lose(event);
     const { state, drag, stage } = this;
     if (this.fingers.size > 1 && this.fingers.has(event.pointerId)) {
       this.pinch(event.pointerId, x, y);
@@ -166,7 +179,7 @@ export class Pointing {
   private wheel(event: WheelEvent): void {
     const { host } = this.stage;
     // A page that scrolls past must not be caught by the map.
-    const inUse = host.contains(document.activeElement) || host.matches(":focus, :focus-within");
+    const inUse = host.matches(":focus, :focus-within");
     if (!(inUse || event.ctrlKey || event.metaKey)) {
       this.stage.events.wheelIdle();
       return;

@@ -7,7 +7,8 @@ import { Overlay } from "./map-overlay";
 import { Pointing } from "./map-pointing";
 import type { MapState } from "./map-state";
 import type { Cleanup } from "./model";
-import { createPainter, type Painter } from "./renderer";
+import { createPainter, type Frame, type Painter } from "./renderer";
+import { CanvasPainter } from "./renderer-canvas";
 
 export interface StageEvents {
   /** Which renderer paints now; null: none can. */
@@ -42,17 +43,23 @@ export class Stage {
     this.overlay = new Overlay(this.overlayCanvas, state, () => this.schedule());
     const resized = new ResizeObserver(() => this.measure());
     resized.observe(host);
-    // Scrolled back into the notebook: the browser may have let go of what was painted.
+    // Scrolled back into the notebook: the browser may have let go of what was painted. Taken out of
+    // the page, perhaps for good, without a word: what it holds is given back until it returns.
     const seen = new IntersectionObserver((entries) => {
-      if (entries.some((entry) => entry.isIntersecting)) this.schedule();
+      if (!host.isConnected) this.close();
+      else if (entries.some((entry) => entry.isIntersecting)) this.reopen();
     });
     seen.observe(host);
     this.measure();
-    this.open();
+    if (host.isConnected) this.open();
     const pointing = new Pointing(this);
     this.cleanups.push(
       () => resized.disconnect(),
       () => seen.disconnect(),
+      followRatio(() => {
+        this.close();
+        this.reopen();
+      }),
       () => pointing.dispose(),
       () => this.overlay.dispose(),
       listenToKeys(this, () => pointing.cancel()),
@@ -71,8 +78,7 @@ export class Stage {
   dispose(): void {
     cancelAnimationFrame(this.frame);
     for (const cleanup of this.cleanups) cleanup();
-    this.painter?.destroy();
-    this.points?.remove();
+    this.close();
     this.overlayCanvas.remove();
   }
 
@@ -82,9 +88,12 @@ export class Stage {
     this.state.look(zoomAt(camera.value, size.value, factor));
   }
 
-  /** The canvases in the order they lie on each other. */
-  get layers(): HTMLCanvasElement[] {
-    return this.points ? [this.points, this.overlayCanvas] : [this.overlayCanvas];
+  /** Draw what is seen onto two canvases, at so many pixels for one: the points, and what is over. */
+  draw(ratio: number): HTMLCanvasElement[] {
+    const [points, over] = [document.createElement("canvas"), document.createElement("canvas")];
+    new CanvasPainter(points, ratio).paint(this.view());
+    this.overlay.paint({ shape: [], aim: false }, over, ratio);
+    return [points, over];
   }
 
   schedule(): void {
@@ -107,14 +116,27 @@ export class Stage {
   }
 
   private measure(): void {
-    const { width, height } = this.host.getBoundingClientRect();
+    // In its own pixels: what lies around may be scaled.
+    const { offsetWidth: width, offsetHeight: height } = this.host;
     const { size } = this.state;
     if (width < 1 || height < 1) return; // hidden, for example scrolled out of the notebook
-    if (Math.abs(width - size.value.width) >= 1 || Math.abs(height - size.value.height) >= 1) {
-      size.value = { width: Math.floor(width), height: Math.floor(height) };
+    if (width !== size.value.width || height !== size.value.height) {
+      size.value = { width, height };
     } else {
       this.schedule();
     }
+  }
+
+  private close(): void {
+    this.painter?.destroy();
+    this.painter = null;
+    this.points?.remove();
+    this.points = null;
+  }
+
+  private reopen(): void {
+    if (!this.points) this.open();
+    this.schedule();
   }
 
   private open(): void {
@@ -125,17 +147,21 @@ export class Stage {
     this.host.prepend(this.points);
     this.painter = createPainter(this.points, this.state.count.peek(), () => {
       this.painter = null;
-      this.open();
+      if (this.host.isConnected) this.open();
       this.schedule();
     });
     this.events.painter(this.painter?.kind ?? null);
   }
 
   private paint(): void {
+    if (this.state.size.value.width === 0) return;
+    this.painter?.paint(this.view());
+    this.overlay.paint({ shape: this.shape, aim: this.aiming });
+  }
+
+  private view(): Frame {
     const { state } = this;
-    const size = state.size.value;
-    if (size.width === 0) return;
-    this.painter?.paint({
+    return {
       x: state.x.value,
       y: state.y.value,
       color: state.color.value,
@@ -145,8 +171,24 @@ export class Stage {
       sizes: state.sizes.value,
       opacities: state.opacities.value,
       camera: state.camera.value,
-      size,
-    });
-    this.overlay.paint(this.shape, this.aiming);
+      size: state.size.value,
+    };
   }
+}
+
+/** Hear when the page is shown at another resolution: moved to another screen, or zoomed. */
+function followRatio(changed: () => void): Cleanup {
+  let media: MediaQueryList;
+  const listen = () => {
+    media = matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`);
+    media.addEventListener("change", change);
+  };
+  const stop = () => media.removeEventListener("change", change);
+  const change = () => {
+    stop();
+    listen();
+    changed();
+  };
+  listen();
+  return () => stop();
 }

@@ -2,57 +2,23 @@
 import { batch, computed, effect, signal, type ReadonlySignal } from "@preact/signals";
 import { fitRows, pointSize, reveal, type Camera, type Size } from "./camera";
 import { encode, palette, type Legend } from "./colors";
-import { ColumnStore, valueAt, type Embedded } from "./columns";
-import { passing, toggled, without, type Filter } from "./filter";
-import { codeLabels, type Labels } from "./labels";
+import { ColumnStore, valueAt } from "./columns";
+import { passing, toggled, without } from "./filter";
+import type { Labels } from "./labels";
 import {
-  binned, emphasise, isShown, mixedOrder, opacityTable, readHits, sizeTable,
+  binned, emphasise, faint, isShown, mixedOrder, opacityTable, readHits, sizeTable, small,
 } from "./look";
-import { float32, setTrait, traitSignal, uint32, uint8, type Cleanup, type Model, type Neuron } from "./model";
-import { isAbort, type Rpc } from "./rpc";
+import type { MapTraits } from "./map-traits";
+import { float32, setTrait, traitSignal, uint8, type Cleanup, type Model, type Neuron } from "./model";
+import type { Rpc } from "./rpc";
 import { GridIndex, rowsOfBits, toBits } from "./spatial";
 import type { Theme } from "./theme";
-
-export interface ColumnInfo {
-  name: string;
-  title: string;
-  kind: "category" | "number";
-  /** Nothing to colour by yet. */
-  empty: boolean;
-}
-
-export type Tool = "pan" | "lasso" | "box";
-
-export interface MapTraits {
-  active: Neuron | null;
-  highlight: DataView;
-  color_by: string;
-  size_by: string | null;
-  opacity_by: string | null;
-  filter: Filter;
-  contours: boolean;
-  region_labels: boolean;
-  tool: Tool;
-  height: number;
-  _count: number;
-  _layers: string[];
-  _columns: ColumnInfo[];
-  _labels: string[] | null;
-  _data: Embedded;
-  /** One bit per row. */
-  _selected: DataView;
-  /** Whether the map has a box for a search of its own. */
-  _search_box: boolean;
-  /** Counts the times the kernel has read the neurons. */
-  _revision: number;
-}
 
 const NO_BYTES = new Float32Array(0);
 const noBytes = () => new DataView(new ArrayBuffer(0));
 
 export class MapState {
   private readonly cleanups: Cleanup[] = [];
-  private readonly lateLabels = signal<Labels | null>(null);
 
   readonly height = this.trait("height");
   readonly revision = this.trait("_revision");
@@ -66,9 +32,11 @@ export class MapState {
   readonly tool = this.trait("tool");
   readonly layers = this.trait("_layers");
   readonly count = this.trait("_count");
-  readonly store = new ColumnStore(
-    { data: this.trait("_data"), revision: this.revision, count: this.count }, this.rpc,
-  );
+  readonly said = this.trait("_said");
+  private readonly givenLabels = this.trait("_labels");
+  readonly store = new ColumnStore({
+    data: this.trait("_data"), labels: this.givenLabels, revision: this.revision, count: this.count,
+  }, this.rpc);
 
   readonly x = this.place("x");
   readonly y = this.place("y");
@@ -81,10 +49,22 @@ export class MapState {
   private readonly layerOf = computed(() => this.store.read("layer"));
   private readonly indexOf = computed(() => this.store.read("neuron")?.values ?? NO_BYTES);
   readonly grid = computed(() => new GridIndex(this.x.value, this.y.value));
-  private readonly givenLabels = this.trait("_labels");
-  readonly labels = computed(() => {
-    const given = this.givenLabels.value;
-    return given ? codeLabels(given) : this.lateLabels.value;
+  readonly labels = computed<Labels | null>(() => {
+    const some = this.givenLabels.value !== null || this.hasColumn("label");
+    return some ? this.store.readLabels() : null;
+  });
+  /** 1 for each row whose label fits no better than random words do; null: for none. */
+  readonly unsure = computed(() => {
+    const unsure = this.hasColumn("chance") ? this.store.read("unsure")?.values : null;
+    return unsure?.includes(1) ? unsure : null;
+  });
+  /** The labels that may stand on the map. */
+  readonly sureLabels = computed<Labels | null>(() => {
+    const [labels, unsure] = [this.labels.value, this.unsure.value];
+    if (!labels || !unsure) return labels;
+    const none = labels.names.length;
+    const codes = labels.codes.map((code, row) => (unsure[row] ? none : code));
+    return { names: [...labels.names, ""], codes };
   });
 
   /** The column that colours; the one before, until it has come. */
@@ -114,6 +94,8 @@ export class MapState {
   readonly searchBox = this.trait("_search_box");
 
   readonly hover = signal(-1);
+  /** What the keyboard does, for those who do not see it. */
+  readonly spoken = signal("");
   /** A neuron pointed at elsewhere, in a list of neurons for example. */
   readonly mark = signal<Neuron | null>(null);
   readonly markedRow = computed(() => this.rowOf(this.mark.value));
@@ -146,8 +128,40 @@ export class MapState {
     for (const one of shown) total += one;
     return total;
   });
-  private readonly sizeBins = computed(() => this.bins(this.sizeBy.value));
-  private readonly opacityBins = computed(() => this.bins(this.opacityBy.value));
+  /**
+   * How many neurons have each colour, among those that the filters of other columns let through;
+   * the last number is of those without a value.
+   */
+  readonly colorCounts = computed(() => {
+    const legend = this.legend.value;
+    const counts = new Uint32Array(this.palette.value.length);
+    if (!legend) return counts;
+    const others = without(this.filter.value, legend.name);
+    const shown = passing(others, (name) => this.store.read(name), this.count.value);
+    const colors = this.color.value;
+    for (let row = 0; row < colors.length; row++) if (!shown || shown[row]) counts[colors[row]!]!++;
+    return counts;
+  });
+  /** How many of the neurons that are shown have an unsure label, where the colours are of labels. */
+  readonly unsureCount = computed(() => {
+    const [unsure, shown] = [this.doubted.value, this.shown.value];
+    let total = 0;
+    unsure?.forEach((one, row) => {
+      if (one && (!shown || shown[row])) total++;
+    });
+    return total;
+  });
+  /** The rows drawn as unsure: where the colours tell labels or their scores. */
+  private readonly doubted = computed(() =>
+    ["label", "score"].includes(this.legend.value?.name ?? "") ? this.unsure.value : null);
+  private readonly sizeBins = computed(() => {
+    const [sizes, unsure] = [this.bins(this.sizeBy.value), this.unsure.value];
+    return sizes && unsure && this.sizeBy.value === "score" ? small(unsure, sizes) : sizes;
+  });
+  private readonly opacityBins = computed(() => {
+    const [opacities, unsure] = [this.bins(this.opacityBy.value), this.doubted.value];
+    return unsure ? faint(unsure, opacities) : opacities;
+  });
   readonly emphasis = computed(() =>
     emphasise(this.mixed.value, {
       hits: this.hits.value,
@@ -165,7 +179,7 @@ export class MapState {
     return this.sizeFactors.value.map((factor) => factor * ordinary);
   });
   readonly opacities = computed(() =>
-    opacityTable(this.count.value, this.opacityBins.value !== null));
+    opacityTable(this.count.value, this.opacityBins.value !== null, this.theme.value.contrast));
 
   constructor(
     private readonly model: Model<MapTraits>,
@@ -173,13 +187,7 @@ export class MapState {
     readonly theme: ReadonlySignal<Theme>,
   ) {
     this.cleanups.push(
-      effect(() => {
-        this.revision.value;
-        const asked = this.givenLabels.value === null && this.count.value > 0;
-        if (asked && this.columns.value.some(({ name }) => name === "label")) {
-          void this.fetchLabels();
-        }
-      }),
+      effect(() => void this.labels.value),
       effect(() => {
         // Asked for after what is drawn: they name what is pointed at.
         if (this.ready.value && this.coloring.value.column) void this.indexOf.value;
@@ -235,9 +243,11 @@ export class MapState {
     return layer === undefined || neuron === undefined ? null : { layer, neuron };
   }
 
+  choose = ({ layer, neuron }: Neuron): void => setTrait(this.model, "active", { layer, neuron });
+
   pick(row: number): void {
     const neuron = this.neuronOf(row);
-    if (neuron) setTrait(this.model, "active", neuron);
+    if (neuron) this.choose(neuron);
   }
 
   /** Select these rows, or add them to those selected, or take them out. */
@@ -259,8 +269,10 @@ export class MapState {
 
   toggle = (column: string, name: string): void =>
     setTrait(this.model, "filter", toggled(this.filter.value, column, name));
-  within = (column: string, low: number, high: number): void =>
+  /** Null is an open bound. */
+  within = (column: string, low: number | null, high: number | null): void =>
     setTrait(this.model, "filter", { ...this.filter.value, [column]: [low, high] });
+  unfilterAll = (): void => setTrait(this.model, "filter", {});
   unfilter = (column: string): void =>
     setTrait(this.model, "filter", without(this.filter.value, column));
 
@@ -273,6 +285,22 @@ export class MapState {
     const there = JSON.stringify(moved.value) === JSON.stringify(near);
     moved.value = there ? null : near;
   };
+
+  hasPlace(row: number): boolean {
+    return Number.isFinite(this.x.value[row]! + this.y.value[row]!);
+  }
+
+  hasColumn(name: string): boolean {
+    return this.columns.value.some((column) => column.name === name);
+  }
+
+  /** Whether a neuron's label fits it no better than random words do. */
+  isUnsure(row: number): boolean {
+    return this.unsure.value?.[row] === 1;
+  }
+
+  /** Whether a hit's score is no better than chance. */
+  isChance = (row: number): boolean => this.hits.value.unsure.has(row);
 
   look(camera: Camera | null): void {
     this.moved.value = camera;
@@ -294,7 +322,7 @@ export class MapState {
     if (row < 0 || !this.isShown(row)) return;
     batch(() => {
       this.pick(row);
-      this.hover.value = row;
+      this.hover.value = this.hasPlace(row) ? row : -1;
       this.look(
         reveal(this.camera.value, this.size.value, this.x.value[row]!, this.y.value[row]!),
       );
@@ -335,15 +363,5 @@ export class MapState {
   ): ReadonlySignal<T> {
     const mirror = this.trait(name);
     return computed(() => read(mirror.value as MapTraits[K] & DataView));
-  }
-
-  private async fetchLabels(): Promise<void> {
-    try {
-      const { result, buffers } = await this.rpc.request<{ names: string[] }>("labels");
-      this.lateLabels.value = { names: result.names, codes: uint32(buffers[0]) };
-    } catch (error) {
-      // Without labels the map still works; the card asks for each neuron's own.
-      if (!isAbort(error)) this.lateLabels.value = null;
-    }
   }
 }

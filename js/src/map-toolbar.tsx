@@ -5,7 +5,8 @@ import { useEffect, useRef } from "preact/hooks";
 import {
   BoxIcon, DisplayIcon, FitIcon, LassoIcon, MinusIcon, MoveIcon, PictureIcon, PlusIcon,
 } from "./map-icons";
-import type { ColumnInfo, MapState, Tool as ToolName } from "./map-state";
+import type { MapState } from "./map-state";
+import type { ColumnInfo, Tool as ToolName } from "./map-traits";
 
 interface Props {
   state: MapState;

@@ -2,6 +2,7 @@
 import { effect, untracked, useSignal, useSignalEffect } from "@preact/signals";
 import type { ComponentChild } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { LABELS } from "./columns";
 import { createFinder, type Finder } from "./finder";
 import * as format from "./format";
 import { detailsCache, HoverCard } from "./hover-card";
@@ -9,9 +10,10 @@ import { Legend } from "./legend";
 import { HELP } from "./map-keys";
 import { picture, save } from "./map-picture";
 import { Stage } from "./map-stage";
-import { MapState, type MapTraits } from "./map-state";
+import { MapState } from "./map-state";
 import { Status } from "./map-status";
 import { Toolbar } from "./map-toolbar";
+import type { MapTraits } from "./map-traits";
 import type { RenderContext } from "./model";
 import { mount } from "./mount";
 import { Failure } from "./parts";
@@ -19,6 +21,7 @@ import { hearMark, tellPointed } from "./pointed";
 import { CANVAS_LIMIT, type Painter } from "./renderer";
 import type { Rpc } from "./rpc";
 import { SearchBox } from "./search-box";
+import { composes } from "./text-field";
 import "./map.css";
 
 export const render = (context: RenderContext<MapTraits>) =>
@@ -45,7 +48,7 @@ export const render = (context: RenderContext<MapTraits>) =>
       cache.clear();
     });
     return <NeuronMap state={state} rpc={rpc} finder={finder} cache={cache} />;
-  });
+  }, context.model.get("_data")?.x !== undefined);
 
 interface Props {
   state: MapState;
@@ -89,15 +92,23 @@ function NeuronMap({ state, rpc, finder, cache }: Props) {
   }, [empty]);
 
   const saveAsPng = () => {
-    if (stage.current) void save(picture(state, stage.current.layers), "neuron-map.png");
+    if (!stage.current || !host.current) return;
+    const family = getComputedStyle(host.current).fontFamily || "sans-serif";
+    void save(picture(state, stage.current, family), "neuron-map.png");
   };
   const endSearch = () => {
     finder.clear();
     state.setHighlight(null); // Python highlights, too
   };
+  /** From the search to what it found: brackets go through it on the map. */
+  const enterHits = () => {
+    if (state.ranked.value.length === 0) return false;
+    host.current?.focus();
+    return true;
+  };
   return (
     <>
-      {state.searchBox.value && <Search state={state} finder={finder} />}
+      {state.searchBox.value && <Search state={state} finder={finder} enter={enterHits} />}
       <Toolbar state={state} zoom={(direction) => stage.current?.zoom(direction)} save={saveAsPng} />
       {painter.value === "canvas2d" && (
         <p class="slw-notice slw-small">
@@ -125,9 +136,18 @@ function NeuronMap({ state, rpc, finder, cache }: Props) {
           </State>
         )}
         {hint.value && <p class="slw-map-hint">Click the map, or hold Ctrl, to zoom with the wheel</p>}
+        {!empty && state.count.value > 0 && state.shownCount.value === 0 && (
+          <p class="slw-map-hint slw-map-none">
+            No neuron passes the filter
+            <button type="button" class="slw-button" onClick={state.unfilterAll}>Show all</button>
+          </p>
+        )}
         {!empty && <HoverCard state={state} rpc={rpc} cache={cache} />}
       </div>
+      <p class="slw-hidden" role="status">{state.spoken.value}</p>
+      <Missing state={state} />
       <Waiting state={state} />
+      {state.said.value && <p class="slw-notice slw-small" role="status">{state.said.value}</p>}
       <Legend state={state} />
       <Status state={state} endSearch={endSearch} />
     </>
@@ -135,25 +155,46 @@ function NeuronMap({ state, rpc, finder, cache }: Props) {
 }
 
 /** Words, and the neurons that fit them best stand out. */
-function Search({ state, finder }: { state: MapState; finder: Finder }) {
+function Search({ state, finder, enter }: { state: MapState; finder: Finder; enter: () => boolean }) {
   const error = finder.error.value;
   return (
     <div class="slw-map-search"
-      onKeyDown={({ key, target }) => {
-        if (key === "Escape" && !(target instanceof HTMLSelectElement)) finder.clear();
+      onKeyDown={(event) => {
+        const leaves = event.key === "Escape" && !(event.target instanceof HTMLSelectElement);
+        if (leaves && !composes(event)) finder.clear();
       }}>
-      <SearchBox finder={finder} layers={state.layers.value} />
+      <SearchBox finder={finder} layers={state.layers.value} choose={state.choose} enter={enter} />
       {error && <Failure error={error} retry={finder.retry} />}
     </div>
   );
 }
 
-/** Said when new colours do not come. */
+/** What of the table has not come, once there is something to see, and why. */
+function Missing({ state }: { state: MapState }) {
+  const { failures, failure, retry } = state.store;
+  if (!state.ready.value || !failure.value) return null;
+  const names = [...failures.value.keys()].map((name) =>
+    name === LABELS ? "the labels" : name === "unsure" ? "what random words score"
+    : name === "neuron" ? "the neurons’ numbers" : state.titleOf(name));
+  const waits = state.recoloring.value && failures.value.has(state.colorBy.value);
+  return (
+    <Failure error={failure.value} retry={retry}>
+      Not there yet: {names.join(", ")}.
+      {waits && state.legend.value && (
+        <button type="button" class="slw-button" onClick={state.keepColors}>
+          Back to {state.legend.value.title}
+        </button>
+      )}
+    </Failure>
+  );
+}
+
+/** Said when new colours do not come, and nobody says why. */
 function Waiting({ state }: { state: MapState }) {
   const late = useSignal(false);
   useSignalEffect(() => {
     late.value = false;
-    if (!state.recoloring.value || !state.ready.value) return undefined;
+    if (!state.recoloring.value || !state.ready.value || state.store.failure.value) return undefined;
     const timer = setTimeout(() => {
       late.value = true;
     }, PATIENCE);

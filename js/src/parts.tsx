@@ -113,10 +113,12 @@ export function Failure({ error, retry, children }: FailureProps) {
       <span class="slw-notice-text">
         <strong>{titleOf(error)}.</strong> {error.message} {children}
       </span>
-      <button type="button" class="slw-button" onClick={retry}>
-        <Icon name="retry" />
-        Retry
-      </button>
+      {!(error instanceof RpcError && !error.retryable) && (
+        <button type="button" class="slw-button" onClick={retry}>
+          <Icon name="retry" />
+          Retry
+        </button>
+      )}
     </div>
   );
 }

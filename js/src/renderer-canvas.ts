@@ -6,13 +6,18 @@ import type { Frame, Painter } from "./renderer";
 export class CanvasPainter implements Painter {
   readonly kind = "canvas2d";
 
-  constructor(private readonly canvas: HTMLCanvasElement) {}
+  /** `ratio` is how many pixels of the canvas are one of the page; by default the screen's. */
+  constructor(
+    private readonly canvas: HTMLCanvasElement,
+    private readonly ratio?: number,
+  ) {}
 
   paint(frame: Frame): void {
     const context = this.canvas.getContext("2d");
     if (!context) return;
     const { x, y, color, level, order, palette, sizes, opacities, camera, size } = frame;
-    const ratio = window.devicePixelRatio || 1;
+    const ratio = this.ratio ?? (window.devicePixelRatio || 1);
+    const styles = new Map<number, string>();
     this.canvas.width = Math.round(size.width * ratio);
     this.canvas.height = Math.round(size.height * ratio);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -28,7 +33,9 @@ export class CanvasPainter implements Painter {
       const next = color[row]! * 256 + level[row]!;
       if (next !== style) {
         style = next;
-        context.fillStyle = css(palette[color[row]!] ?? palette[0]!, opacities[level[row]!]);
+        const known = styles.get(style) ?? css(palette[color[row]!] ?? palette[0]!, opacities[level[row]!]);
+        styles.set(style, known);
+        context.fillStyle = known;
       }
       context.beginPath();
       context.arc(px, py, radius, 0, 2 * Math.PI);

@@ -1,11 +1,10 @@
 // The table of neurons as the map's model holds it, read by the explorer without the kernel.
-import { computed, effect, signal, untracked, type ReadonlySignal } from "@preact/signals";
+import { computed, signal, type ReadonlySignal } from "@preact/signals";
 import { ColumnStore, valueAt, type Embedded } from "./columns";
 import { passing, type Filter } from "./filter";
 import type { Hit } from "./finder";
-import { traitSignal, uint32, uint8, type Cleanup, type Model, type Neuron } from "./model";
-import { asError } from "./resources";
-import { isAbort, Rpc } from "./rpc";
+import { traitSignal, uint8, type Cleanup, type Model, type Neuron } from "./model";
+import { Rpc } from "./rpc";
 import { rowsOfBits } from "./spatial";
 
 /** The traits of the map that are read here. */
@@ -14,6 +13,7 @@ interface TableTraits {
   _labels: string[] | null;
   _data: Embedded;
   _selected: DataView;
+  _columns: { name: string }[];
   _revision: number;
   filter: Filter;
 }
@@ -41,7 +41,7 @@ export interface Roster {
   labelOf(neuron: Neuron): string | null;
   /** Why a part of the table is missing, until it is asked for again. */
   failure: ReadonlySignal<Error | null>;
-  retry(): void;
+  retry: () => void;
   stop: Cleanup;
 }
 
@@ -54,31 +54,14 @@ export function readRoster(model: Model<any>): Roster {
     return mirror;
   };
   const rpc = new Rpc(table);
-  const [count, revision] = [follow("_count"), follow("_revision")];
+  const count = follow("_count");
   const columns = new ColumnStore(
-    { data: follow("_data"), revision, count }, rpc,
+    { data: follow("_data"), labels: follow("_labels"), revision: follow("_revision"), count }, rpc,
   );
-  const [given, bits, filter] = [follow("_labels"), follow("_selected"), follow("filter")];
-
-  /** Of a large table, which has no labels in its state; asked for once something shows them. */
-  const asked = signal<readonly string[] | null>(null);
-  const [wanted, unlabelled, retries] = [signal(false), signal<Error | null>(null), signal(0)];
-  stops.push(effect(() => {
-    const at = revision.value;
-    retries.value;
-    if (given.value || !wanted.value) return;
-    untracked(() => void rpc
-      .request<{ names: string[] }>("labels", { revision: at })
-      .then(({ result: { names }, buffers }) => {
-        if (at === revision.peek()) asked.value = [...uint32(buffers[0])].map((code) => names[code] ?? "");
-        unlabelled.value = null;
-      })
-      .catch((error) => isAbort(error) || (unlabelled.value = asError(error))));
-  }));
-  const labels = computed(() => given.value ?? asked.value);
+  const [bits, filter, infos] = [follow("_selected"), follow("filter"), follow("_columns")];
   const labelAt = (row: number): string | null => {
-    if (!wanted.peek()) queueMicrotask(() => (wanted.value = true)); // not while it is drawn
-    return labels.value?.[row] ?? null;
+    const labels = columns.readLabels();
+    return labels ? labels.names[labels.codes[row]!] ?? "" : null;
   };
 
   const layers = computed(() => columns.read("layer"));
@@ -118,7 +101,8 @@ export function readRoster(model: Model<any>): Roster {
       const own = rows.value.get(neuron.layer);
       const row = own?.get(neuron.neuron);
       if (!own || row === undefined) return [];
-      return MEASURES.flatMap((name) => {
+      const there = MEASURES.filter((name) => infos.value?.some((info) => info.name === name) ?? true);
+      return there.flatMap((name) => {
         const column = columns.read(name);
         const value = column ? valueAt(column, row) : Number.NaN;
         if (!column || !Number.isFinite(value)) return [];
@@ -140,11 +124,8 @@ export function readRoster(model: Model<any>): Roster {
       const row = rows.value.get(neuron.layer)?.get(neuron.neuron);
       return row === undefined ? null : labelAt(row);
     },
-    failure: computed(() => columns.failure.value ?? unlabelled.value),
-    retry() {
-      retries.value += 1;
-      columns.retry();
-    },
+    failure: columns.failure,
+    retry: columns.retry,
     stop() {
       columns.dispose();
       rpc.dispose();

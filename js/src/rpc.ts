@@ -61,6 +61,7 @@ const MAX_IN_FLIGHT = 4;
 /** After this many milliseconds without an answer a person should know. */
 const LATE = 3000;
 const GONE = "It no longer knows this widget: run the cell again.";
+const EXPORTED = "This page has no kernel. Open its notebook to see more.";
 
 export class Rpc {
   // Replies reach every view of a model, in every browser tab: ids start at a random place.
@@ -79,6 +80,8 @@ export class Rpc {
     private readonly timeout = 30_000,
     /** Whether the kernel says that it has nothing to do. */
     private readonly idle: () => boolean = () => false,
+    /** Whether the kernel was never there and will never come. */
+    private readonly exported = false,
   ) {
     model.on("msg:custom", this.onMessage);
     this.stop = effect(() => {
@@ -193,8 +196,12 @@ export class Rpc {
     }
   }
 
-  private readonly giveUp = (job: Job): void =>
-    this.settle(job, (waiter) => waiter.reject(new RpcError(GONE, "KernelGone", true)));
+  private readonly giveUp = (job: Job): void => {
+    const error = this.exported
+      ? new RpcError(EXPORTED, "KernelGone", false)
+      : new RpcError(GONE, "KernelGone", true);
+    this.settle(job, (waiter) => waiter.reject(error));
+  };
 
   private settle(job: Job, tell: (waiter: Waiter) => void): void {
     clearTimeout(job.timer);

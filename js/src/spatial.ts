@@ -125,6 +125,13 @@ export function toBits(
   return bits.some((byte) => byte !== 0) ? bits.buffer : new ArrayBuffer(0);
 }
 
+/** 1 for each row of `toBits`. */
+export function flagsOfBits(bits: Uint8Array, count: number): Uint8Array {
+  const flags = new Uint8Array(count);
+  for (const row of rowsOfBits(bits, count)) flags[row] = 1;
+  return flags;
+}
+
 /** The rows of `toBits`, ascending. */
 export function rowsOfBits(bits: Uint8Array, count: number): Uint32Array<ArrayBuffer> {
   const rows: number[] = [];

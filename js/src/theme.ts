@@ -24,44 +24,65 @@ export const luminance = ([r, g, b]: Rgb): number => 0.2126 * r + 0.7152 * g + 0
 
 export interface Theme {
   dark: boolean;
+  /** Whether all that is to be seen should be seen clearly. */
+  contrast: boolean;
   background: Rgb;
   text: Rgb;
   accent: Rgb;
 }
 
+/** Backgrounds that front ends name; they are the widget's own, too. */
+const BACKGROUNDS = ["--jp-layout-color0", "--vscode-editor-background"];
+const CONTRAST = ["(prefers-contrast: more)", "(forced-colors: active)"];
+
+/** What an element lies in, also through the edge of a shadow root, as marimo has them. */
+function around(element: Element): Element | null {
+  const root = element.getRootNode();
+  return element.parentElement ?? (root instanceof ShadowRoot ? root.host : null);
+}
+
 function pageIsDark(element: HTMLElement): boolean {
-  const jupyter = document.body.dataset.jpThemeLight;
-  if (jupyter) return jupyter === "false";
+  const { jpThemeLight, vscodeThemeKind } = document.body.dataset;
+  if (jpThemeLight) return jpThemeLight === "false";
+  if (vscodeThemeKind) return ["vscode-dark", "vscode-high-contrast"].includes(vscodeThemeKind);
   const styles = getComputedStyle(element);
-  const layout = styles.getPropertyValue("--jp-layout-color0").trim();
-  if (layout) return luminance(rgb(layout)) < 0.5;
-  if (document.body.dataset.vscodeThemeKind) {
-    return document.body.dataset.vscodeThemeKind.includes("dark");
+  for (const name of BACKGROUNDS) {
+    const color = styles.getPropertyValue(name).trim();
+    if (color) return luminance(rgb(color)) < 0.5;
   }
-  for (let node: HTMLElement | null = element.parentElement; node; node = node.parentElement) {
+  for (let node = around(element); node; node = around(node)) {
     const { backgroundColor } = getComputedStyle(node);
-    if (!/^(transparent|rgba\(.*, 0\))$/.test(backgroundColor)) {
+    if (!/^(transparent|.*[,/] 0\))$/.test(backgroundColor)) {
       return luminance(rgb(backgroundColor)) < 0.5;
     }
   }
+  const scheme = getComputedStyle(document.documentElement).colorScheme;
+  if (scheme === "dark" || scheme === "light") return scheme === "dark";
   return matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
+function wantsContrast(): boolean {
+  const { jpThemeName = "", vscodeThemeKind = "" } = document.body.dataset;
+  return /high.?contrast/i.test(`${jpThemeName} ${vscodeThemeKind}`) ||
+    CONTRAST.some((query) => matchMedia(query).matches);
+}
+
 function readTheme(element: HTMLElement): Theme {
-  const dark = pageIsDark(element);
+  const [dark, contrast] = [pageIsDark(element), wantsContrast()];
   element.classList.toggle("slw-dark", dark);
   element.classList.toggle("slw-light", !dark);
-  const { backgroundColor, color } = getComputedStyle(element);
-  const accent = getComputedStyle(element).getPropertyValue("--slw-accent").trim();
+  element.classList.toggle("slw-contrast", contrast);
+  const { backgroundColor, color, accentColor } = getComputedStyle(element);
   return {
     dark,
+    contrast,
     background: rgb(backgroundColor),
     text: rgb(color),
-    accent: rgb(accent && !accent.includes("(") ? accent : dark ? "#62b0ff" : "#0b6bcb"),
+    accent: rgb(accentColor === "auto" ? (dark ? "#62b0ff" : "#0b6bcb") : accentColor),
   };
 }
 
-/** Keep `slw-light` / `slw-dark` on the root element right, and tell who draws on canvases. */
+/** Keep `slw-light`, `slw-dark`, `slw-contrast` on the root right, and tell who draws on canvases. */
 export function followTheme(element: HTMLElement): [ReadonlySignal<Theme>, Cleanup] {
   const theme = signal(readTheme(element));
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -77,18 +98,21 @@ export function followTheme(element: HTMLElement): [ReadonlySignal<Theme>, Clean
   };
   const observer = new MutationObserver(later);
   const attributeFilter = ["class", "style", "data-jp-theme-light", "data-jp-theme-name",
-    "data-vscode-theme-kind", "data-theme"];
-  for (const node of [document.documentElement, document.body]) {
-    observer.observe(node, { attributes: true, attributeFilter });
+    "data-vscode-theme-kind", "data-vscode-theme-id", "data-theme"];
+  const watched = new Set<Element>([document.documentElement, document.body]);
+  // What a shadow root hangs on may have a theme of its own.
+  for (let root = element.getRootNode(); root instanceof ShadowRoot; root = root.host.getRootNode()) {
+    watched.add(root.host);
   }
-  const media = matchMedia("(prefers-color-scheme: dark)");
-  media.addEventListener("change", later);
+  for (const node of watched) observer.observe(node, { attributes: true, attributeFilter });
+  const medias = [...CONTRAST, "(prefers-color-scheme: dark)"].map((query) => matchMedia(query));
+  for (const media of medias) media.addEventListener("change", later);
   later();
   return [
     theme,
     () => {
       observer.disconnect();
-      media.removeEventListener("change", later);
+      for (const media of medias) media.removeEventListener("change", later);
       clearTimeout(timer);
     },
   ];

@@ -52,6 +52,26 @@ describe.skipIf(!inBrowser)("the search of the map", () => {
     }
   });
 
+  test("Enter goes to the best hit, the arrow to the map that steps through them", async () => {
+    const { find, box, type, model, lit, stage } = await searching();
+    type("dotted");
+    await until(() => lit() === 16 && find(".slw-search")!.getAttribute("aria-busy") === "false");
+    find<HTMLFormElement>(".slw-search")!.requestSubmit();
+    expect(model.get("active")).toEqual({ layer: "late", neuron: 0 });
+    box.focus();
+    box.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true }));
+    expect(document.activeElement).toBe(stage);
+  });
+
+  test("Escape that ends a composition does not end the search", async () => {
+    const { box, type, lit } = await searching();
+    type("dotted");
+    await until(() => lit() === 16);
+    const escape = { key: "Escape", bubbles: true, isComposing: true };
+    box.dispatchEvent(new KeyboardEvent("keydown", escape));
+    expect([lit(), box.value]).toEqual([16, "dotted"]);
+  });
+
   test("what the kernel refuses is said, and asked for again", async () => {
     let gone = true;
     const { find, model, type, lit } = await searching((request: Request) => {

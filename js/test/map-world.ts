@@ -2,7 +2,7 @@
 import { afterEach, vi } from "vitest";
 import type { Embedded } from "../src/columns";
 import { render } from "../src/map";
-import type { MapTraits } from "../src/map-state";
+import type { MapTraits } from "../src/map-traits";
 import { FakeModel, until, type Request } from "./fake-model";
 
 export const bytes = (values: Float32Array | Uint32Array | Uint16Array) =>
@@ -42,6 +42,7 @@ export function traits(change: Partial<MapTraits> = {}): MapTraits {
       { name: "score", title: "Label score", kind: "number", empty: true },
     ],
     _data: DATA,
+    _said: "",
     _selected: NONE(),
     _search_box: false,
     _revision: 1,
@@ -75,10 +76,17 @@ export async function show(change: Partial<MapTraits> = {}, replies: Answer | nu
       clientY: top + height / 2 + (c < 2 ? half : -half),
     };
   };
-  const pointer = (type: string, at: object, more: object = {}) =>
-    stage.dispatchEvent(
-      new PointerEvent(type, { bubbles: true, cancelable: true, pointerId: 1, ...at, ...more }),
+  const down = new Set<number>();
+  /** What a pointer does; between a press and its release a button is down. */
+  const pointer = (type: string, at: object, more: PointerEventInit = {}) => {
+    const { pointerId = 1 } = more;
+    if (type === "pointerdown") down.add(pointerId);
+    if (type === "pointerup") down.delete(pointerId);
+    const buttons = down.has(pointerId) ? 1 : 0;
+    return stage.dispatchEvent(
+      new PointerEvent(type, { bubbles: true, cancelable: true, pointerId: 1, buttons, ...at, ...more }),
     );
+  };
   const press = (key: string) => {
     stage.focus();
     stage.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));

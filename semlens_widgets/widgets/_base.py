@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import base64
 import difflib
+import html
 import logging
 import re
+import warnings
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import anywidget
 import traitlets
+from IPython.display import display
 
 from semlens_widgets.widgets._columns import readable
 
@@ -125,6 +128,8 @@ class LensWidget(anywidget.AnyWidget):
     _requests: ClassVar[Mapping[str, Handler]] = {}
 
     active = Neuron(help="The neuron looked at: (layer, index), or None.")
+    #: Names the still picture in the page, which the browser part hides while it works.
+    _still = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, lens: SemanticLens, **options: Any) -> None:
         self.lens = lens
@@ -139,11 +144,20 @@ class LensWidget(anywidget.AnyWidget):
                 raise TypeError(message + close_matches(name, sorted(known)))
         self._told_by_browser = False
         super().__init__(**options)
+        self._still = self.model_id or ""
         self.on_msg(self._answer)
         self._stop_hearing = _hear_labels(self, lens)
 
     def refresh(self) -> None:
         """Show the neurons as the lens has them now."""
+
+    def _show_again(self, values: Mapping[str, Any]) -> None:
+        """Set traits as they were once; what is gone since then is left out, with a warning."""
+        for name, value in values.items():
+            try:
+                setattr(self, name, value)
+            except traitlets.TraitError as error:
+                warnings.warn(f"Not shown again: {error}", stacklevel=4)
 
     def _relabelled(self) -> None:
         """Hear that the lens has other labels."""
@@ -207,6 +221,28 @@ class LensWidget(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._summary()})"
+
+    def _ipython_display_(self) -> None:
+        """Show the widget and, in an output of its own, the still picture.
+
+        Of one output a page made from a notebook has one form only, the widget's, which shows
+        nothing without a network or a kernel. The picture stands in for it then.
+        """
+        bundle = self._repr_mimebundle_()
+        if bundle is None:
+            return
+        data, metadata = bundle
+        png = data.pop("image/png", None)
+        display(data, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
+        if png is not None:
+            still = {"text/html": self._still_html(png), "image/png": png}
+            display(still, raw=True)  # type: ignore[no-untyped-call]
+
+    def _still_html(self, png: str) -> str:
+        return (
+            f'<img class="slw-still slw-still-{self._still}" alt="{html.escape(repr(self))}" '
+            f'style="max-width: 100%" src="data:image/png;base64,{png}">'
+        )
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         bundle: tuple[dict[str, Any], dict[str, Any]] | None = super()._repr_mimebundle_(**kwargs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import anywidget
@@ -134,6 +135,9 @@ class Explorer(LensWidget):
     def restore(self, state: Mapping[str, Any]) -> None:
         """Show a view again; what `state` leaves out stays as it is.
 
+        What is gone since the view was copied, such as a label that no neuron has any more, is left
+        out with a warning.
+
         Raises
         ------
         ValueError
@@ -142,14 +146,18 @@ class Explorer(LensWidget):
         _check(state, [*_OWN, *_PARTS, "selection"], "state")
         for part, names in _PARTS.items():
             _check(state.get(part, {}), names, f"state[{part!r}]")
-        for name in _OWN:
-            if name in state:
-                setattr(self, name, state[name])
+        self._show_again({name: state[name] for name in _OWN if name in state})
         for part in _PARTS:
-            for name, value in state.get(part, {}).items():
-                setattr(getattr(self, part), name, value)
+            getattr(self, part)._show_again(state.get(part, {}))  # noqa: SLF001 -- of this family
         if "selection" in state:
-            self.map.selection = np.asarray(state["selection"], dtype=np.uint32).tobytes()
+            rows = np.asarray(state["selection"], dtype=np.uint32)
+            there = rows[rows < len(self.lens.neurons)]
+            if gone := len(rows) - len(there):
+                warnings.warn(
+                    f"Not selected again, as they are gone: {gone} of {len(rows)} neurons.",
+                    stacklevel=2,
+                )
+            self.map.selection = there.tobytes()
 
     @traitlets.validate("query_layer")
     def _known_layer(self, proposal: dict[str, Any]) -> str | None:

@@ -217,22 +217,15 @@ class NeuronMap(LensWidget):
         self._said = f"Left out of the filter, as it is gone: {', '.join(gone)}." if gone else ""
         return kept
 
-    def restore(self, values: Mapping[str, Any]) -> None:
-        """Show what was shown before: traits by name.
-
-        What is gone since then, such as a label that no neuron has any more, is left out, with a
-        warning that names it.
-        """
+    def _show_again(self, values: Mapping[str, Any]) -> None:
+        """Set traits as they were once; of the filter what there still is."""
         for name, value in values.items():
-            if name == "filter":
-                self.filter = self._still_shown(value)
-                if self._said:
-                    warnings.warn(self._said, stacklevel=2)
+            if name != "filter":
+                super()._show_again({name: value})
                 continue
-            try:
-                setattr(self, name, value)
-            except traitlets.TraitError as error:
-                warnings.warn(f"Not restored: {error}", stacklevel=2)
+            self.filter = self._still_shown(value)
+            if self._said:
+                warnings.warn(self._said, stacklevel=4)
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take over what the browser says, which may not have heard of the newest labels."""

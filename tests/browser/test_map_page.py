@@ -180,6 +180,58 @@ def test_a_box_selects_and_the_legend_keeps_out_what_it_hides(page: Page):
     assert selected(page) == 1000
 
 
+def test_another_resolution_at_the_same_size_is_drawn_anew(page: Page):
+    show_map(page, 2000, 800)
+    wire = page.context.new_cdp_session(page)
+    for ratio in (2, 1, 1.5):
+        metrics = {"width": 1700, "height": 1000, "deviceScaleFactor": ratio, "mobile": False}
+        wire.send("Emulation.setDeviceMetricsOverride", metrics)
+        page.wait_for_function(
+            """ratio => devicePixelRatio === ratio
+                && ['.slw-map-points', '.slw-map-overlay'].every(name => {
+                    const canvas = maps[0].el.querySelector(name);
+                    return Math.abs(canvas.width - canvas.clientWidth * ratio) <= 2;
+                })""",
+            arg=ratio,
+        )
+        wait_drawn(page, 0)
+
+
+def test_in_a_shadow_root_it_works_as_in_a_page(page: Page):
+    page.evaluate(
+        """async () => {
+            const host = document.createElement('div');
+            host.style.cssText = 'width: 800px; background: #111';
+            document.body.prepend(host);
+            const root = host.attachShadow({ mode: 'open' });
+            const style = document.createElement('style');
+            style.textContent = await (await fetch('/map.css')).text();
+            root.append(style);
+            show(new Model(neurons(500)), 800);
+            root.append(maps[0].el);
+        }"""
+    )
+    wait_drawn(page, 0)
+    expect(page.locator(".slw-map")).to_have_class("slw slw-map slw-dark")
+    stage = page.locator(".slw-map-stage")
+    stage.focus()
+    before = picture(stage)
+    box = stage.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 300, box["y"] + 200)
+    page.mouse.wheel(0, -400)
+    page.wait_for_timeout(300)
+    assert np.abs(picture(stage).astype(int) - before).max() > 60
+    page.keyboard.press("Enter")
+    assert page.evaluate("() => maps[0].model.get('active')") is not None
+    page.get_by_role("button", name="Display").click()
+    panel = page.locator(".slw-map-panel")
+    panel.get_by_text("Density contours").click()
+    expect(panel).to_be_visible()
+    page.mouse.click(box["x"] + 300, box["y"] + 300)
+    expect(panel).to_have_count(0)
+
+
 def test_the_saved_picture_holds_the_map(page: Page):
     show_map(page, 2000, 800, contours=True)
     with page.expect_download() as download:
@@ -187,7 +239,9 @@ def test_the_saved_picture_holds_the_map(page: Page):
     path = download.value.path()
     image = Image.open(io.BytesIO(path.read_bytes())).convert("RGB")
     stage = page.locator(".slw-map-stage")
-    assert image.size[0] == stage.evaluate("stage => stage.clientWidth")
+    width, height = stage.evaluate("stage => [stage.clientWidth, stage.clientHeight]")
+    assert image.size[0] >= max(1600, 2 * width)
+    assert image.size[1] > image.size[0] * height / width
     assert colours(np.asarray(image)) > 30
 
 

@@ -210,3 +210,23 @@ def test_an_error_about_a_name_that_is_no_text_can_be_sent():
     message = describe(OSError("cannot read 'caf\udce9.jpg'"))["message"]
     assert message == "cannot read 'caf\ufffd.jpg'"
     message.encode("utf-8")
+
+
+def test_the_still_picture_has_an_output_of_its_own(monkeypatch, probe):
+    shown: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        "semlens_widgets.widgets._base.display", lambda data, **_: shown.append(data)
+    )
+    monkeypatch.setattr(probe, "_preview", lambda: b"PNG")
+    monkeypatch.setattr(Probe, "_summary", lambda _self: '<b> & "c"')
+    probe._ipython_display_()
+    widget, still = shown
+    assert "application/vnd.jupyter.widget-view+json" in widget
+    assert "image/png" not in widget
+    assert still["image/png"] == "UE5H"
+    assert still["text/html"].count("<") == 1
+    assert f"slw-still-{probe.model_id}" in still["text/html"]
+    assert probe.get_state()["_still"] == probe.model_id
+    monkeypatch.setattr(probe, "_preview", lambda: None)
+    probe._ipython_display_()
+    assert len(shown) == 3

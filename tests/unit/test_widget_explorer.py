@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -184,3 +185,17 @@ def test_unknown_options_and_layers_are_refused():
         Explorer(Lens(), querry="x")
     with pytest.raises(traitlets.TraitError, match="Did you mean 'layer3'"):
         Explorer(Lens(), query_layer="layer33")
+
+
+def test_any_copied_state_is_restored_without_what_is_gone():
+    before = Explorer(Lens(), active=("layer3", 1)).state
+    before["map"] |= {"filter": {"label": ["no such label"]}, "size_by": "gone"}
+    before |= {"active": ["layer9", 7], "query_layer": "layer9", "selection": [0, 2, 99]}
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        explorer = Explorer(Lens(), state=before)
+    words = " ".join(str(one.message) for one in told)
+    assert all(gone in words for gone in ("no such label", "gone", "layer9", "1 of 3 neurons"))
+    assert explorer.map.filter == {}
+    assert explorer.state["selection"] == [0, 2]
+    assert explorer.active is None

@@ -96,11 +96,11 @@ def test_any_filter_of_before_is_restored_without_what_is_gone(widget):
         "dead": None,
     }
     with pytest.warns(UserWarning, match="wolf.*layer9.*Model.*Label score"):
-        widget.restore({"filter": before, "tool": "box"})
+        widget._show_again({"filter": before, "tool": "box"})
     assert widget.filter == {"label": ["ox"], "clarity": [0.1, None]}
     assert widget.tool == "box"
     with pytest.warns(UserWarning, match="no column 'model'"):
-        widget.restore({"color_by": "model", "size_by": "clarity"})
+        widget._show_again({"color_by": "model", "size_by": "clarity"})
     assert (widget.color_by, widget.size_by) == ("layer", "clarity")
 
 
