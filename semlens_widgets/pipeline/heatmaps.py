@@ -14,7 +14,7 @@ from semlens_widgets.pipeline.engine import in_process
 from semlens_widgets.pipeline.evidence import layer_spans
 from semlens_widgets.pipeline.framing import find_frame
 from semlens_widgets.pipeline.localise import (
-    localise,
+    localise_shares,
     method_of,
     method_said,
     quantise,
@@ -115,7 +115,8 @@ class _Heatmaps:
             for sample, picture in pictures.items()
         }
         inputs = torch.stack([seen[sample] for _, sample in pairs])
-        relevance, arrived = _relevance(self.target, inputs, layer, [neuron for neuron, _ in pairs])
+        neurons = [neuron for neuron, _ in pairs]
+        relevance, arrived = localise_shares(self.target, inputs, layer, neurons)
         boxes, found = relevance_boxes(relevance, threshold=self.threshold)
         method = method_of(self.target, layer)
         shape = (inputs.shape[-2], inputs.shape[-1])
@@ -129,7 +130,7 @@ class _Heatmaps:
             strict=True,
         ):
             size, frame = pictures[sample].size, frames[sample]
-            said = method_said(method, found=hit)
+            said = method_said(method, found=hit, arrived=share)
             side = max(box[2] - box[0], box[3] - box[1]) / min(shape) if hit else 1.0
             if frame is None:
                 grid, place, said = to_input_grid(value, SIDE), None, f"{said}; {UNPLACED}"
@@ -138,13 +139,6 @@ class _Heatmaps:
                 place = to_image_box(box, shape, frame)
             heatmaps.append(StoredHeatmap(grid, place, said, share, side))
         return heatmaps
-
-
-def _relevance(
-    target: TargetModel, inputs: Tensor, layer: str, neurons: Sequence[int]
-) -> tuple[Tensor, Tensor]:
-    """Return maps (batch, height, width), and the share that arrived, which is not measured yet."""
-    return localise(target, inputs, layer, neurons), torch.full((len(inputs),), torch.nan)
 
 
 _KNOWN: WeakKeyDictionary[TargetModel, dict[tuple[int, ...], Frame | None]] = WeakKeyDictionary()
