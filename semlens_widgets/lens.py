@@ -51,7 +51,8 @@ class SemanticLens(Labelling, Searching, Relevances):
         Concept examples per neuron (m in the papers).
     embedding
         ``"image"`` embeds whole examples; ``"crop"`` embeds the region where the neuron looks,
-        which needs a heatmap for every example.
+        which needs a heatmap for every example, and a transform of the target that only resizes,
+        crops, pads, flips and changes colours: others leave open where that region is.
     crop_threshold
         The crop is around the pixels whose smoothed relevance reaches this share of the maximum.
     examples_by

@@ -59,7 +59,7 @@ describe("texts", () => {
   });
 });
 
-describe("columns that tell nothing isolated, and neurons without a place", () => {
+describe("columns that tell nothing apart, and neurons without a place", () => {
   test("numbers that are all alike are in the middle, not small and not faint", () => {
     expect(binned(Float32Array.of(2, 2, Number.NaN), 2, 2)).toBeNull();
     const legend = { ...number, min: 2, max: 2 };

@@ -1,9 +1,9 @@
 """Where a model's input lies in the image that a transform made it from.
 
 Transforms resize, crop, pad, flip, grey and normalise, and none says what it does. So one is shown
-stripes: black and white only, so that whatever it does to single pixels (greyscale, inversion,
-gamma, a normalisation by the image's own mean) is one and the same straight line for all of them,
-to which a correlation is blind. Where the stripes come out says where the input lies.
+stripes of two colours only, so that whatever it does to single pixels (greyscale, inversion, gamma,
+a normalisation by the image's own mean) is one and the same straight line for all of them, to which
+a correlation is blind. Where the stripes come out says where the input lies.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ def find_frame(transform: Transform, size: tuple[int, int], shape: tuple[int, in
         None where no crop, padding, scaling, flip or quarter turn explains what comes out: a
         transform that is random, warps, follows what it finds in the image, or fails on stripes.
     """
-    for finest in (min(shape), _FINEST):  # sampled without smoothing, fine stripes are noise
+    # Fine stripes are noise where a transform samples without smoothing; a small crop needs them.
+    fitting = min(*shape, _FINEST)
+    for finest, searches in ((fitting, (_centred, _anywhere)), (_FINEST, (_centred,))):
         count = min(max(_PATTERNS, -(-_VALUES // min(shape))), _MOST_PATTERNS)
         shown = [_stripes(length, count, finest) for length in size]
         try:
@@ -75,7 +77,7 @@ def find_frame(transform: Transform, size: tuple[int, int], shape: tuple[int, in
             return None
         if any(stack.ndim != 4 or stack.shape[2:] != shape for stack in seen):
             return None
-        for search in (_centred, _anywhere) if finest < _FINEST else (_centred,):
+        for search in searches:
             for transposed in (False, True):
                 frame = _frame_of(shown, seen, search, transposed)
                 if frame is not None:

@@ -123,9 +123,8 @@ class _Heatmaps:
             for sample, picture in pictures.items()
         }
         inputs = torch.stack([seen[sample] for _, sample in pairs])
-        relevance, arrived = localise_shares(
-            self.target, inputs, layer, [neuron for neuron, _ in pairs]
-        )
+        neurons = [neuron for neuron, _ in pairs]
+        relevance, arrived = localise_shares(self.target, inputs, layer, neurons)
         boxes, found = relevance_boxes(relevance, threshold=self.threshold)
         method = method_of(self.target, layer)
         shape = (inputs.shape[-2], inputs.shape[-1])
