@@ -53,7 +53,6 @@ interface Reply {
   explained: string[];
   /** The neuron's label, scored too where it is no candidate; empty: none. */
   own?: string;
-  chance?: Chance | null;
 }
 
 /** What is known, and of which neuron. */
@@ -61,7 +60,6 @@ interface Answer {
   of: Neuron | null;
   scores: Score[];
   own: string;
-  chance: Chance | null;
   parts: ReadonlyMap<string, Float32Array>;
 }
 
@@ -91,8 +89,9 @@ interface Source {
 }
 
 export function followScores({ rpc, settings, visible, revision, first }: Source): Scoring {
-  const answer = signal<Answer>({ ...first, own: "", chance: null, parts: NO_PARTS });
+  const answer = signal<Answer>({ ...first, own: "", parts: NO_PARTS });
   const suggested = signal({ of: "", candidates: first.scores.map(([candidate]) => candidate) });
+  const chance = signal<{ of: string; level: Chance | null }>({ of: "", level: null });
   const pending = signal(false);
   const error = signal<Error | null>(null);
   const retries = signal(0);
@@ -118,14 +117,15 @@ export function followScores({ rpc, settings, visible, revision, first }: Source
     const params = { ...neuron, candidates: candidates ?? [], ...rest, revision: revision.peek() };
     try {
       const { result, buffers } = await rpc.request<Reply>("scores", params, { key: "scores" });
-      const { scores, own = "", chance = null } = result;
+      const { scores, own = "" } = result;
       batch(() => {
-        answer.value = { of: neuron, scores, own, chance, parts: readParts(result, buffers[0]) };
+        answer.value = { of: neuron, scores, own, parts: readParts(result, buffers[0]) };
         if (!candidates) {
           suggested.value = { of: held, candidates: scores.map(([name]) => name) };
         }
         error.value = null;
       });
+      void askChance(now, scores.map(([name]) => name));
     } catch (reason) {
       if (isAbort(reason)) return; // a newer request is on its way
       asked = "";
@@ -133,11 +133,28 @@ export function followScores({ rpc, settings, visible, revision, first }: Source
         error.value = asError(reason);
         const other = !sameNeuron(answer.peek().of, neuron);
         // Better no numbers than those of another neuron, or of other settings.
-        answer.value = { of: neuron, scores: [], own: "", chance: null, parts: NO_PARTS };
+        answer.value = { of: neuron, scores: [], own: "", parts: NO_PARTS };
         if (other && !candidates) suggested.value = { of: "", candidates: [] };
       });
     }
     pending.value = false;
+  }
+
+  /** Marks of the same neuron and scorer stay until the new ones come. */
+  const chanceOf = ({ neuron, method }: Settings) => JSON.stringify([neuron, method]);
+  /** Asked for after the scores: the first time, hundreds of words are to be embedded. */
+  async function askChance(now: Settings, names: string[]): Promise<void> {
+    const { neuron, candidates: _, ...rest } = now;
+    // CLIP-Dissect's alone depends on the list.
+    const candidates = now.method === "clip-dissect" ? names : [];
+    let level: Chance | null = null;
+    try {
+      const params = { ...neuron, ...rest, candidates };
+      level = (await rpc.request<Chance | null>("chance", params, { key: "chance" })).result;
+    } catch (reason) {
+      if (isAbort(reason)) return;
+    }
+    chance.value = { of: chanceOf(now), level };
   }
 
   const stop = effect(() => {
@@ -174,7 +191,8 @@ export function followScores({ rpc, settings, visible, revision, first }: Source
   return {
     bars,
     of: computed(() => answer.value.of),
-    chance: computed(() => answer.value.chance),
+    chance: computed(() =>
+      chance.value.of === chanceOf(settings.value) ? chance.value.level : null),
     listed,
     parts: computed(() => answer.value.parts),
     pending,

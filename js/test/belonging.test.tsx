@@ -29,6 +29,7 @@ function panel(change: Partial<ContrastTraits> = {}, own = (neuron: number) => `
       return { result: { scores: found, explained: found.map(([name]) => name), own: own(neuron) },
         buffers: [new DataView(parts.buffer)] };
     }
+    if (method === "chance") return { result: null };
     return { result: method === "vocabulary" ? { words: [], total: 0 } : {} };
   };
   const traits: ContrastTraits = { active: n(17), candidates: [], method: "csp", gamma: 1,
@@ -196,20 +197,25 @@ describe.runIf(inBrowser)("labels that change", () => {
 
 describe.runIf(inBrowser)("chance", () => {
   test("is marked on the bars, and what is below it is muted and said", async () => {
-    const { model, held, all, asked, find } = panel({ candidates: ["a", "b"] }, () => "");
-    await until(() => all(".slw-score").length === 2);
-    expect(find(".slw-score-chance, .slw-score-legend")).toBeNull();
-    held.add("scores");
+    const { model, held, all, asked, find } = panel({ candidates: ["stripes", "dots"] }, () => "");
+    held.add("chance");
+    await until(() => all(".slw-score").length === 2 && asked("chance").length > 0);
+    expect(find(".slw-score-chance, .slw-score-legend")).toBeNull(); // scores do not wait for it
     model.set("gamma", 0.5);
-    await until(() => asked("scores").length === 2);
-    model.reply(asked("scores")[1]!, { scores: [["a", 0.4], ["b", 0.1]], explained: [], own: "",
-      chance: [0, 0.2] });
+    await until(() => asked("chance").at(-1)!.params.gamma === 0.5);
+    expect(asked("chance").at(-1)!.params).toMatchObject({ ...n(17), method: "csp", candidates: [] });
+    model.reply(asked("chance").at(-1)!, [0.1, 0.1705]); // they score .170 and .171
     await until(() => find(".slw-score-track .slw-score-chance"));
     const [a, b] = all(".slw-score") as [HTMLElement, HTMLElement];
     expect([a, b].map((one) => one.classList.contains("slw-score-by-chance"))).toEqual([false, true]);
     expect(b.textContent).toContain("no more than a random word may score");
-    expect((a.querySelector(".slw-score-chance") as HTMLElement).style.left).toBe("50%");
+    const left = (a.querySelector(".slw-score-chance") as HTMLElement).style.left;
+    expect(parseFloat(left)).toBeCloseTo(100 * 0.1705 / 0.171, 3);
+    expect(a.querySelector(".slw-score-name")!.textContent).toBe("dots");
     expect(find(".slw-score-legend")!.textContent).toContain("95 %");
+    model.set("active", n(18)); // another neuron's chance says nothing of this one
+    await until(() => find("h2")?.textContent === "Not labelled yet" && asked("chance").at(-1)!.params.neuron === 18);
+    expect(find(".slw-score-chance")).toBeNull();
   });
 
   test("CLIP-Dissect's bars start at the worst, and it is said what they depend on", async () => {

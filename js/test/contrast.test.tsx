@@ -24,6 +24,7 @@ function answer(request: Request) {
   if (request.method === "thumbnails") return thumbnails(picture, request);
   if (request.method === "pairs") return { result: { facts: facts(), pairs: PAIRS } };
   if (request.method === "accept") return { result: {} };
+  if (request.method === "chance") return { result: null };
   if (request.method === "vocabulary") return { result: { words: ["one", EVIL], total: 2 } };
   const named = request.params.candidates as string[];
   const known = new Map(SCORES as [string, number][]);

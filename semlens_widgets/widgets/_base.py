@@ -106,7 +106,7 @@ def _hear_labels(widget: LensWidget, lens: Any) -> Callable[[], None]:
             living._relabelled()  # noqa: SLF001 -- of this module
 
     end: Callable[[], None] = listen(tell)
-    weakref.finalize(widget, end)
+    weakref.finalize(widget, end).atexit = False
     return end
 
 

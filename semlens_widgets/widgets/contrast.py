@@ -76,6 +76,8 @@ def _scorer_of(params: Mapping[str, Any]) -> dict[str, Any]:
     settings = {name: params[name] for name in ("method", "gamma", "centred") if name in params}
     if "templates" in params:
         settings["templates"] = TEMPLATES[params["templates"]]
+    if params.get("exclude"):
+        settings["exclude"] = [int(rank) for rank in params["exclude"]]
     return settings
 
 
@@ -266,11 +268,8 @@ class ContrastPanel(LensWidget):
             candidates = distinct([*candidates, own])[0]
         if not candidates:
             self._fresh = (layer, neuron), []
-            return {"scores": [], "explained": [], "own": "", "chance": None}, []
+            return {"scores": [], "explained": [], "own": ""}, []
         settings = _scorer_of(params)
-        if params.get("exclude"):
-            settings["exclude"] = [int(rank) for rank in params["exclude"]]
-        chance = self._chance(layer, neuron, candidates, settings)
         table = self.lens.scores(layer, neuron, candidates, **settings)
         scores = map(_answers.number, table["score"])
         pairs = [list(pair) for pair in zip(table["candidate"], scores, strict=True)]
@@ -279,7 +278,7 @@ class ContrastPanel(LensWidget):
             best = _best(pairs, _SUGGESTIONS)
             pairs = best + [pair for pair in pairs if pair[0] == own and pair not in best]
         self._fresh = (layer, neuron), pairs
-        reply = {"scores": pairs, "explained": [], "own": own, "chance": chance}
+        reply = {"scores": pairs, "explained": [], "own": own}
         if settings.get("method") == "clip-dissect":
             return reply, []
         explained = [name for name, _ in _best(pairs, _KEPT)]
@@ -287,13 +286,13 @@ class ContrastPanel(LensWidget):
         values = np.ascontiguousarray(parts.to_numpy(dtype=np.float32).T)
         return reply | {"explained": explained}, [values.tobytes()]
 
-    def _chance(
-        self, layer: str, neuron: int, candidates: list[str], settings: Mapping[str, Any]
-    ) -> list[float | None] | None:
-        """Return what random words score for the neuron: median and 95th percentile."""
-        chance = self.lens.neuron_chance(layer, neuron, candidates, **settings)
+    def _chance(self, params: Mapping[str, Any]) -> Reply:
+        """Answer what random words score for a neuron: median and 95th percentile, or None."""
+        layer, neuron = _answers.neuron_of(params)
+        candidates, _ = distinct(params.get("candidates") or [])
+        chance = self.lens.neuron_chance(layer, neuron, candidates, **_scorer_of(params))
         median, high = map(_answers.number, chance)
-        return None if median is None or high is None else [median, high]
+        return None if median is None or high is None else [median, high], []
 
     def _vocabulary(self, _params: Mapping[str, Any]) -> Reply:
         """Answer the labels that the lens knows, to choose from."""
@@ -334,6 +333,7 @@ class ContrastPanel(LensWidget):
         "pairs": _pairs,
         "thumbnails": _answers.thumbnails,
         "scores": _score,
+        "chance": _chance,
         "vocabulary": _vocabulary,
         "accept": _accept,
         "label_all": _label_all,

@@ -131,13 +131,12 @@ def test_scores_are_told_with_their_neuron_and_dropped_with_it():
     assert panel.get_state()["_scored"] == other
 
 
-def test_what_random_words_score_comes_with_the_scores(ask):
+def test_what_random_words_score_for_a_neuron_is_told(ask):
     settings = {"gamma": 0.5, "exclude": [0]}
-    result, _ = ask("scores", layer="layer3", neuron=1, candidates=["a"], **settings)
-    assert result["chance"] == [0.2, 0.3]
+    result, _ = ask("chance", layer="layer3", neuron=1, candidates=["a"], **settings)
+    assert result == [0.2, 0.3]
     assert ask.widget.lens.chance_asked == ("layer3", 1, ["a"], settings)
-    result, _ = ask("scores", layer="layer4", neuron=0, candidates=["a"])
-    assert result["chance"] is None
+    assert ask("chance", layer="layer4", neuron=0)[0] is None
 
 
 def test_all_neurons_are_labelled_as_the_panel_scores(ask):
@@ -165,7 +164,7 @@ def test_without_candidates_the_best_known_labels_are_suggested(ask):
 def test_a_lens_that_knows_no_labels_suggests_none(ask):
     ask.widget.lens.vocabulary = ()
     result, _ = ask("scores", layer="layer3", neuron=1, candidates=[])
-    assert result == {"scores": [], "explained": [], "own": "", "chance": None}
+    assert result == {"scores": [], "explained": [], "own": ""}
     assert ask.widget.lens.asked == []
 
 
