@@ -157,9 +157,17 @@ def test_outputs_and_samples_that_do_not_exist_are_refused(colour_lens, tmp_path
     )
     with pytest.raises(ModelError, match="outputs names 2 outputs, and the model has 4"):
         lens.relevance("a")
-    for outputs, error in (("ab", TypeError), ([1, 2], TypeError), (["a", "a"], ValueError)):
-        with pytest.raises(error, match="outputs"):
+    for outputs in ("ab", [1, 2], {"a": "b"}, {"a": True}, {"a": -1}):
+        with pytest.raises(TypeError, match="outputs"):
             slw.TargetModel(ColourNet(), ["seen"], transform=to_tensor, outputs=outputs)
+
+
+def test_a_name_of_two_outputs_is_not_guessed(colour_lens, tmp_path):
+    names = ["crane", "ox", "crane", "cat"]
+    lens = named_lens(colour_lens, tmp_path / "c", [0] * 24, ["crane"], 4, outputs=names)
+    with pytest.raises(ValueError, match=r"'crane' is the name of outputs \[0, 2\]; give a number"):
+        lens.relevance("crane")
+    assert lens.relevance(2, samples=[0]).equals(lens.relevance(2, samples=[0, 0]))
 
 
 def test_two_threads_on_one_lens(colour_lens):
