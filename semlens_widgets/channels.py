@@ -5,6 +5,7 @@ it do: convolutions, pooling and batch norms work on axis 1, dense layers and la
 last axis, permutations move the axis, and what computes element by element leaves it where it was.
 `semlens_widgets.pipeline.operations` has the table. What does not fit any of these (windows cut out
 by ``reshape``, products of matrices) is not guessed but unknown, until the next operation that is.
+Channels that are split over several axes and joined again, as a channel shuffle does, are followed.
 """
 
 from __future__ import annotations
@@ -28,14 +29,15 @@ class FollowChannels(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self._axes: dict[int, tuple[Tensor, int]] = {}  # by id, which the tensor kept here reserves
+        # By id, which the tensor kept here reserves; channels lie on one axis, or split over more.
+        self._axes: dict[int, tuple[Tensor, tuple[int, ...]]] = {}
 
     def axis(self, tensor: Tensor) -> int | None:
         """Return the axis of the channels, counted from the front, or None where it is unknown."""
         if tensor.ndim == 2:
             return 1
-        known = self._axes.get(id(tensor))
-        return None if known is None else known[1]
+        _, axes = self._axes.get(id(tensor), (None, ()))
+        return axes[0] if len(axes) == 1 else None
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -45,39 +47,39 @@ class FollowChannels(TorchFunctionMode):
         outputs = result if isinstance(result, (tuple, list)) else (result,)
         for output in outputs:
             if isinstance(output, Tensor) and output.ndim > 2:
-                axis = self._after(name, args, kwargs or {}, output)
-                if axis is None:
+                axes = self._after(name, args, kwargs or {}, output)
+                if axes is None:
                     self._axes.pop(id(output), None)
                 else:
-                    self._axes[id(output)] = output, axis
+                    self._axes[id(output)] = output, axes
         return result
 
     def _after(
         self, name: str, args: Sequence[Any], kwargs: dict[str, Any], output: Tensor
-    ) -> int | None:
+    ) -> tuple[int, ...] | None:
         channels = OPERATIONS[name].channels if name in OPERATIONS else "kept"
         if channels in {"second", "last"}:
-            return 1 if channels == "second" else output.ndim - 1
+            return (1,) if channels == "second" else (output.ndim - 1,)
         inputs = [t for value in (*args, *kwargs.values()) for t in _tensors(value)]
         source = next((t for t in inputs if t.ndim > 2 and id(t) in self._axes), None)
         if source is None or channels == "unknown":
             return None
-        axis = self._axes[id(source)][1]
+        axes = self._axes[id(source)][1]
         if channels == "moved":
-            return _moved(name, args, kwargs, source.ndim, axis)
+            return _moved(name, args, kwargs, source.ndim, axes)
         if channels == "regrouped":
-            return _regrouped(source.shape, output.shape, axis)
-        return (
-            axis if channels == "joined" or self._kept(channels, inputs, source, output) else None
-        )
+            return _regrouped(source.shape, output.shape, axes)
+        joined = channels == "joined" and len(axes) == 1
+        return axes if joined or self._kept(channels, inputs, source, output) else None
 
     def _kept(self, channels: str, inputs: list[Tensor], source: Tensor, output: Tensor) -> bool:
-        """Tell whether an operation that is not listed leaves the channels on their axis."""
-        axis = self._axes[id(source)][1]
+        """Tell whether an operation that is not listed leaves the channels on their axes."""
+        axes = self._axes[id(source)][1]
         alike = [t for t in inputs if t.shape == output.shape and id(t) in self._axes]
-        if source.ndim != output.ndim or any(self._axes[id(t)][1] != axis for t in alike):
+        if source.ndim != output.ndim or any(self._axes[id(t)][1] != axes for t in alike):
             return False
-        return source.shape[axis] == output.shape[axis] or channels == "cut"
+        same = all(source.shape[axis] == output.shape[axis] for axis in axes)
+        return same or (channels == "cut" and len(axes) == 1)
 
 
 def _tensors(value: Any) -> list[Tensor]:
@@ -87,9 +89,9 @@ def _tensors(value: Any) -> list[Tensor]:
 
 
 def _moved(
-    name: str, args: Sequence[Any], kwargs: dict[str, Any], ndim: int, axis: int
-) -> int | None:
-    """Follow an axis through a permutation by doing the same to a list of axes."""
+    name: str, args: Sequence[Any], kwargs: dict[str, Any], ndim: int, axes: tuple[int, ...]
+) -> tuple[int, ...] | None:
+    """Follow axes through a permutation by doing the same to a list of axes."""
     rest = [*args[1:], *(kwargs[key] for key in kwargs if key != "input")]
     order = list(range(ndim))
     if name == "permute":
@@ -102,23 +104,28 @@ def _moved(
     else:
         first, second = rest if name != "mT" else (-2, -1)
         order[first], order[second] = order[second], order[first]
-    return order.index(axis)
+    moved = sorted(order.index(axis) for axis in axes)
+    together = moved == list(range(moved[0], moved[0] + len(moved)))
+    return tuple(moved) if together else None
 
 
-def _regrouped(before: Sequence[int], after: Sequence[int], axis: int) -> int | None:
-    """Follow an axis through a new shape: whole if the sizes before and behind it multiply alike.
+def _regrouped(
+    before: Sequence[int], after: Sequence[int], axes: tuple[int, ...]
+) -> tuple[int, ...] | None:
+    """Follow axes through a new shape: whole if the sizes before and behind them multiply alike.
 
-    Only if one axis of the new shape fits, which axes of length 1 around it can prevent.
+    Only if one axis of the new shape fits, or else one row of axes, which axes of length 1 around
+    them can prevent.
     """
-    front, behind = _product(before[:axis]), _product(before[axis + 1 :])
+    front, behind = _product(before[: axes[0]]), _product(before[axes[-1] + 1 :])
     fits = [
-        i
-        for i, size in enumerate(after)
-        if size == before[axis]
-        and _product(after[:i]) == front
-        and _product(after[i + 1 :]) == behind
+        tuple(range(i, j))
+        for i in range(len(after))
+        for j in range(i + 1, len(after) + 1)
+        if _product(after[:i]) == front and _product(after[j:]) == behind
     ]
-    return fits[0] if len(fits) == 1 and fits[0] > 0 else None
+    single = [run for run in fits if len(run) == 1] or fits
+    return single[0] if len(single) == 1 and single[0][0] > 0 else None
 
 
 def _product(sizes: Sequence[int]) -> int:

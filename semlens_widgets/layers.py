@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from semlens_widgets.channels import FollowChannels
+from semlens_widgets.errors import ModelError
 from semlens_widgets.shadow import evaluated
 
 if TYPE_CHECKING:
@@ -248,6 +249,43 @@ def _between_dense(calls: Sequence[_Call]) -> list[str]:
     return found
 
 
+_NO_HOOKS = "no gradient checkpointing here"
+
+
+def refuse_checkpointing(model: nn.Module, images: Tensor) -> None:
+    """Refuse a model that computes a part of itself anew for gradients, where no rule would hold.
+
+    Raises
+    ------
+    ModelError
+        If a forward pass uses ``torch.utils.checkpoint``.
+    """
+    advice = ModelError(
+        "The model uses gradient checkpointing, through which relevance can't be propagated. "
+        "Switch it off in the model; activations need no gradients and are not concerned."
+    )
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.autograd.graph.disable_saved_tensors_hooks(_NO_HOOKS),
+    ):
+        try:
+            output = model(images.detach().clone().requires_grad_())
+        except RuntimeError as error:
+            if _NO_HOOKS in str(error):
+                raise advice from None
+            raise
+    nodes = [tensor.grad_fn for tensor in all_tensors(output)]
+    seen = set()
+    while nodes:
+        node = nodes.pop()
+        if node is not None and node not in seen:
+            if "CheckpointFunction" in node.name():
+                raise advice
+            seen.add(node)
+            nodes += [child for child, _ in node.next_functions]
+
+
 @contextmanager
 def observed(
     model: nn.Module, layers: Sequence[str], see: Callable[[str, object], Tensor | None]
@@ -323,7 +361,8 @@ def checked_layers(model: nn.Module, layers: Sequence[str]) -> tuple[str, ...]:
     """Return the names, all of which the model must have, or suggest close ones."""
     if isinstance(layers, str):
         raise TypeError(f"layers must be a list of names: layers=[{layers!r}].")
-    available = [name for name, _ in model.named_modules() if name]
+    modules = {n: m for n, m in model.named_modules(remove_duplicate=False) if n}
+    available = list(modules)
     names = tuple(layers)
     if not names:
         raise ValueError(
@@ -341,6 +380,11 @@ def checked_layers(model: nn.Module, layers: Sequence[str]) -> tuple[str, ...]:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise ValueError(f"layers names {twice[0]!r} more than once; name each layer once.")
+    first: dict[nn.Module, str] = {}
+    for name in names:
+        other = first.setdefault(modules[name], name)
+        if other != name:
+            raise ValueError(f"layers names {other!r} and {name!r}, which are the same module.")
     return names
 
 

@@ -24,18 +24,21 @@ _CLOSE = 1e-3
 Place = str | int
 
 
-def checked_names(outputs: Sequence[str] | Mapping[str, int] | None) -> dict[str, int]:
-    """Return the outputs' names with their numbers; of a list, in its order."""
-    if outputs is None:
-        return {}
+Names = dict[str, list[int]]
+
+
+def checked_names(outputs: Sequence[str] | Mapping[str, int] | None) -> Names:
+    """Return the numbers of the outputs of each name; of a list, in its order.
+
+    Names need not be unique: two kinds of ImageNet are called "crane".
+    """
     if isinstance(outputs, str):
         raise TypeError(f"outputs must be a list of names: outputs=[{outputs!r}].")
-    pairs = (
-        list(outputs.items())
-        if isinstance(outputs, Mapping)
-        else [(name, number) for number, name in enumerate(outputs)]
-    )
-    names: dict[str, int] = {}
+    if isinstance(outputs, Mapping):
+        pairs: list[tuple[str, int]] = list(outputs.items())
+    else:
+        pairs = [(name, number) for number, name in enumerate(outputs or ())]
+    names: Names = {}
     for name, number in pairs:
         whole = hasattr(number, "__index__") and not isinstance(number, bool)
         if not isinstance(name, str) or not whole or number < 0:
@@ -43,17 +46,16 @@ def checked_names(outputs: Sequence[str] | Mapping[str, int] | None) -> dict[str
                 "outputs must be the names of the model's outputs in their order, or a dictionary "
                 f"from names to numbers; it holds {name!r}: {number!r}."
             )
-        if name in names:
-            raise ValueError(f"outputs names {name!r} twice; each name must be of one output.")
-        names[name] = int(number)
+        names.setdefault(name, []).append(int(number))
     return names
 
 
-def check_count(names: Mapping[str, int], *, all_named: bool, count: int) -> None:
+def check_count(names: Names, *, all_named: bool, count: int) -> None:
     """Refuse names that cannot be those of a model with so many outputs."""
-    if any(number >= count for number in names.values()) or (all_named and len(names) != count):
+    numbers = [number for some in names.values() for number in some]
+    if max(numbers, default=0) >= count or (all_named and len(numbers) != count):
         raise ModelError(
-            f"outputs names {len(names)} outputs, and the model has {count}. Name all of them in "
+            f"outputs names {len(numbers)} outputs, and the model has {count}. Name all of them in "
             "their order, or some of them by a dictionary from names to numbers."
         )
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from semlens_widgets.outputs import Names
     from semlens_widgets.reader import AnalysisReader
     from semlens_widgets.run import Plan
     from semlens_widgets.store import AnalysisStore
@@ -174,8 +175,11 @@ class Relevances:
         if not isinstance(of, str):
             raise TypeError(f"of={of!r} must be the number of an output or its name.")
         names = self._names
-        if of in names:
-            return names[of]
+        numbers = names.get(of, [])
+        if len(numbers) == 1:
+            return numbers[0]
+        if numbers:
+            raise ValueError(f"of={of!r} is the name of outputs {numbers}; give a number.")
         if names:
             some = ", ".join(map(repr, difflib.get_close_matches(of, names) or [*names][:8]))
             raise ValueError(f"of={of!r} is not the name of an output; there are {some}.")
@@ -189,8 +193,8 @@ class Relevances:
         )
 
     @property
-    def _names(self) -> dict[str, int]:
-        names: dict[str, int] = self.store.settings.get("outputs", {})
+    def _names(self) -> Names:
+        names: Names = self.store.settings.get("outputs", {})
         return names
 
     @property
@@ -199,7 +203,7 @@ class Relevances:
 
     def _of_output(self, output: int) -> NDArray[np.int64]:
         """Return the images of the classes that are called as an output is."""
-        named = [name for name, number in self._names.items() if number == output]
+        named = [name for name, number in self._names.items() if number == [output]]
         return self._of_class(named if self._names else [str(output)])
 
     def _of_class(self, names: Sequence[str]) -> NDArray[np.int64]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, interpolate
 
+from semlens_widgets.layers import refuse_checkpointing
 from semlens_widgets.pipeline.attnlrp import KNOWN_ATTENTION, METHOD, attnlrp, inexact_in_attnlrp
 from semlens_widgets.pipeline.attribution import Rules, crp, rules_for
 from semlens_widgets.units import encode, unit_gradient
@@ -160,6 +161,7 @@ def _rules(target: TargetModel, layer: str, image: Tensor | None) -> Rules | Com
     if layer not in known:
         image = target.as_input(target.probe()) if image is None else image
         with target.shadow() as model:
+            refuse_checkpointing(model, image)
             known[layer] = rules_for(model, layer, image)
     return known[layer]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from semlens_widgets.layers import first_tensor
+from semlens_widgets.layers import first_tensor, refuse_checkpointing
 from semlens_widgets.outputs import Explained, Head, check_count, head_of
 from semlens_widgets.pipeline.attnlrp import (
     GAMMAS,
@@ -129,6 +129,7 @@ _KNOWN: WeakKeyDictionary[TargetModel, tuple[Head, Rules]] = WeakKeyDictionary()
 def _known(target: TargetModel, model: nn.Module, image: Tensor) -> tuple[Explained, Rules]:
     """Return the model up to its logits, and the rules for it, both found once."""
     if target not in _KNOWN:
+        refuse_checkpointing(model, image)
         with frozen(model):
             head = head_of(model, target.logits, image.detach().clone().requires_grad_())
         rules = rules_for(Explained(model, target.logits, head), _OUTPUT, image)
