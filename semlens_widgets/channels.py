@@ -120,12 +120,14 @@ def _regrouped(
     front, behind = _product(before[: axes[0]]), _product(before[axes[-1] + 1 :])
     fits = [
         tuple(range(i, j))
-        for i in range(len(after))
+        for i in range(1, len(after))  # the batch is no channel
         for j in range(i + 1, len(after) + 1)
         if _product(after[:i]) == front and _product(after[j:]) == behind
     ]
-    single = [run for run in fits if len(run) == 1] or fits
-    return single[0] if len(single) == 1 and single[0][0] > 0 else None
+    whole = [run for run in fits if len(run) == 1]
+    split = [run for run in fits if after[run[0]] > 1 < after[run[-1]]]
+    found = whole or split
+    return found[0] if len(found) == 1 else None
 
 
 def _product(sizes: Sequence[int]) -> int:

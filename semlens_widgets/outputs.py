@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 from semlens_widgets.errors import ModelError
 
 _LOGITS = "logits"  # what most that return several things call them
-_HEADS = {"softmax", "log_softmax", "sigmoid", "logsigmoid", "expit", "hardsigmoid"}
+_HEADS = {"softmax", "log_softmax", "sigmoid", "logsigmoid", "log_sigmoid", "expit", "hardsigmoid"}
 _AROUND = {"exp", "log", "clamp", "clip"}  # what is left out together with a head before it
 _KEEPING = {
     *("view", "reshape", "flatten", "squeeze", "unsqueeze", "contiguous", "clone", "detach"),
@@ -62,9 +62,9 @@ def check_count(names: Names, *, all_named: bool, count: int) -> None:
 
 @dataclass(frozen=True)
 class Head:
-    """What comes after the logits: which calls of it to leave out, and what it is called."""
+    """What comes after the logits: from which call on to leave it out, and what it is called."""
 
-    calls: frozenset[int] = frozenset()
+    start: int | None = None
     name: str = ""
 
     @property
@@ -95,9 +95,9 @@ class Explained(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits, ``(batch, outputs)``."""
-        if not self.head.calls:
+        if self.head.start is None:
             return logits(self.model(images), self._place)
-        with _Calls(self.head.calls):
+        with _Calls(self.head.start):
             return logits(self.model(images), self._place)
 
 
@@ -198,13 +198,14 @@ def _are_probabilities(result: Tensor) -> bool:
 
 
 class _Calls(TorchFunctionMode):
-    """Numbers the calls that may be a head; leaves out those it is told to."""
+    """Numbers the calls that may be a head; leaves them out from one on."""
 
-    def __init__(self, left_out: frozenset[int] = frozenset()) -> None:
+    def __init__(self, start: int | None = None) -> None:
         super().__init__()
-        self._left_out = left_out
+        self._start = start
         self._count = 0
-        self._made: dict[int, tuple[Tensor, tuple[tuple[int, str], ...]]] = {}
+        # By id, which the tensor kept here reserves: calls before it, and those that end in it.
+        self._made: dict[int, tuple[Tensor, int, tuple[tuple[int, str], ...]]] = {}
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -217,21 +218,23 @@ class _Calls(TorchFunctionMode):
         watched = name in _HEADS | _AROUND
         number = self._count
         self._count += watched
-        if number in self._left_out and watched:
+        if watched and self._start is not None and number >= self._start:
             return source
-        before = self._made.get(id(source), (None, ()))[1]
+        _, _, steps = self._made.get(id(source), (None, 0, ()))
         result = func(*args, **kwargs)
-        if isinstance(result, Tensor) and not self._left_out:
-            kept = watched or name in _KEEPING
-            steps = (*before, (number, name)) if watched else before
-            self._made[id(result)] = result, steps if kept else ()
+        if isinstance(result, Tensor) and self._start is None:
+            if not watched and name not in _KEEPING:
+                steps = ()
+            elif watched:
+                steps = (*steps, (number, name))
+            self._made[id(result)] = result, self._count, steps
         return result
 
     def head(self, result: Tensor) -> Head:
-        """Return what a result of the forward pass ends with."""
-        steps = self._made.get(id(result), (None, ()))[1]
-        heads = [place for place, (_, name) in enumerate(steps) if name in _HEADS]
-        if not heads:
-            return Head()
-        after = steps[heads[0] :]
-        return Head(frozenset(number for number, _ in after), after[0][1].replace("_", "-"))
+        """Return what a result of the forward pass ends with, and what comes after it."""
+        _, count, steps = self._made.get(id(result), (None, None, ()))
+        heads = [(number, name) for number, name in steps if name in _HEADS]
+        if heads:
+            number, name = heads[0]
+            return Head(number, name.replace("_", "-"))
+        return Head(count if count != self._count else None)

@@ -80,6 +80,7 @@ RETURNS = {
     "dataclass": Data,
     "one in a dataclass": lambda _f, z: Alone(z),
     "named tuple": lambda f, z: Named(z, f),
+    "probabilities beside": lambda _f, z: {"probabilities": z.softmax(1), "logits": z},
     "only one (batch, outputs)": lambda f, z: [f[:, :, None], z],
 }
 
