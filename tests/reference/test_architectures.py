@@ -233,7 +233,17 @@ class Shuffled(nn.Module):
 
     def forward(self, x):
         x = self.conv(x)
-        return self.block(x.view(len(x), 3, 2, *x.shape[2:]).transpose(1, 2).reshape(x.shape))
+        return self.block(x.transpose(1, 2).reshape(x.shape))
+
+
+def test_channels_are_followed_through_a_shuffle():
+    images = torch.rand(2, 3, 64, 64)
+    model = models.shufflenet_v2_x0_5(num_classes=5)
+    target = slw.TargetModel(model, ["stage2"], transform=lambda _: images[0])
+    with torch.no_grad():
+        expected = model.eval().stage2(model.maxpool(model.conv1(images))).mean((2, 3))
+    assert target.channel_axis("stage2") == 1
+    assert torch.allclose(target.units(images)["stage2"], expected, atol=1e-5)
 
 
 def test_unclear_channels_are_asked_for_and_can_be_declared():

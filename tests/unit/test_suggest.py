@@ -114,5 +114,5 @@ def test_stages_of_nets_with_many_branches():
     ]
     shuffle = quick(models.shufflenet_v2_x0_5)
     assert suggest_layers(shuffle) == ["conv1", "stage2", "stage3", "conv5"]
-    assert suggest_layers(quick(WrittenOut)) == ["joined", "tail"]
+    assert suggest_layers(quick(WrittenOut)) == ["tail"]
     assert suggest_layers(quick(Unet)) == ["out"]
