@@ -155,12 +155,16 @@ def crp(
 def arrived_share(maps: Tensor, started: Tensor) -> Tensor:
     """Return the sum of each map (batch, height, width) as a share of the relevance that started.
 
-    NaN where none started. Relevance of both signs may sum to almost nothing, of which anything is
-    a large share: the share is honest, the map may still be fine.
+    NaN where none started, infinite where a map is not finite or what started sums to nothing.
+    Relevance of both signs may sum to almost nothing, of which anything is a large share: the share
+    is honest, the map may still be fine.
     """
-    total = started.detach().float().flatten(1).sum(1)
-    share = maps.double().sum((1, 2)) / total.double()
-    return torch.where(started.detach().flatten(1).any(1), share, torch.nan).float()
+    started = started.detach().double().flatten(1)
+    total = started.sum(1)
+    share = maps.double().sum((1, 2)) / total
+    known = maps.isfinite().flatten(1).all(1) & (total != 0)
+    share = torch.where(known, share, torch.inf)
+    return torch.where(started.any(1), share, torch.nan).float()
 
 
 def run_to(model: nn.Module, layer: str, images: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ ReLU in between can mislead.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, ref
 
@@ -243,7 +244,7 @@ class Propagation(TorchFunctionMode):
         """Name what made a tensor if it is no function that torch announces."""
         for tensor in tensors if self._watch else ():
             if tensor.grad_fn is not None and tensor not in self._seen:
-                name = tensor.grad_fn.name().rpartition("::")[2].removesuffix("Backward")
+                name = re.sub(r"Backward\d*$", "", tensor.grad_fn.name().rpartition("::")[2])
                 self.note(f"{name} by gradient", [tensor])
                 self._seen[tensor] = True
 

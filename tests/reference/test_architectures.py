@@ -20,7 +20,7 @@ from semlens_widgets.pipeline.collect import collect
 from semlens_widgets.pipeline.embed import embed_crops
 from semlens_widgets.pipeline.evidence import select_examples
 from semlens_widgets.pipeline.heatmaps import write_heatmaps
-from semlens_widgets.pipeline.localise import localise, method_of
+from semlens_widgets.pipeline.localise import localise, localise_shares, method_of, method_said
 from semlens_widgets.store import AnalysisStore, read_heatmaps
 
 IMAGES, EXAMPLES = 5, 2
@@ -175,23 +175,27 @@ def test_from_suggested_layers_to_crops(kind, tmp_path):
     np.testing.assert_allclose(lengths, 1, atol=0.01)
 
 
-def test_relevance_of_convolutional_networks_is_kept(kind):
-    """What arrives at the pixels is what the neuron had, up to biases and the stabiliser."""
+def test_relevance_arrives_at_the_pixels_or_the_map_says_how_much(kind):
+    """At every suggested layer; never more than there was, and little is lost at the first."""
     model, side, layers, _, method = kind
     if not method.startswith("CRP"):
         pytest.skip("no relevance is propagated")
-    layer = layers[1]
     images = torch.rand(4, 3, side, side, generator=torch.Generator().manual_seed(2))
     target = slw.TargetModel(model, layers, transform=lambda _: images[0])
-    output = target.output(images, layer)
-    strongest = output.flatten(2).sum(2) if output.ndim > 2 else output
-    neurons = strongest.argmax(1)
-    relevance = localise(target, images, layer, neurons.tolist())
-    assert relevance.isfinite().all()
-    assert (relevance.amax((1, 2)) > 0).all()
-    kept = relevance.sum((1, 2)) / strongest[torch.arange(4), neurons]
-    assert (kept > 0.4).all()
-    assert (kept < 1.6).all()
+    for layer in layers:
+        output = target.output(images, layer)
+        strength = output.flatten(2).sum(2) if output.ndim > 2 else output
+        neurons = strength.argmax(1)
+        relevance, arrived = localise_shares(target, images, layer, neurons.tolist())
+        assert relevance.isfinite().all()
+        assert (relevance.amax((1, 2)) > 0).all()
+        kept = relevance.sum((1, 2)) / strength[torch.arange(4), neurons]
+        torch.testing.assert_close(arrived, kept, rtol=1e-3, atol=1e-4)
+        assert (kept < 1.25).all(), layer
+        assert (kept > (0.7 if layer == layers[0] else 0.02)).all(), layer
+        for share in kept.tolist():
+            said = method_said(method, found=True, arrived=share)
+            assert said.endswith("the starting relevance arrived") == (not 0.5 <= share <= 1.5)
 
 
 def test_inner_layers_with_channels_last_are_told_by_the_operations():

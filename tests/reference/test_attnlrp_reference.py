@@ -16,7 +16,7 @@ from torchvision.models.vision_transformer import VisionTransformer
 from zennit.core import BasicHook
 
 from semlens_widgets.pipeline.attnlrp import attnlrp
-from semlens_widgets.pipeline.localise import localise, method_of
+from semlens_widgets.pipeline.localise import localise, localise_shares, method_of
 from semlens_widgets.target import TargetModel
 
 METHOD = "AttnLRP, gamma 0.25 and 0.05"
@@ -147,13 +147,112 @@ def test_the_map_stays_the_default_and_other_attention_falls_back_to_it(images):
     assert torch.equal(*maps)
 
 
-def test_fused_attention_of_timm_shares_relevance_evenly(images):
+def halved(product, a, b):
+    """A product of which each factor gets half of the gradient, without another value."""
+    return 0.5 * (product(a.detach(), b) + product(a, b.detach()))
+
+
+def constant_ratio(f, x):
+    """A function that passes relevance on: a factor that is constant to the gradient."""
+    return x * (f(x) / x).detach()
+
+
+def written_norm(norm, x):
+    deviation = (x.var(-1, unbiased=False, keepdim=True) + norm.eps).sqrt().detach()
+    return (x - x.mean(-1, keepdim=True)) / deviation * norm.weight + norm.bias
+
+
+def written_attention(attention, x):
+    batch, tokens, channels = x.shape
+    heads = attention.num_heads
+    q, k, v = (
+        attention.qkv(x).view(batch, tokens, 3, heads, channels // heads).permute(2, 0, 3, 1, 4)
+    )
+    scores = halved(torch.matmul, q * attention.scale, k.mT)
+    mixed = halved(torch.matmul, scores.softmax(-1), v)
+    return attention.proj(mixed.transpose(1, 2).reshape(x.shape))
+
+
+def test_fused_attention_of_timm_shares_relevance_evenly(images, monkeypatch):
+    """Equal to gradient times input of the same network, written with constants by hand."""
+    torch.manual_seed(0)
     model = timm.create_model("vit_tiny_patch16_224", img_size=SIDE, patch_size=8, depth=2).eval()
+    for block in model.blocks:
+        for norm in (block.norm1, block.norm2):
+            nn.init.uniform_(norm.weight, 0.5, 1.5)
+            nn.init.normal_(norm.bias, std=0.1)
+    data = images.clone().requires_grad_()
+    x = model._pos_embed(model.patch_embed(data))
+    for block in model.blocks:
+        x = x + written_attention(block.attn, written_norm(block.norm1, x))
+        y = written_norm(block.norm2, x)
+        x = x + block.mlp.fc2(constant_ratio(nn.functional.gelu, block.mlp.fc1(y)))
+    neurons = [0, 1, 2, 3]
+    started = x.sum(1)[torch.arange(4), neurons]
+    expected = (data * torch.autograd.grad(started.sum(), data)[0]).sum(1)
+
+    monkeypatch.setattr(attnlrp, "__defaults__", ((0, 0),))
     t = target(model, "blocks.1")
-    maps = localise(t, images, "blocks.1", [0, 1, 2, 3])
+    torch.testing.assert_close(t.output(images, "blocks.1"), x.detach())
+    maps, arrived = localise_shares(t, images, "blocks.1", neurons)
+    scale = expected.abs().amax((1, 2), keepdim=True)
+    torch.testing.assert_close(maps / scale, expected / scale, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(arrived, (maps.sum((1, 2)) / started).detach(), rtol=1e-3, atol=1e-3)
     assert method_of(t, "blocks.1") == METHOD
-    assert maps.isfinite().all()
-    assert maps.flatten(1).any(1).all()
+
+
+class Gated(nn.Module):
+    """A block with SwiGLU and a norm by root mean squares, by torch or written out."""
+
+    def __init__(self, written):
+        super().__init__()
+        torch.manual_seed(0)
+        self.embed, self.norm = nn.Conv2d(3, 8, 8, 8), nn.RMSNorm(8, eps=1e-6)
+        self.up, self.down, self.last = nn.Linear(8, 32), nn.Linear(16, 8), nn.Identity()
+        nn.init.uniform_(self.norm.weight, 0.5, 1.5)
+        self.written = written
+
+    def forward(self, x):
+        x = self.embed(x).flatten(2).transpose(1, 2)
+        x = nn.functional.scaled_dot_product_attention(x, x, x)
+        if self.written:
+            y = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.norm.weight
+        else:
+            y = self.norm(x)
+        gate, values = self.up(y).chunk(2, -1)
+        gate = gate * gate.sigmoid() if self.written else nn.functional.silu(gate)
+        return self.last(x + self.down(gate * values))
+
+
+def test_gated_units_and_norms_written_out_equal_their_modules(images):
+    neurons = [0, 3, 5, 7]
+    maps = [localise(target(Gated(w), "last"), images, "last", neurons) for w in (False, True)]
+    scale = maps[0].abs().amax((1, 2), keepdim=True)
+    assert (scale > 0).all()
+    torch.testing.assert_close(maps[1] / scale, maps[0] / scale, rtol=1e-3, atol=1e-3)
+    assert method_of(target(Gated(written=False), "last"), "last") == METHOD
+    said = method_of(target(Gated(written=True), "last"), "last")
+    assert said == f"{METHOD}; gates take no relevance"
+
+
+def test_gated_units_share_relevance_evenly(images, monkeypatch):
+    """Equal to gradient times input of the same block, written with constants by hand."""
+    monkeypatch.setattr(attnlrp, "__defaults__", ((0, 0),))
+    model = Gated(written=False)
+    data = images.clone().requires_grad_()
+    x = model.embed(data).flatten(2).transpose(1, 2)
+    scores = halved(torch.matmul, x * 8**-0.5, x.mT)
+    x = halved(torch.matmul, scores.softmax(-1), x)
+    y = x / (x.square().mean(-1, keepdim=True) + 1e-6).sqrt().detach() * model.norm.weight
+    gate, values = model.up(y).chunk(2, -1)
+    gate = constant_ratio(nn.functional.silu, gate)
+    out = x + model.down(halved(torch.mul, gate, values))
+    torch.testing.assert_close(out, model(images))
+    started = out.sum(1)[torch.arange(4), [0, 3, 5, 7]].sum()
+    expected = (data * torch.autograd.grad(started, data)[0]).sum(1)
+    maps = localise(target(model, "last"), images, "last", [0, 3, 5, 7])
+    scale = expected.abs().amax((1, 2), keepdim=True)
+    torch.testing.assert_close(maps / scale, expected / scale, rtol=1e-3, atol=1e-3)
 
 
 def test_flat_layers_behind_attention_have_heatmaps_too(images):

@@ -12,6 +12,7 @@ from torch.nn import functional
 from zennit.canonizers import SequentialMergeBatchNorm
 from zennit.composites import EpsilonPlusFlat
 
+from semlens_widgets.pipeline.attribution import arrived_share
 from semlens_widgets.pipeline.localise import localise, localise_shares, method_of, method_said
 from semlens_widgets.pipeline.operations import OPERATIONS, called
 from semlens_widgets.target import TargetModel
@@ -498,6 +499,16 @@ def test_shares_are_said_where_they_are_off(arrived, words):
     assert method_said("CRP", found=False, arrived=arrived).endswith(
         "no relevant pixel: whole image"
     )
+
+
+def test_maps_that_blow_up_are_said():
+    maps = torch.ones(4, 2, 2)
+    maps[1, 0, 0], maps[2, 0, 0] = torch.nan, torch.inf
+    started = torch.tensor([[1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, -1.0]])
+    shares = arrived_share(maps, started).tolist()
+    assert shares == [2.0, float("inf"), float("inf"), float("inf")]
+    said = method_said("CRP", found=True, arrived=shares[1])
+    assert said == "CRP; infinitely many times the starting relevance arrived"
 
 
 def test_silent_neurons_and_token_maps_have_no_share(images):
