@@ -39,7 +39,7 @@ _ALIKE = 0.85  # least correlation of what is seen and what a frame predicts
 _SURELY_ALIKE = 0.97  # where little of the patterns is seen
 _LEAST_PIXELS = 0.5  # of the image that the input must show along an axis
 _LEAST_PLACES = 3  # of the input that the image must fill along an axis
-_STRAIGHT = 0.8  # least correlation of a part of a stripe with the whole
+_STRAIGHT = 0.95  # least correlation of a part of a stripe with the whole
 _SMALLEST, _LARGEST = 0.002, 64.0  # of what is seen, per side of the image
 _PADDINGS = ("constant", "edge", "reflect")
 

@@ -307,14 +307,16 @@ class SizesSeen(ColourFoundation):
 
     def transform(self, image):
         self.sizes.append(image.size)
-        return super().transform(image)
+        return super().transform(image) + 0.01  # black has an embedding too
 
 
 def test_crops_at_the_border_are_square_and_inside(colour_lens):
     foundation = SizesSeen()
     lens = colour_lens(
         images=corner_images(), n_examples=8, embedding="crop", foundation=foundation
-    ).run()
+    )
+    foundation.sizes.clear()  # of probes
+    lens.run()
     assert sorted(lens.examples("seen", 0)["sample"]) == list(range(8))
     for sample, (left, top) in enumerate(CORNERS):
         box = np.array(lens.heatmap("seen", 0, sample).box) * [32, 24, 32, 24]
@@ -323,7 +325,7 @@ def test_crops_at_the_border_are_square_and_inside(colour_lens):
         assert box[2] - box[0] == pytest.approx(box[3] - box[1], abs=1e-4)
         assert (box[:2] <= [left + 1e-4, top + 1e-4]).all()
         assert (box[2:] >= [left + 6 - 1e-4, top + 6 - 1e-4]).all()
-    crops = [size for size in foundation.sizes if size not in {(32, 24), (256, 256)}]
+    crops = [size for size in foundation.sizes if size != (32, 24)]
     assert len(crops) >= 2 * 8
     assert all(width == height for width, height in crops)
 

@@ -55,10 +55,10 @@ def to_the_object(image):
     return image.crop(Image.fromarray((light > light.min()).astype(np.uint8)).getbbox())
 
 
-def warped(x):
+def warped(x, bent=-1.0):
     line = torch.linspace(-1, 1, x.shape[-1])
     grid = torch.stack(torch.meshgrid(line, line, indexing="xy"), -1)
-    grid = grid * (0.5 + 0.5 * grid.norm(dim=-1, keepdim=True))
+    grid = grid * (1 + bent * (1 - grid.norm(dim=-1, keepdim=True)) / 2)
     return grid_sample(x[None], grid[None], align_corners=False)[0]
 
 
@@ -117,6 +117,7 @@ KNOWN = {  # by name: the transform, its box in a square image, and whether it t
 UNKNOWN = {
     "turned by 15 degrees": then(SQUASH, lambda image: image.rotate(15), *TENSOR),
     "warped": then(SQUASH, *TENSOR, warped),
+    "slightly warped": then(SQUASH, *TENSOR, lambda x: warped(x, -0.4)),
     "shuffled": then(SQUASH, *TENSOR, lambda x: x[:, :, torch.arange(64) * 37 % 64]),
     "spectrum": then(SQUASH, *TENSOR, lambda x: torch.fft.fft2(x).abs().log1p()),
     "rolled": then(SQUASH, *TENSOR, lambda x: x.roll(20, 2)),
