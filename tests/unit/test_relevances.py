@@ -152,7 +152,9 @@ def test_outputs_and_samples_that_do_not_exist_are_refused(colour_lens, tmp_path
     for samples in ([60], [-1, 3]):
         with pytest.raises(ValueError, match="samples must lie in 0 to 59"):
             lens.relevance(0, samples=samples)
-    lens = named_lens(colour_lens, tmp_path / "x", [0] * 24, ["a"], 4, outputs=["a", "b"])
+    lens = named_lens(
+        colour_lens, tmp_path / "x", [0] * 24, ["a"], 4, outputs=["a", "b"]
+    )
     with pytest.raises(ModelError, match="outputs names 2 outputs, and the model has 4"):
         lens.relevance("a")
     for outputs in ("ab", [1, 2], {"a": "b"}, {"a": True}, {"a": -1}):
@@ -196,9 +198,7 @@ def test_two_threads_on_one_lens(colour_lens):
 
     maps = {(*key, s): alone.heatmap(*key, s) for key in keys for s in range(6)}
     relevances = [alone.relevance(sample % 2, samples=[sample]) for sample in range(12)]
-    threads = [
-        threading.Thread(target=watched, args=(work,)) for work in (heatmaps, rest, heatmaps)
-    ]
+    threads = [threading.Thread(target=watched, args=(work,)) for work in (heatmaps, rest, heatmaps)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -76,10 +76,7 @@ def quick(make):
 
 NETS = {
     "written out": (WrittenOut, 64),
-    "residual": (
-        lambda: nn.Sequential(conv(3, 8), Block(8, 8), Block(8, 16, 2), Block(16, 16, 2)),
-        32,
-    ),
+    "residual": (lambda: nn.Sequential(conv(3, 8), Block(8, 8), Block(8, 16, 2), Block(16, 16, 2)), 32),
     "U-Net": (Unet, 32),
     "Inception": (
         lambda: models.inception_v3(num_classes=5, init_weights=False, aux_logits=False),
