@@ -12,9 +12,12 @@ from PIL import Image
 from semlens_widgets.analysis import labels as scorers
 from semlens_widgets.analysis import search as searching
 from semlens_widgets.analysis.words import RANDOM_WORDS
+from semlens_widgets.decode import to_rgb
+from semlens_widgets.embeddings import checked_embeddings
 from semlens_widgets.foundation import embed_prompts
 from semlens_widgets.scoring import Scoring
 from semlens_widgets.texts import needed, sentences
+from semlens_widgets.transforms import transformed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,8 +150,9 @@ def _query_scores(
         return _text_scores(reader, model, texts, templates, correction)[:, 0]
     if isinstance(query, Image.Image):
         model = needed(reader, foundation)
-        pixels = model.transform(query.convert("RGB")).unsqueeze(0)
-        return searching.unit_scores(vectors, model.encode_images(pixels).float().cpu(), mean)[:, 0]
+        pixels = transformed(model.transform, to_rgb(query), "the query").unsqueeze(0)
+        found = checked_embeddings(model, model.encode_images(pixels), ["the query"])
+        return searching.unit_scores(vectors, found.cpu(), mean)[:, 0]
     if isinstance(query, tuple) and len(query) == 2:
         row = reader.row(*query)
         return searching.unit_scores(vectors, vectors[row : row + 1], mean)[:, 0]

@@ -9,6 +9,7 @@ import semlens_widgets as slw
 from semlens_widgets.demo.images import scene_images
 from semlens_widgets.demo.models import WEIGHTS, classifier, foundation, preprocess
 from semlens_widgets.demo.world import CLASSES
+from semlens_widgets.manifest import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,8 +52,8 @@ def scenes(path: str | Path | None = None) -> SemanticLens:
 
 
 def _release() -> str:
-    """Return what changes with the weights and with the package."""
-    digest = hashlib.blake2b(slw.__version__.encode(), digest_size=4)
+    """Return what changes with the weights, the package and the layout of folders."""
+    digest = hashlib.blake2b(f"{slw.__version__} {SCHEMA_VERSION}".encode(), digest_size=4)
     for file in sorted(WEIGHTS.rglob("*.safetensors")):
         digest.update(file.read_bytes())
     return digest.hexdigest()

@@ -56,7 +56,8 @@ class _Embedder:
         """Embed transformed images, of `samples`."""
         names = [self.images.uris[sample] for sample in samples]
         try:
-            found = self.foundation.encode_images(inputs)
+            double = inputs.dtype == torch.float64
+            found = self.foundation.encode_images(inputs.float() if double else inputs)
         except RuntimeError as error:
             if is_of_the_machine(error) or isinstance(error, SemlensError):
                 raise

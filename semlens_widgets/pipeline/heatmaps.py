@@ -13,6 +13,7 @@ from semlens_widgets.errors import TransformError, UnreadableImage
 from semlens_widgets.pipeline.engine import in_process
 from semlens_widgets.pipeline.evidence import example_samples, layer_spans
 from semlens_widgets.pipeline.framing import find_frame
+from semlens_widgets.pipeline.loading import load_again
 from semlens_widgets.pipeline.localise import (
     localise_shares,
     method_of,
@@ -116,7 +117,7 @@ class _Heatmaps:
 
     def __call__(self, task: tuple[str, Sequence[Key]], /) -> list[StoredHeatmap]:
         layer, pairs = task
-        pictures = {sample: self.images.load(sample) for _, sample in pairs}
+        pictures = {sample: load_again(self.images, sample) for _, sample in pairs}
         seen = {sample: self.target.transform(picture) for sample, picture in pictures.items()}
         frames = {
             sample: place_of(self.target, picture, seen[sample])

@@ -20,6 +20,7 @@ from semlens_widgets.pipeline.attnlrp import (
     inexact_in_attnlrp,
 )
 from semlens_widgets.pipeline.attribution import Rules, frozen, rules_for
+from semlens_widgets.pipeline.loading import load_again
 from semlens_widgets.pipeline.rules import FunctionRules
 
 if TYPE_CHECKING:
@@ -189,7 +190,8 @@ def images_relevance(
         total=len(samples), desc="relevance", unit="image", disable=len(samples) < 100
     ) as bar:
         for start in range(0, len(samples), batch_size):
-            batch = [target.transform(images.load(s)) for s in samples[start : start + batch_size]]
+            chosen = samples[start : start + batch_size]
+            batch = [target.transform(load_again(images, sample)) for sample in chosen]
             outputs = torch.full((len(batch),), output)
             relevance, _ = output_relevance(target, torch.stack(batch), outputs)
             for layer, values in relevance.items():
