@@ -114,7 +114,7 @@ describe.runIf(inBrowser)("after a change of neuron", () => {
 
 describe.runIf(inBrowser)("skimming", () => {
   test("whatever order answers come in, no number ever stands under another neuron's name", async () => {
-    const { model, held, answer, asked, find, numbers } = panel({ candidates: ["stripes", "dots"] });
+    const { el, model, held, answer, asked, find, numbers } = panel({ candidates: ["stripes", "dots"] });
     held.add("pairs").add("scores").add("chance");
     const answered = new Set<Request>();
     const waiting = () => model.sent.filter((one) => held.has(one.method) && !answered.has(one));
@@ -132,7 +132,7 @@ describe.runIf(inBrowser)("skimming", () => {
         if (text !== "–" && own !== heading) wrong.push(`${text} under ${heading}`);
       }
     });
-    observer.observe(find(".slw-contrast")!, { subtree: true, childList: true, characterData: true });
+    observer.observe(el, { subtree: true, childList: true, characterData: true });
     for (let step = 0; step < 40; step++) {
       model.set("active", n(10 + ((step * 7) % 11)));
       await new Promise((resolve) => setTimeout(resolve, (step * 13) % 60));
