@@ -20,6 +20,7 @@ const options = {
   jsxImportSource: "preact",
   define: { "process.env.NODE_ENV": '"production"' },
   legalComments: "none",
+  charset: "utf8",
   // The checked build of regl explains mistakes in its use, at twice the size.
   alias: { regl: "regl/dist/regl.min.js" },
   logLevel: "info",

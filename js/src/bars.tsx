@@ -147,7 +147,7 @@ function Legend({ chance, method }: { chance: Chance | null; method: Method }) {
   return (
     <p class="slw-score-legend slw-small slw-muted">
       {method === "clip-dissect" &&
-        "CLIP-Dissect compares the labels in this list: with other labels all its scores change. Bars start at the worst. "}
+        "Bars start at the worst: CLIP-Dissect compares the labels in this list; with other labels all its scores change. "}
       {chance && (
         <>
           <i class="slw-score-median" aria-hidden="true" /> a random word's median,{" "}

@@ -8,6 +8,7 @@ import { isolated } from "./format";
 export const splitCandidates = (text: string): string[] =>
   text
     .replace(/\p{Surrogate}/gu, "\ufffd")
+    .normalize()
     .split(/[\n\r\u2028\u2029]/.test(text) ? /[\n\r\u2028\u2029]+/ : /[,;]/)
     .map((part) => part.replace(/[,;\s]+$/, "").trim().replace(/\s+/g, " "))
     .filter((part) => part !== "");

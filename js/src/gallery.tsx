@@ -12,7 +12,7 @@ import { baseName, column, neuronName, sameNeuron, type Example, type Facts } fr
 import { startPanel, type PanelTraits } from "./panel";
 import { Awaited, Failure, Late, NeuronHeading } from "./parts";
 import { Picture, wantsRelevance, type Look } from "./picture";
-import { neuronKey, type Pictures } from "./pictures";
+import { createPictures, neuronKey, type Pictures } from "./pictures";
 import type { Rpc } from "./rpc";
 import { Strip, type Histogram } from "./strip";
 import { Tiles } from "./tiles";
@@ -243,7 +243,9 @@ export function Gallery(props: GalleryProps) {
 function start(model: Model<GalleryTraits>, mounted: Mounted): GalleryProps {
   const { rpc } = mounted;
   const panel = startPanel<GalleryTraits, GalleryDetail>(model, mounted, "neuron");
-  const { follow, active, visible, detail, pictures } = panel;
+  const { follow, active, visible, detail } = panel;
+  const pictures = createPictures(rpc, panel.pictures);
+  mounted.onCleanup(() => pictures.dispose());
   const grouping = follow("group_by");
   const clusters = followNeuron<number[]>({
     rpc,

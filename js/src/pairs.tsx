@@ -2,8 +2,8 @@
 import { useState } from "preact/hooks";
 import { Icon } from "./icons";
 import { baseName, column, type Example, type Shown } from "./neuron";
-import { Picture } from "./picture";
-import type { Pictures } from "./pictures";
+import { PlainPicture } from "./plain-picture";
+import type { Thumbnails } from "./thumbnails";
 
 export interface Pair extends Example {
   contrast: Shown | null;
@@ -19,7 +19,7 @@ interface HalfProps {
   share: number;
   activation: string;
   quiet?: boolean;
-  pictures: Pictures;
+  pictures: Thumbnails;
 }
 
 function Half({ shown, role, share, activation, quiet = false, pictures }: HalfProps) {
@@ -27,7 +27,7 @@ function Half({ shown, role, share, activation, quiet = false, pictures }: HalfP
   const words = `${role}: ${name}`;
   return (
     <figure>
-      <Picture pictures={pictures} sample={shown.sample} alt={words} />
+      <PlainPicture pictures={pictures} sample={shown.sample} alt={words} />
       <figcaption class="slw-pair-caption slw-small">
         <span class="slw-ellipsis slw-muted" dir="auto">{name}</span>
         <span class="slw-number">{activation}</span>
@@ -60,7 +60,7 @@ const about = ({ uri, contrast }: Pair): string =>
 
 interface PairsProps {
   pairs: Pair[];
-  pictures: Pictures;
+  pictures: Thumbnails;
   busy: boolean;
   excluded: ReadonlySet<number>;
   /** Leave a pair out, or take it in again. */

@@ -3,7 +3,7 @@ import type { ReadonlySignal } from "@preact/signals";
 import { followNeuron, followVisibility } from "./detail";
 import { traitSignal, type Model, type Neuron } from "./model";
 import type { Mounted } from "./mount";
-import { createPictures } from "./pictures";
+import { createThumbnails } from "./thumbnails";
 
 export interface PanelTraits {
   active: Neuron | null;
@@ -25,7 +25,7 @@ export function startPanel<T extends PanelTraits, D>(
   const [visible, stopVisible] = followVisibility(root);
   const revision: ReadonlySignal<number> = follow("_revision");
   const detail = followNeuron<D>({ rpc, method, active, visible, revision });
-  const pictures = createPictures(rpc);
+  const pictures = createThumbnails(rpc);
   for (const stop of [stopVisible, detail.stop, () => pictures.dispose()]) onCleanup(stop);
   return { follow, active, visible, revision, detail, pictures };
 }

@@ -1,11 +1,12 @@
-// One image with its relevance and crop: a tile of the gallery, a half of a pair, the large view.
+// One image with its relevance and crop: a tile of the gallery, the large view.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Icon } from "./icons";
-import { cropTransform, drawHeatmap, stage, type Box, type Colormap, type Heatmap } from "./heatmap";
+import { cropTransform, drawHeatmap, type Box, type Colormap, type Heatmap } from "./heatmap";
 import type { Neuron } from "./model";
 import { outlinePath, relevantBox } from "./outline";
 import { isUnavailable, useSeen } from "./parts";
 import { heatmapKey, type Pictures } from "./pictures";
+import { Layer, percent, placeOf } from "./plain-picture";
 import { useResource } from "./resources";
 
 /** How relevance is shown. */
@@ -45,8 +46,6 @@ interface PictureProps {
   /** Show the region that crop embedding embeds. */
   embedded?: boolean;
 }
-
-const percent = (fraction: number): string => `${+(fraction * 100).toFixed(3)}%`;
 
 /** The region that crop embedding embeds. */
 function Embedded({ box: { left, top, right, bottom } }: { box: Box }) {
@@ -101,7 +100,6 @@ export function Picture(props: PictureProps) {
   const unplaced = arrived !== null && arrived.box === null;
   const source = whole.state === "ready" ? whole : thumbnail;
 
-  const place = stage(aspect);
   const { crop, overlay, outline } = look;
   const level = levelOf(look);
   const box = useMemo(
@@ -109,40 +107,25 @@ export function Picture(props: PictureProps) {
     [crop, heatmap, level],
   );
   const zoom = box ? cropTransform(box, aspect) : { scale: 1, x: 0, y: 0 };
-  const style = {
-    left: percent(place.left),
-    top: percent(place.top),
-    width: percent(place.width),
-    height: percent(place.height),
-    transform: `translate(${percent(zoom.x)}, ${percent(zoom.y)}) scale(${+zoom.scale.toFixed(4)})`,
-  };
+  const shift = `translate(${percent(zoom.x)}, ${percent(zoom.y)}) scale(${+zoom.scale.toFixed(4)})`;
+  const style = { ...placeOf(aspect), transform: shift };
   const busy = thumbnail.state === "loading" || relevance.state === "loading";
-  const layer = (relevant: boolean) =>
-    source.state === "ready" ? (
-      <div class="slw-picture-stage" style={style}>
-        <img
-          src={source.value}
-          alt={relevant && look.sideBySide ? "" : alt}
-          draggable={false}
-          onLoad={({ currentTarget: { naturalWidth, naturalHeight } }) =>
-            setAspect(naturalWidth / naturalHeight || 1)
-          }
-        />
-        {/* At 100 % nothing is left to colour, and nothing to step back for. */}
-        {relevant && overlay && heatmap && look.threshold < 1 && (
-          <HeatCanvas heatmap={heatmap} look={look} />
-        )}
-        {relevant && outline && heatmap && <Outline heatmap={heatmap} look={look} />}
-        {relevant && embedded && heatmap?.box && <Embedded box={heatmap.box} />}
-      </div>
-    ) : source.state === "error" ? (
-      <div class="slw-picture-missing" role="img" aria-label={`${alt}: ${source.error.message}`}>
-        <Icon name="warning" />
-        <span>{source.error.message}</span>
-      </div>
-    ) : (
-      <div class="slw-picture-fill slw-skeleton" />
-    );
+  const layer = (relevant: boolean) => (
+    <Layer
+      source={source}
+      alt={alt}
+      silent={relevant && look.sideBySide}
+      style={style}
+      onAspect={setAspect}
+    >
+      {/* At 100 % nothing is left to colour, and nothing to step back for. */}
+      {relevant && overlay && heatmap && look.threshold < 1 && (
+        <HeatCanvas heatmap={heatmap} look={look} />
+      )}
+      {relevant && outline && heatmap && <Outline heatmap={heatmap} look={look} />}
+      {relevant && embedded && heatmap?.box && <Embedded box={heatmap.box} />}
+    </Layer>
+  );
   const wait = relevance.state === "loading" && <div class="slw-picture-wait slw-skeleton" />;
   const failed = relevance.state === "error" && !isUnavailable(relevance.error);
   const why = failed ? relevance.error.message : unplaced ? UNPLACED : "";

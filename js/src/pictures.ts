@@ -1,29 +1,22 @@
-// Thumbnails and heatmaps of a lens, as the browser holds them.
+// Whole images and heatmaps of a lens, as the browser holds them.
 import { signal, type ReadonlySignal } from "@preact/signals";
 import { readHeatmap, type Heatmap, type HeatmapReply } from "./heatmap";
 import { uint8, type Neuron } from "./model";
 import { Resources } from "./resources";
 import { RpcError, type Rpc } from "./rpc";
-
-interface ThumbnailsReply {
-  /** Per sample asked for: null, and one buffer in order; or why there is none. */
-  errors: (string | null)[];
-}
+import type { Thumbnails } from "./thumbnails";
 
 interface Refusal {
   error: { type: string; message: string };
 }
 
-export interface Pictures {
-  /** Blob addresses by sample. */
-  thumbnails: Resources<number, string>;
+export interface Pictures extends Thumbnails {
   /** Blob addresses of whole images, by sample. */
   originals: Resources<number, string>;
   /** By `heatmapKey`. */
   heatmaps: Resources<string, Heatmap>;
   /** What the heatmaps of a neuron that have come say of themselves, by `neuronKey`. */
   said: ReadonlySignal<ReadonlyMap<string, Said>>;
-  dispose(): void;
 }
 
 /** How relevance was computed, and the least and the most of it that arrived. */
@@ -40,26 +33,15 @@ function alsoSaid(before: Said | undefined, heatmaps: (Heatmap | Error)[]): Said
   const shares = come.map(({ arrived }) => arrived).filter((share) => share !== null);
   shares.push(...(before?.arrived ?? []));
   const arrived = shares.length > 0 ? [Math.min(...shares), Math.max(...shares)] as const : null;
-  return { methods: [...methods], arrived };
+  // What an image adds makes it longer: the plainest comes first.
+  return { methods: [...methods].sort((a, b) => a.length - b.length), arrived };
 }
 
 export const heatmapKey = ({ layer, neuron }: Neuron, sample: number): string =>
   JSON.stringify([layer, neuron, sample]);
 
-export function createPictures(rpc: Rpc): Pictures {
-  const thumbnails = new Resources<number, string>(
-    async (samples, signal) => {
-      const reply = await rpc.request<ThumbnailsReply>("thumbnails", { samples }, { signal });
-      let next = 0;
-      return reply.result.errors.map((error) => {
-        if (error !== null) return new Error(error);
-        const bytes = reply.buffers[next++];
-        if (!bytes) return new Error("The kernel did not send this picture.");
-        return URL.createObjectURL(new Blob([uint8(bytes)], { type: "image/jpeg" }));
-      });
-    },
-    { batch: 12, capacity: 300, free: (url) => URL.revokeObjectURL(url) },
-  );
+/** Beside the thumbnails that a panel has. */
+export function createPictures(rpc: Rpc, { thumbnails }: Thumbnails): Pictures {
   const originals = new Resources<number, string>(
     async (samples, signal) => {
       const { buffers } = await rpc.request("original", { samples }, { signal });
@@ -95,7 +77,6 @@ export function createPictures(rpc: Rpc): Pictures {
     heatmaps,
     said,
     dispose() {
-      thumbnails.dispose();
       originals.dispose();
       heatmaps.dispose();
     },

@@ -112,6 +112,42 @@ describe.runIf(inBrowser)("after a change of neuron", () => {
   });
 });
 
+describe.runIf(inBrowser)("skimming", () => {
+  test("whatever order answers come in, no number ever stands under another neuron's name", async () => {
+    const { el, model, held, answer, asked, find, numbers } = panel({ candidates: ["stripes", "dots"] });
+    held.add("pairs").add("scores").add("chance");
+    const answered = new Set<Request>();
+    const waiting = () => model.sent.filter((one) => held.has(one.method) && !answered.has(one));
+    const next = (at: number) => {
+      const request = waiting()[at % waiting().length]!;
+      answered.add(request);
+      answer(request);
+    };
+    const wrong: string[] = [];
+    const observer = new MutationObserver(() => {
+      const heading = find("h2")?.textContent ?? "none";
+      for (const text of numbers()) {
+        // Each score is its neuron over 100, and less than .01 more.
+        const own = `label ${Math.floor(Number(text) * 100 + 1e-9)}`;
+        if (text !== "–" && own !== heading) wrong.push(`${text} under ${heading}`);
+      }
+    });
+    observer.observe(el, { subtree: true, childList: true, characterData: true });
+    for (let step = 0; step < 40; step++) {
+      model.set("active", n(10 + ((step * 7) % 11)));
+      await new Promise((resolve) => setTimeout(resolve, (step * 13) % 60));
+      while (waiting().length > step % 4) next(step * 5);
+    }
+    await until(() => {
+      while (waiting().length) next(waiting().length - 1);
+      return find("h2")?.textContent === "label 19" && numbers().join() === "0.192,0.191,0.190";
+    });
+    observer.disconnect();
+    expect(wrong).toEqual([]);
+    expect(asked("scores").length).toBeGreaterThan(10);
+  });
+});
+
 describe.runIf(inBrowser)("labels that change", () => {
   test("scores and suggestions are asked for anew, and an older answer is not taken for theirs", async () => {
     const { model, held, answer, names, asked } = panel();

@@ -286,6 +286,7 @@ describe("candidates and bars", () => {
     expect(splitCandidates("tench, Tinca tinca\r\nc  d;;\n\u2028e,\n")).toEqual(
       ["tench, Tinca tinca", "c d", "e"]);
     expect(splitCandidates("tench, Tinca tinca\n")).toEqual(["tench, Tinca tinca"]);
+    expect(addCandidates(["\u00e9"], "e\u0301").candidates).toEqual(["\u00e9"]);
     expect(splitCandidates("a\ud83d,\ud83d\ude00")).toEqual(["a\ufffd", "\ud83d\ude00"]);
     expect(addCandidates(["a"], "A, b, B")).toEqual({
       candidates: ["a", "b"], message: "Already in the list: A, B.",
