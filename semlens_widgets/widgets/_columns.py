@@ -23,6 +23,8 @@ PLACES = ("neuron", "x", "y")
 _TITLES = {"score": "Label score", "firing_rate": "Firing rate", "mean": "Mean activation"}
 _TITLES |= {"max": "Max activation", "chance": "Score of random words"}
 
+#: Columns whose colours speak of labels, unsure ones among them.
+OF_LABELS = ("label", "score")
 #: The source of a label that a person gave.
 PERSON = "person"
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 PALETTE = ("#0072b2", "#e08a00", "#009e73", "#c0559a", "#3ba3e0", "#c94a00", "#8a7a00", "#6f5fbf")
 GREY = "#b9bcc2"
+#: A label that fits no better than random words do.
+FAINT = "#e6e8eb"
 _RAMP = ("#440154", "#3e4989", "#26828e", "#35b779", "#b5de2b")
 
 

@@ -15,7 +15,7 @@ from semlens_widgets.widgets import _answers, _columns, _filter
 from semlens_widgets.widgets._base import Handler, LensWidget, Reply, asset, close_matches
 from semlens_widgets.widgets._columns import Floats, read_column, title
 from semlens_widgets.widgets._joint import JointLens
-from semlens_widgets.widgets._preview import point_colors, scatter_png
+from semlens_widgets.widgets._preview import FAINT, point_colors, scatter_png
 
 if TYPE_CHECKING:
     from semlens_widgets.lens import SemanticLens
@@ -383,4 +383,7 @@ class NeuronMap(LensWidget):
             low=legend.get("min", 0),
             high=legend.get("max", 1),
         )
+        if self.color_by in _columns.OF_LABELS:
+            unsure = np.isin(shown, self._unsure)
+            colors = [FAINT if one else color for one, color in zip(unsure, colors, strict=True)]
         return scatter_png(x[shown], y[shown], colors)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
 import traitlets
+from PIL import Image
 
 from semlens_widgets.widgets._columns import read_column
+from semlens_widgets.widgets._preview import FAINT
 from semlens_widgets.widgets.map import NeuronMap
 from tests.unit.map_world import Lens, column, request
 
@@ -148,6 +151,9 @@ def test_labels_no_better_than_random_words_are_unsure():
     assert legend["kind"] == "flags"
     assert bits == widget._data["unsure"]["data"] == bytes([0b010110])
     assert [request(widget, "hover", row=row)[0]["unsure"] for row in (0, 1)] == [False, True]
+    picture = Image.open(io.BytesIO(NeuronMap(lens, color_by="label")._preview())).convert("RGB")
+    faint = tuple(bytes.fromhex(FAINT[1:]))
+    assert any(np.abs(np.subtract(c, faint)).max() < 3 for _, c in picture.getcolors(1 << 16))
     sources = ["csp", "person", "csp", "", "csp", "csp"]
     lens.neurons = lens.neurons.assign(source=sources)
     widget.refresh()
