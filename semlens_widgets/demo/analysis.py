@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import semlens_widgets as slw
 from semlens_widgets.demo.images import scene_images
 from semlens_widgets.demo.models import WEIGHTS, classifier, foundation, preprocess
+from semlens_widgets.manifest import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,8 +21,8 @@ LAYERS = ("layer1", "layer2", "layer3", "layer4")
 def scenes(path: str | Path | None = None) -> SemanticLens:
     """Return a finished analysis of the embedded classifier on 5,000 scenes.
 
-    The first call draws the pictures and computes everything, in about a minute; later ones open
-    what is there.
+    The first call draws the pictures and computes everything, which takes a minute or two on two
+    cores; later ones open what is there.
 
     Parameters
     ----------
@@ -48,8 +49,8 @@ def scenes(path: str | Path | None = None) -> SemanticLens:
 
 
 def _release() -> str:
-    """Return what changes with the weights and with the package."""
-    digest = hashlib.blake2b(slw.__version__.encode(), digest_size=4)
+    """Return what changes with the weights, the package, and how a folder is laid out."""
+    digest = hashlib.blake2b(f"{slw.__version__} {SCHEMA_VERSION}".encode(), digest_size=4)
     for file in sorted(WEIGHTS.rglob("*.safetensors")):
         digest.update(file.read_bytes())
     return digest.hexdigest()
