@@ -13,11 +13,15 @@ from semlens_widgets.demo.drawing import render
 from semlens_widgets.demo.world import CLASSES, concept_matrix, sample_scene
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from semlens_widgets.demo.world import BoolArray, Scene
 
 
 class SceneImages(Sequence[tuple[Image.Image, int]]):
-    """A sequence of (picture, class index) that is drawn when it is read.
+    """A sequence of (picture, class index), each drawn when it is first read and then kept.
+
+    An analysis reads every picture several times; kept, one of 64 pixels takes 12 kB.
 
     Parameters
     ----------
@@ -43,6 +47,10 @@ class SceneImages(Sequence[tuple[Image.Image, int]]):
         self.size = size
         self.classes = CLASSES
         self.targets = [scene.class_index for scene in self.scenes]
+        self._drawn: dict[int, NDArray[np.uint8]] = {}
+
+    def __reduce__(self) -> tuple[type[SceneImages], tuple[tuple[Scene, ...], int]]:
+        return SceneImages, (self.scenes, self.size)  # another process draws for itself
 
     @cached_property
     def concepts(self) -> BoolArray:
@@ -55,7 +63,10 @@ class SceneImages(Sequence[tuple[Image.Image, int]]):
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return SceneImages(self.scenes[index], self.size)
-        return Image.fromarray(render(self.scenes[index], self.size)), self.targets[index]
+        place = range(len(self))[index]
+        if place not in self._drawn:
+            self._drawn[place] = render(self.scenes[place], self.size)
+        return Image.fromarray(self._drawn[place]), self.targets[place]
 
     def __repr__(self) -> str:
         return f"SceneImages({len(self)} pictures of {self.size} pixels)"

@@ -81,9 +81,12 @@ def test_an_inplace_relu_does_not_reach_the_layer_before_it():
         nn.Linear(4, 2),
     )
     target = slw.TargetModel(model, ["0", "1"], transform=to_tensor)
-    relevance, outputs = output_relevance(target, torch.randn(3, 3, 8, 8))
+    images = torch.randn(3, 3, 8, 8)
+    relevance, outputs = output_relevance(target, images)
     assert torch.allclose(relevance["0"], relevance["1"], atol=1e-5)
-    assert outputs.shape == (3,)
+    # Behind them are a mean and a dense layer, as behind the last stage above.
+    expected = target.units(images)["1"] * model[4].weight[outputs]
+    assert torch.allclose(relevance["1"], expected.detach(), atol=1e-4)
 
 
 def test_transformers_by_attnlrp():
@@ -98,15 +101,32 @@ def test_transformers_by_attnlrp():
         num_classes=5,
     )
     nn.init.normal_(model.heads.head.weight)
+    nn.init.normal_(model.encoder.ln.weight)
     layers = ["encoder.layers.encoder_layer_0", "encoder.layers.encoder_layer_1"]
     target = slw.TargetModel(
         model, layers, transform=lambda image: to_tensor(image.resize((32, 32)))
     )
-    relevance, outputs = output_relevance(target, torch.randn(2, 3, 32, 32))
+    images = torch.randn(2, 3, 32, 32)
+    relevance, outputs = output_relevance(target, images)
     assert relevance_method(target).startswith("AttnLRP")
-    for layer in layers:
-        assert relevance[layer].shape == (2, 16)
-    assert outputs.max() < 5
+    with torch.no_grad():
+        assert outputs.equal(model.eval()(images).argmax(1))
+        # Behind the last layer: a norm, whose deviation is constant, then a dense layer by gamma.
+        token, norm, head = (
+            target.output(images, layers[1])[:, 0],
+            model.encoder.ln,
+            model.heads.head,
+        )
+        weight, bias = (
+            p[outputs] + 0.05 * p[outputs].clamp(min=0) for p in (head.weight, head.bias)
+        )
+        share = model(images).amax(1) / ((norm(token) * weight).sum(1) + bias)
+        slope = norm.weight * weight * share[:, None]
+        spread = (token.var(1, unbiased=False, keepdim=True) + norm.eps).sqrt()
+        expected = token * (slope - slope.mean(1, keepdim=True)) / spread
+    torch.testing.assert_close(relevance[layers[1]], expected, rtol=1e-3, atol=1e-4)
+    assert relevance[layers[0]].shape == (2, 16)
+    assert not relevance[layers[0]].allclose(relevance[layers[1]], atol=1e-2)
 
 
 def test_what_cannot_be_explained_is_said(target, images):

@@ -1,5 +1,6 @@
 """The scene world: pictures follow from their scenes, and words are true of them."""
 
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -250,6 +251,24 @@ def test_scene_images_are_a_data_set_with_its_truth():
     np.testing.assert_array_equal(images.concepts[7], demo.concepts(images.scenes[7]))
     assert len(list(images)) == 30
     assert images[5:8].scenes == images.scenes[5:8]
+
+
+def test_a_picture_is_drawn_once_and_handed_out_anew(monkeypatch):
+    drawn = []
+    real = demo.render
+    monkeypatch.setattr(
+        "semlens_widgets.demo.images.render", lambda *given: drawn.append(given) or real(*given)
+    )
+    images = demo.scene_images(4)
+    first, _ = images[-1]
+    first.paste((0, 0, 0), (0, 0, 64, 64))  # what a reader does to its copy stays with it
+    again, label = images[3]
+    np.testing.assert_array_equal(again, real(images.scenes[3]))
+    assert label == images.targets[3]
+    assert len(drawn) == 1
+    apart = pickle.loads(pickle.dumps(images))  # noqa: S301
+    assert apart.scenes == images.scenes
+    assert len(pickle.dumps(images)) == len(pickle.dumps(demo.scene_images(4)))
 
 
 def test_more_scene_images_begin_with_the_same_ones():

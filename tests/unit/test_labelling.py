@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 
 import numpy as np
 import pytest
@@ -11,7 +12,13 @@ from PIL import Image
 
 import semlens_widgets as slw
 from semlens_widgets.errors import LensUnavailable
-from tests.colour_world import ColourFoundation
+from tests.colour_world import (
+    ColourFoundation,
+    TableFoundation,
+    TableNet,
+    numbered_images,
+    to_tensor,
+)
 
 NAMES = ["red", "green", "blue"]
 
@@ -24,10 +31,9 @@ def test_contributions_sum_to_the_scores_with_and_without_some_pairs(colour_lens
             scores = lens.scores("mixed", 1, NAMES, **settings)
             parts = lens.contributions("mixed", 1, NAMES, **settings)
             assert parts.columns.tolist() == NAMES
-            assert (
-                parts.index.tolist() == [rank for rank in range(6) if rank not in exclude]
-                or (parts.loc[exclude].to_numpy() == 0).all()
-            )
+            assert parts.index.tolist() == list(range(6))
+            adds = (parts != 0).any(axis=1)
+            assert adds[~adds].index.tolist() == exclude
             np.testing.assert_allclose(parts.sum(), scores["score"], atol=1e-5)
 
 
@@ -71,12 +77,33 @@ def test_the_prior_is_computed_once_for_the_same_candidates(colour_lens, monkeyp
     assert len(calls) == 3
 
 
-def test_groups_are_those_of_polysemanticity(colour_lens):
-    lens = colour_lens().run()
-    groups = lens.example_clusters("mixed", 3)
-    assert groups.shape == (6,)
-    assert groups[0] == 0
-    assert set(groups) <= {0, 1}
+def inertia(points, second):
+    return sum(((part - part.mean(0)) ** 2).sum() for part in (points[~second], points[second]))
+
+
+def test_groups_are_those_of_polysemanticity(tmp_path):
+    """Each neuron fires for images of one meaning and of another, in any order."""
+    rng = np.random.default_rng(0)
+    activations = rng.uniform(0, 1, size=(40, 5)).astype(np.float32)
+    meanings = np.eye(8)[rng.integers(0, 2, 40)] + rng.normal(scale=0.1, size=(40, 8))
+    lens = slw.SemanticLens(
+        slw.TargetModel(TableNet(activations), ["table"], transform=to_tensor),
+        slw.ImageDataset.from_list(numbered_images(40)),
+        TableFoundation(meanings),
+        path=tmp_path / "analysis",
+        n_examples=9,
+    ).run()
+    embeddings = meanings / np.linalg.norm(meanings, axis=1, keepdims=True)
+    splits = np.array(list(product([False, True], repeat=8))[1:])  # the first example leads
+    splits = np.concatenate([np.zeros((len(splits), 1), bool), splits], axis=1)
+    for neuron in range(5):
+        points = embeddings[np.argsort(-activations[:, neuron])[:9]]
+        best = min(splits, key=lambda second: inertia(points, second))
+        assert 2 <= best.sum() <= 7
+        assert lens.example_clusters("table", neuron).tolist() == best.tolist()
+        centres = [points[~best].mean(0), points[best].mean(0)]
+        cosine = centres[0] @ centres[1] / np.prod(np.linalg.norm(centres, axis=1))
+        assert lens.neurons["polysemanticity"][neuron] == pytest.approx(1 - cosine, abs=2e-3)
 
 
 def test_the_histogram_counts_every_readable_image(colour_lens):
