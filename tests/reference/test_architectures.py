@@ -131,6 +131,7 @@ def kind(request):
     return settled(make(), side), side, layers, axis, method
 
 
+@pytest.mark.filterwarnings("ignore:.*crops are all that the model sees")
 def test_from_suggested_layers_to_crops(kind, tmp_path):
     model, side, layers, axis, method = kind
     assert slw.TargetModel.suggest_layers(model) == layers
@@ -163,8 +164,8 @@ def test_from_suggested_layers_to_crops(kind, tmp_path):
                                            if e["row"] in rows])  # fmt: skip
     found = read_heatmaps(store.rows("heatmaps", list(range(len(rows) * EXAMPLES))))
     for heatmap in found:
-        nothing = "" if heatmap.values.any() else "; no relevant pixel: whole image"
-        assert heatmap.method == method + nothing
+        found_any = bool(heatmap.values.any())
+        assert heatmap.method == method_said(method, found=found_any, arrived=heatmap.arrived)
     assert any(heatmap.values.max() > 0 for heatmap in found)
     assert all(0 <= h.box[0] < h.box[2] <= 1 and 0 <= h.box[1] < h.box[3] <= 1 for h in found)
 
@@ -176,7 +177,7 @@ def test_from_suggested_layers_to_crops(kind, tmp_path):
 
 
 def test_relevance_arrives_at_the_pixels_or_the_map_says_how_much(kind):
-    """At every suggested layer; never more than there was, and little is lost at the first."""
+    """At every suggested layer; where the rules cannot lose or gain any, all of it."""
     model, side, layers, _, method = kind
     if not method.startswith("CRP"):
         pytest.skip("no relevance is propagated")
@@ -191,8 +192,10 @@ def test_relevance_arrives_at_the_pixels_or_the_map_says_how_much(kind):
         assert (relevance.amax((1, 2)) > 0).all()
         kept = relevance.sum((1, 2)) / strength[torch.arange(4), neurons]
         torch.testing.assert_close(arrived, kept, rtol=1e-3, atol=1e-4)
-        assert (kept < 1.25).all(), layer
-        assert (kept > (0.7 if layer == layers[0] else 0.02)).all(), layer
+        if NORMS in method:  # no bias takes a share there
+            torch.testing.assert_close(kept, torch.ones(4), rtol=0, atol=0.05)
+        if isinstance(model, models.VGG):  # nor is any sum or negative value to gain from
+            assert ((kept > 0.5) & (kept < 1.01)).all(), layer
         for share in kept.tolist():
             said = method_said(method, found=True, arrived=share)
             assert said.endswith("the starting relevance arrived") == (not 0.5 <= share <= 1.5)
