@@ -27,6 +27,8 @@ export class Stage {
   aiming = false;
   private painter: Painter | null = null;
   private points: HTMLCanvasElement | null = null;
+  /** The pixels of the screen for one of the page that the points are painted with. */
+  private ratio = 0;
   private readonly overlayCanvas = document.createElement("canvas");
   private readonly overlay: Overlay;
   private frame = 0;
@@ -56,10 +58,7 @@ export class Stage {
     this.cleanups.push(
       () => resized.disconnect(),
       () => seen.disconnect(),
-      followRatio(() => {
-        this.close();
-        this.reopen();
-      }),
+      followRatio(() => this.schedule()),
       () => pointing.dispose(),
       () => this.overlay.dispose(),
       listenToKeys(this, () => pointing.cancel()),
@@ -145,6 +144,7 @@ export class Stage {
     this.points.className = "slw-map-points";
     this.points.setAttribute("aria-hidden", "true");
     this.host.prepend(this.points);
+    this.ratio = window.devicePixelRatio;
     this.painter = createPainter(this.points, this.state.count.peek(), () => {
       this.painter = null;
       if (this.host.isConnected) this.open();
@@ -155,6 +155,11 @@ export class Stage {
 
   private paint(): void {
     if (this.state.size.value.width === 0) return;
+    // The same size on another screen: points painted for the old one would be blurred.
+    if (this.painter && this.ratio !== window.devicePixelRatio) {
+      this.close();
+      this.open();
+    }
     this.painter?.paint(this.view());
     this.overlay.paint({ shape: this.shape, aim: this.aiming });
   }
@@ -190,5 +195,9 @@ function followRatio(changed: () => void): Cleanup {
     changed();
   };
   listen();
-  return () => stop();
+  window.addEventListener("resize", changed);
+  return () => {
+    stop();
+    window.removeEventListener("resize", changed);
+  };
 }

@@ -186,6 +186,8 @@ def test_another_resolution_at_the_same_size_is_drawn_anew(page: Page):
     for ratio in (2, 1, 1.5):
         metrics = {"width": 1700, "height": 1000, "deviceScaleFactor": ratio, "mobile": False}
         wire.send("Emulation.setDeviceMetricsOverride", metrics)
+        # Emulation tells no page of it, unlike a screen: whatever paints next finds out.
+        page.evaluate("() => dispatchEvent(new Event('resize'))")
         page.wait_for_function(
             """ratio => devicePixelRatio === ratio
                 && ['.slw-map-points', '.slw-map-overlay'].every(name => {
