@@ -71,7 +71,7 @@ function readTheme(element: HTMLElement): Theme {
   const [dark, contrast] = [pageIsDark(element), wantsContrast()];
   element.classList.toggle("slw-dark", dark);
   element.classList.toggle("slw-light", !dark);
-  element.classList.toggle("slw-contrast", contrast);
+  element.classList.toggle("slw-high-contrast", contrast);
   const { backgroundColor, color, accentColor } = getComputedStyle(element);
   return {
     dark,
@@ -82,7 +82,7 @@ function readTheme(element: HTMLElement): Theme {
   };
 }
 
-/** Keep `slw-light`, `slw-dark`, `slw-contrast` on the root right, and tell who draws on canvases. */
+/** Keep `slw-light`, `slw-dark`, `slw-high-contrast` on the root right, and tell who draws on canvases. */
 export function followTheme(element: HTMLElement): [ReadonlySignal<Theme>, Cleanup] {
   const theme = signal(readTheme(element));
   let timer: ReturnType<typeof setTimeout> | undefined;

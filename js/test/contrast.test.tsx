@@ -49,8 +49,9 @@ function panel(change: Partial<ContrastTraits> = {}, replies = answer as any) {
 
 describe.runIf(inBrowser)("the contrast panel", () => {
   test("shows each example above its contrast, or that there is none", async () => {
-    const { all, texts, find } = panel();
+    const { el, all, texts, find } = panel();
     await until(() => all(".slw-pair img").length === 3);
+    expect(el.querySelector(".slw.slw-contrast")).not.toBeNull(); // no theme takes its name away
     const alts = (all(".slw-pair img") as HTMLImageElement[]).map(({ alt }) => alt);
     expect(alts).toEqual(["Example 1: zebra", "Contrast: horse", "Example 2: zebra"]);
     expect(texts(".slw-pair-link")[0]).toContain("0.80");

@@ -115,6 +115,6 @@ describe.skipIf(!inBrowser)("themes", () => {
     });
     const { element, theme } = follow();
     expect(theme.value.contrast).toBe(true);
-    expect(element.classList.contains("slw-contrast")).toBe(true);
+    expect(element.classList.contains("slw-high-contrast")).toBe(true);
   });
 });
