@@ -10,7 +10,7 @@ from torchvision.models.vision_transformer import VisionTransformer
 import semlens_widgets as slw
 from semlens_widgets import demo
 from semlens_widgets.errors import StoreError
-from semlens_widgets.pipeline.localise import localise, method_of
+from semlens_widgets.pipeline.localise import localise, localise_shares, method_of, method_said
 from semlens_widgets.target import TargetModel
 from semlens_widgets.units import Directions, SparseEncoder
 
@@ -232,7 +232,10 @@ def test_units_of_a_sparse_autoencoder_go_the_whole_way(path, scenes, autoencode
     assert examples["sample"].tolist() == units.topk(6).indices.tolist()
     np.testing.assert_allclose(analysis.activations(LAYER, alive), units, rtol=1e-3, atol=1e-4)
     heatmap = analysis.heatmap(LAYER, alive, int(examples["sample"][0]))
-    assert heatmap.method == "CRP EpsilonPlusFlat"
+    row = analysis.target.as_input(inputs[examples["sample"][0]][None])
+    _, arrived = localise_shares(analysis.target, row, LAYER, [alive])
+    assert heatmap.arrived == pytest.approx(float(arrived), rel=1e-3)
+    assert heatmap.method == method_said("CRP EpsilonPlusFlat", found=True, arrived=float(arrived))
     assert heatmap.values.max() == 255
 
 
