@@ -105,8 +105,8 @@ function Bar({ score: [candidate, score], runnerUp, best, zero, place, write, ..
       </span>
       <span class="slw-number" title={byChance ? "One random word in twenty scores more" : undefined}>
         {write(score)}
-        {byChance && <span class="slw-hidden">, no more than a random word may score</span>}
       </span>
+      {byChance && <span class="slw-hidden">, no more than a random word may score</span>}
       <span class="slw-score-acts">
         {/* One button in both states, so that the focus stays where it was. */}
         <button
