@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+    from torch import nn
     from zennit.core import Composite
 
     from semlens_widgets.target import TargetModel
@@ -102,31 +103,39 @@ def localise_shares(
         empty = torch.zeros(0, *images.shape[2:], device=target.device)
         return empty, empty.flatten(1).sum(1)
     images = target.as_input(images)
-    rules = _rules(target, layer, images[:1])
     picked = torch.as_tensor(list(map(int, neurons)), device=target.device)
-    _check_neurons(target, layer, picked, rules)
-    axis = target.channel_axis(layer)
-    encoder = target.encoders.get(layer)
-    parts, shares = [], []
-    for some, which in zip(
-        torch.split(images, batch_size), torch.split(picked, batch_size), strict=True
-    ):
-        if _by_attnlrp(target, rules):
-            first = target.pooling == "cls"
-            start = partial(_own_gradient, neurons=which, axis=axis, encoder=encoder, first=first)
-            with target.shadow() as model:
-                maps, arrived = attnlrp(model, layer, some, start)
-        elif _has_own_map(rules):
-            output = target.output(some, layer)
-            maps = _own_map(output, which, axis, encoder, some.shape[2:])
-            arrived = maps.new_full((len(maps),), torch.nan)
-        else:
-            start = partial(_own_relevance, neurons=which, axis=axis, encoder=encoder)
-            with target.shadow() as model:
-                maps, arrived = crp(model, layer, some, start, rules)
-        parts.append(maps)
-        shares.append(arrived)
-    return torch.cat(parts), torch.cat(shares)
+    with target.shadow() as model:  # the person's model is compared once, before and after all
+        rules = _rules(target, layer, images[:1])
+        _check_neurons(target, layer, picked, rules)
+        parts = [
+            _maps(target, model, some, layer, which, rules)
+            for some, which in zip(
+                torch.split(images, batch_size), torch.split(picked, batch_size), strict=True
+            )
+        ]
+    maps, arrived = zip(*parts, strict=True)
+    return torch.cat(maps), torch.cat(arrived)
+
+
+def _maps(
+    target: TargetModel,
+    model: nn.Module,
+    images: Tensor,
+    layer: str,
+    neurons: Tensor,
+    rules: Rules | Composite,
+) -> tuple[Tensor, Tensor]:
+    """Compute the maps and shares of one batch on the target's shadow."""
+    axis, encoder = target.channel_axis(layer), target.encoders.get(layer)
+    if _by_attnlrp(target, rules):
+        first = target.pooling == "cls"
+        gradient = partial(_own_gradient, neurons=neurons, axis=axis, encoder=encoder, first=first)
+        return attnlrp(model, layer, images, gradient)
+    if _has_own_map(rules):
+        maps = _own_map(target.output(images, layer), neurons, axis, encoder, images.shape[2:])
+        return maps, maps.new_full((len(maps),), torch.nan)
+    relevance = partial(_own_relevance, neurons=neurons, axis=axis, encoder=encoder)
+    return crp(model, layer, images, relevance, rules)
 
 
 def method_of(target: TargetModel, layer: str) -> str:

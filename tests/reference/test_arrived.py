@@ -6,6 +6,7 @@ method says that it does not, and how much is there.
 """
 
 import math
+from functools import cache
 
 import pytest
 import timm
@@ -31,7 +32,6 @@ ARCHITECTURES = {
     "vgg11_bn": torchvision("vgg11_bn"),
     "resnet34": torchvision("resnet34"),
     "resnext50": torchvision("resnext50_32x4d", 48),
-    "densenet121": torchvision("densenet121"),
     "mobilenet_v2": torchvision("mobilenet_v2"),
     "mobilenet_v3_large": torchvision("mobilenet_v3_large"),
     "shufflenet_v2": torchvision("shufflenet_v2_x1_0"),
@@ -42,10 +42,11 @@ ARCHITECTURES = {
     "inception_v3": torchvision("inception_v3", 96, init_weights=True, aux_logits=False),
     "timm efficientnet_b0": of_timm("efficientnet_b0"),
     "timm tf_efficientnetv2_b0": of_timm("tf_efficientnetv2_b0"),
-    "timm mobilenetv3_small": of_timm("mobilenetv3_small_100"),
+    "timm mobilenetv3_small_100": of_timm("mobilenetv3_small_100"),
     "timm mobilenetv4_conv_small": of_timm("mobilenetv4_conv_small"),
-    "timm regnetx": of_timm("regnetx_002"),
-    "timm regnety": of_timm("regnety_002"),
+    "timm regnetx_002": of_timm("regnetx_002"),
+    "timm regnety_002": of_timm("regnety_002"),
+    "timm densenet121": of_timm("densenet121"),
     "timm resnetv2_50": of_timm("resnetv2_50"),
     "timm seresnext26": of_timm("seresnext26d_32x4d"),
     "timm ecaresnet26t": of_timm("ecaresnet26t"),
@@ -93,8 +94,9 @@ def settled(model, side):
     return model.eval()
 
 
+@cache
 def measured(name):
-    """Layer, shares of two images, and method, for each suggested layer."""
+    """For each suggested layer its method, maps of two images, shares, and what started."""
     make, side = ARCHITECTURES[name]
     torch.manual_seed(0)
     model = settled(make(), side)
@@ -102,6 +104,7 @@ def measured(name):
     images = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(2))
     attention = "attnlrp" if name.endswith("attnlrp") else "map"
     target = TargetModel(model, layers, transform=lambda _: images[0], attention=attention)
+    found = []
     for layer in layers:
         output = target.output(images, layer)
         axis = target.channel_axis(layer)
@@ -109,7 +112,8 @@ def measured(name):
         neurons = strength.argmax(1)
         maps, arrived = localise_shares(target, images, layer, neurons.tolist())
         started = strength[torch.arange(2), neurons]
-        yield layer, method_of(target, layer), maps, arrived, started
+        found.append((layer, method_of(target, layer), maps, arrived, started))
+    return found
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -147,9 +151,5 @@ def test_relevance_arrives_or_the_method_says_how_much(name):
     ],
 )
 def test_fused_norms_right_behind_a_convolution_are_merged(name, lost):
-    torch.manual_seed(0)
-    model = settled(timm.create_model(name), 64)
-    last = TargetModel.suggest_layers(model, torch.zeros(1, 3, 64, 64))[-1]
-    target = TargetModel(model, [last], transform=lambda _: torch.zeros(3, 64, 64))
-    method = method_of(target, last).replace("; gates take no relevance", "")
-    assert method == "CRP EpsilonPlusFlat" + lost
+    _, method, *_ = measured(f"timm {name}")[-1]
+    assert method.replace("; gates take no relevance", "") == "CRP EpsilonPlusFlat" + lost
