@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pyarrow as pa
 import pytest
 
 import semlens_widgets as slw
@@ -87,7 +88,7 @@ def test_a_refusal_names_a_few_of_many_values(tmp_path):
     store = AnalysisStore(tmp_path)
     names = {f"a kind of bird, number {i}": [i] for i in range(1000)}
     store.configure({"weights": "a" * 16, "outputs": names})
-    store.finish("collect", layers={})
+    store.write("activations", pa.table({"activation": [1.0]}))
     with pytest.raises(StoreError) as refused:
         store.configure({"weights": "b" * 16, "outputs": {}})
     message = str(refused.value)
