@@ -11,6 +11,7 @@ import json
 import shutil
 from contextlib import contextmanager
 from datetime import timedelta
+from reprlib import Repr
 from typing import TYPE_CHECKING, Any
 
 from semlens_widgets.columns import (
@@ -47,6 +48,10 @@ __all__ = [
     "write_atomically",
 ]
 
+_BRIEF = Repr()  # of a thousand outputs' names, a few
+_BRIEF.maxdict = _BRIEF.maxlist = 12
+_BRIEF.maxstring = 80
+_brief = _BRIEF.repr
 _MOST_FILES = 128  # of a table before its commits are joined: each opening reads their list
 _GRACE = timedelta(minutes=1)  # a reader that has opened an old version finishes with it
 
@@ -176,7 +181,8 @@ class AnalysisStore(Tables):
         lines = ["  no analysis.json says what its tables were made with"]
         if recorded:
             lines = [
-                f"  {key}: recorded {recorded[key]!r}, given {settings[key]!r}" for key in changed
+                f"  {key}: recorded {_brief(recorded[key])}, given {_brief(settings[key])}"
+                for key in changed
             ]
         return "\n".join(
             [

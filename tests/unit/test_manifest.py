@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pyarrow as pa
 import pytest
 
 import semlens_widgets as slw
@@ -81,3 +82,16 @@ def test_doubts_survive(tmp_path):
     store.doubt("pictures", [3])
     store.doubt("pictures", [1, 3])
     assert AnalysisStore(tmp_path).doubts == {"pictures": [1, 3]}
+
+
+def test_a_refusal_names_a_few_of_many_values(tmp_path):
+    store = AnalysisStore(tmp_path)
+    names = {f"a kind of bird, number {i}": [i] for i in range(1000)}
+    store.configure({"weights": "a" * 16, "outputs": names})
+    store.write("activations", pa.table({"activation": [1.0]}))
+    with pytest.raises(StoreError) as refused:
+        store.configure({"weights": "b" * 16, "outputs": {}})
+    message = str(refused.value)
+    assert f"weights: recorded '{'a' * 16}', given '{'b' * 16}'" in message
+    assert "a kind of bird, number 0" in message
+    assert len(message) < 2000
