@@ -11,16 +11,7 @@ import semlens_widgets as slw
 from semlens_widgets.analysis.faithfulness import auroc
 from tests.reference.resnet20 import ResNet20
 
-QUERIES = {
-    "airplane": "airplane",
-    "plane": "airplane",
-    "automobile": "automobile",
-    "car": "automobile",
-    "ship": "ship",
-    "boat": "ship",
-    "horse": "horse",
-    "frog": "frog",
-}
+CLASSES = ["airplane", "automobile", "ship", "horse", "frog"]
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +33,12 @@ def lens(real_data, tmp_path_factory):
     ).run()
 
 
-@pytest.mark.parametrize(("query", "truth"), QUERIES.items())
-def test_a_word_finds_a_neuron_whose_examples_it_names(lens, query, truth):
+@pytest.mark.parametrize("query", CLASSES)
+def test_a_word_finds_a_neuron_whose_examples_it_names(lens, query):
     hit = lens.search(query, layer="layer3", top=1).iloc[0]
     examples = lens.examples("layer3", hit["neuron"])
-    share = (examples["class_name"] == truth).mean()
-    print(f"{query}: neuron {hit['neuron']}, {share:.2f} of its examples are {truth}")
+    share = (examples["class_name"] == query).mean()
+    print(f"neuron {hit['neuron']}: {share:.2f} of its examples are {query}")
     assert len(examples) == 30
     assert share >= 0.9
 
@@ -76,9 +67,24 @@ def test_labels_name_what_the_neuron_tells_apart(lens):
 
 
 def test_heatmaps_are_computed_for_functional_code(lens):
-    examples = lens.examples("layer3", 6)
-    heatmaps = lens.heatmaps("layer3", 6, examples["sample"].tolist()[:6])
-    for heatmap in heatmaps:
-        assert heatmap.values.shape == (32, 32)
-        assert heatmap.values.max() == 255
-        assert heatmap.method.startswith("CRP EpsilonPlusFlat")
+    """And the neuron falls silent without the fifth of the pixels that they show as relevant."""
+    samples = lens.examples("layer3", 6)["sample"].tolist()[:6]
+    heatmaps = lens.heatmaps("layer3", 6, samples)
+    assert all(heatmap.method.startswith("CRP EpsilonPlusFlat") for heatmap in heatmaps)
+    values = torch.stack([torch.from_numpy(heatmap.values) for heatmap in heatmaps])
+    assert values.shape == (6, 32, 32)
+    inputs = torch.stack([lens.target.transform(lens.images.load(sample)) for sample in samples])
+    blurred = torch.nn.functional.avg_pool2d(inputs, 9, 1, 4, count_include_pad=False)
+    order = values.flatten(1).argsort(dim=1, stable=True)
+    ranks = order.argsort(dim=1).view_as(values)
+    fifth = 32 * 32 // 5
+
+    def lost(mask):
+        images = torch.where(mask[:, None], blurred, inputs)
+        after, before = (lens.target.units(x)["layer3"][:, 6] for x in (images, inputs))
+        return float(1 - (after / before).mean())
+
+    most, least = lost(ranks >= 32 * 32 - fifth), lost(ranks < fifth)
+    print(f"loses {most:.2f} with the most relevant fifth, {least:.2f} with the least")
+    assert most > 0.1
+    assert most > 2 * least
