@@ -119,7 +119,7 @@ function LabelAll({ rpc, candidates, method, gamma, centred, templates }: Labels
     const settings = { candidates: candidates.value, method: method.value, gamma: gamma.value,
       centred: centred.value, templates: templates.value };
     try {
-      await rpc.request("label_all", settings, { acts: true });
+      await rpc.request("label_all", settings, { acts: true, patient: true });
       setState("ready");
     } catch (error) {
       setState(asError(error));

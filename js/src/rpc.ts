@@ -15,6 +15,8 @@ export interface RequestOptions {
   key?: string | undefined;
   /** Something is done rather than read: never sent a second time by itself. */
   acts?: boolean;
+  /** However long it takes: what is awaited is known to be much. */
+  patient?: boolean;
 }
 
 export class RpcError extends Error {
@@ -50,6 +52,7 @@ interface Job {
   since: number;
   /** Whether it may be sent once more. */
   again: boolean;
+  patient: boolean;
   timer?: ReturnType<typeof setTimeout>;
 }
 
@@ -95,7 +98,7 @@ export class Rpc {
   }
 
   request<T>(method: string, params: object = {}, options: RequestOptions = {}): Promise<Reply<T>> {
-    const { signal, key, acts = false } = options;
+    const { signal, key, acts = false, patient = false } = options;
     if (this.disposed || signal?.aborted) return Promise.reject(aborted());
     const identity = `${method} ${JSON.stringify(params)}`;
     return new Promise<Reply<T>>((resolve, reject) => {
@@ -103,7 +106,7 @@ export class Rpc {
       const shared = this.jobs().find((job) => job.identity === identity);
       const job = shared ?? {
         id: this.nextId++, identity, method, params, waiters: new Set(), since: performance.now(),
-        again: !acts,
+        again: !acts, patient,
       };
       const cancel = () => this.leave(job, waiter, aborted());
       const finish = () => signal?.removeEventListener("abort", cancel);
@@ -181,7 +184,7 @@ export class Rpc {
     while (this.inFlight.size < MAX_IN_FLIGHT && this.queue.length > 0) {
       const job = this.queue.shift()!;
       this.inFlight.set(job.id, job);
-      job.timer = setTimeout(() => {
+      if (!job.patient) job.timer = setTimeout(() => {
         const text = "The kernel has not answered. It may be busy, restarted or stopped.";
         this.settle(job, (waiter) => waiter.reject(new RpcError(text, "Timeout", true)));
       }, this.timeout);

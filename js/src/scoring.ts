@@ -140,8 +140,9 @@ export function followScores({ rpc, settings, visible, revision, first }: Source
     pending.value = false;
   }
 
-  /** Marks of the same neuron and scorer stay until the new ones come. */
-  const chanceOf = ({ neuron, method }: Settings) => JSON.stringify([neuron, method]);
+  /** Marks of the same neuron, scorer and prompts stay until those of the other γ or pairs come. */
+  const chanceOf = ({ neuron, method, centred, templates }: Settings) =>
+    JSON.stringify([neuron, method, centred, templates]);
   /** Asked for after the scores: the first time, hundreds of words are to be embedded. */
   async function askChance(now: Settings, names: string[]): Promise<void> {
     const { neuron, candidates: _, ...rest } = now;

@@ -249,6 +249,12 @@ describe.runIf(inBrowser)("chance", () => {
     expect(parseFloat(left)).toBeCloseTo(100 * 0.1705 / 0.171, 3);
     expect(a.querySelector(".slw-score-name")!.textContent).toBe("dots");
     expect(find(".slw-score-legend")!.textContent).toContain("95 %");
+    model.set("centred", true); // other scores: what random words get of the old ones says nothing
+    await until(() => asked("scores").at(-1)!.params.centred === true);
+    expect(find(".slw-score-chance")).toBeNull();
+    await until(() => asked("chance").at(-1)!.params.centred === true);
+    model.reply(asked("chance").at(-1)!, [0.1, 0.15]);
+    await until(() => find(".slw-score-track .slw-score-chance"));
     model.set("active", n(18)); // another neuron's chance says nothing of this one
     await until(() => find("h2")?.textContent === "Not labelled yet" && asked("chance").at(-1)!.params.neuron === 18);
     expect(find(".slw-score-chance")).toBeNull();

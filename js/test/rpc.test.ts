@@ -125,6 +125,19 @@ describe("giving up", () => {
     expect(model.sent).toHaveLength(5);
   });
 
+  test("what is known to be much is waited for, but not beyond the kernel's end", async () => {
+    vi.useFakeTimers();
+    const [much, more] = ["a", "b"].map((method) =>
+      caught(rpc.request(method, {}, { acts: true, patient: true })));
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect(rpc.late.value).toBe(true);
+    model.reply(model.sent[0]!, "done");
+    gone.value = true;
+    expect(await much).toBe("no error");
+    expect(await more).toMatchObject({ type: "KernelGone" });
+    expect(model.sent).toHaveLength(2);
+  });
+
   test("a connection that throws is said to be gone", async () => {
     vi.spyOn(model, "send").mockImplementation(() => {
       throw new Error("closed");
