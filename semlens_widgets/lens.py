@@ -185,6 +185,10 @@ class SemanticLens(Labelling, Searching, Relevances):
             If no image can be read, or some that could be read earlier cannot now.
         TransformError, ModelError, EmbeddingError
             If what a transform or a model returns cannot be used; the images are named.
+        ModelChanged
+            If the model is no longer the one that the analysis was made with.
+        RunStopped
+            If a person interrupts it.
         ImportError
             If Ray is asked for and not installed.
         LensUnavailable
@@ -355,6 +359,17 @@ class SemanticLens(Labelling, Searching, Relevances):
         ------
         LensUnavailable
             If one is not stored and the analysis was opened without model and images.
+        ModelChanged
+            If the model is no longer the one that the analysis was made with.
+        UnreadableImage, TransformError
+            If an image can no longer be read, or no longer be used.
+        ValueError
+            If the layer has no positions to show.
+
+        Notes
+        -----
+        Concept Relevance Propagation (Achtibat et al. 2023), or the neuron's own map as in
+        SemanticLens (arXiv 2501.05398); `method` of each says which, and what is not exact.
         """
         row = self._read.row(layer, neuron)
         found = self._read.heatmaps(row, samples)
