@@ -81,11 +81,23 @@ class Labelling(Scoring):
             in twenty reaches for this neuron, see :meth:`label_chance`), source ("person", or the
             method).
 
+        Raises
+        ------
+        ValueError
+            If there is no candidate, or an argument makes no sense.
+        LensUnavailable
+            If the analysis was opened without its foundation model.
+
         Warns
         -----
         UserWarning
             If the text encoder cuts labels, or cannot tell some from others; see
             :meth:`check_texts`.
+
+        Notes
+        -----
+        CSP and the difference are those of arXiv 2604.22477, SemanticLens that of arXiv 2501.05398,
+        CLIP-Dissect that of arXiv 2204.10965.
         """
         if candidates is None:
             candidates = default_vocabulary(self._read.classes)

@@ -6,23 +6,20 @@ import math
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-import numpy as np
-
 from semlens_widgets import run as stages
-from semlens_widgets.analysis.measures import two_means
 from semlens_widgets.errors import LensUnavailable, StoreError
 from semlens_widgets.labelling import Labelling
+from semlens_widgets.looking import Looking
 from semlens_widgets.pipeline.engine import open_engine
-from semlens_widgets.pipeline.thumbnails import jpeg
 from semlens_widgets.progress import progress_of, stops_in_a_line
 from semlens_widgets.relevances import Relevances
 from semlens_widgets.searching import Searching
-from semlens_widgets.store import AnalysisStore, StoredHeatmap
+from semlens_widgets.store import AnalysisStore
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
+    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -34,7 +31,7 @@ if TYPE_CHECKING:
     from semlens_widgets.widgets import ConceptGallery, ContrastPanel, Explorer, NeuronMap
 
 
-class SemanticLens(Labelling, Searching, Relevances):
+class SemanticLens(Labelling, Searching, Looking, Relevances):
     """Look into a vision model: what each neuron stands for, and the evidence for it.
 
     Parameters
@@ -185,6 +182,10 @@ class SemanticLens(Labelling, Searching, Relevances):
             If no image can be read, or some that could be read earlier cannot now.
         TransformError, ModelError, EmbeddingError
             If what a transform or a model returns cannot be used; the images are named.
+        ModelChanged
+            If the model is no longer the one that the analysis was made with.
+        RunStopped
+            If a person interrupts it.
         ImportError
             If Ray is asked for and not installed.
         LensUnavailable
@@ -299,72 +300,6 @@ class SemanticLens(Labelling, Searching, Relevances):
         contrast_uri.
         """
         return self._read.examples(self._read.row(layer, neuron))
-
-    def activations(self, layer: str, neuron: int) -> NDArray[np.float32]:
-        """Pooled activation of one neuron on every image, ``(images,)``; NaN if unreadable."""
-        return self._read.activations(self._read.row(layer, neuron))
-
-    def activation_histogram(
-        self, layer: str, neuron: int, bins: int = 48
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """How often a neuron is how active: counts ``(bins,)`` and edges ``(bins + 1,)``."""
-        values = self.activations(layer, neuron)
-        counts, edges = np.histogram(values[np.isfinite(values)], bins)
-        return counts.astype(np.int64), edges.astype(np.float64)
-
-    def example_clusters(self, layer: str, neuron: int) -> NDArray[np.int64]:
-        """Which of two groups each concept example belongs to, ``(examples,)``, by rank.
-
-        The two k-means clusters that polysemanticity compares; the first example is in group 0.
-        """
-        row = slice(at := self._read.row(layer, neuron), at + 1)
-        evidence = self._read.evidence
-        first = two_means(evidence.positives[row], evidence.valid[row])[0][evidence.valid[at]]
-        return (first != first[:1]).long().numpy()
-
-    def original(self, sample: int, side: int = 2048) -> bytes:
-        """JPEG of an image in its own resolution, `side` pixels at most.
-
-        Raises
-        ------
-        LensUnavailable
-            If the analysis was opened without the images.
-        """
-        if self.images is None:
-            raise LensUnavailable(
-                "The images are not at hand: give images= to SemanticLens to see them whole."
-            )
-        return jpeg(self.images.load(sample), side)
-
-    def thumbnail(self, sample: int) -> bytes:
-        """JPEG of an image that is an example of some neuron, 256 pixels at most."""
-        return self._read.thumbnails([sample])[0]
-
-    def thumbnails(self, samples: Sequence[int]) -> list[bytes]:
-        """JPEGs of several images, see :meth:`thumbnail`."""
-        return self._read.thumbnails(samples)
-
-    def heatmap(self, layer: str, neuron: int, sample: int) -> StoredHeatmap:
-        """Where in an image the neuron looks; computed and kept if it is not stored yet."""
-        return self.heatmaps(layer, neuron, [sample])[0]
-
-    def heatmaps(self, layer: str, neuron: int, samples: Sequence[int]) -> list[StoredHeatmap]:
-        """Heatmaps of several images for one neuron, see :meth:`heatmap`.
-
-        Raises
-        ------
-        LensUnavailable
-            If one is not stored and the analysis was opened without model and images.
-        """
-        row = self._read.row(layer, neuron)
-        found = self._read.heatmaps(row, samples)
-        missing = [(row, sample) for sample in samples if sample not in found]
-        if missing:
-            plan = self._need_plan("Heatmaps")
-            with self.store.writing():
-                stages.localise_some(self.store, plan, missing)
-                found |= self._read.heatmaps(row, [sample for _, sample in missing])
-        return [found[sample] for sample in samples]
 
     # -- widgets ---------------------------------------------------------------------------------
 

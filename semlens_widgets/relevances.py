@@ -66,7 +66,12 @@ class Relevances:
         Raises
         ------
         ValueError
-            If it is not known which output is meant, or there are no images to look at.
+            If it is not known which output is meant, there are no images to look at, or the rules
+            do not cover the model: units of an encoder, a composite, unknown attention.
+        ModelError
+            If it is not clear which of what the model returns are its outputs or its logits.
+        ModelChanged
+            If the model is no longer the one that the analysis was made with.
         TypeError
             If `of` is neither a number nor a name.
         LensUnavailable

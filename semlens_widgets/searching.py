@@ -73,6 +73,15 @@ class Searching(Scoring):
             :attr:`neurons`. One random word in twenty reaches `chance` on this neuron, see
             :meth:`search_chance`; it is known (not NaN) where the query is one text.
 
+        Raises
+        ------
+        TypeError
+            If a query is something else.
+        ValueError
+            If the query is empty, or the correction unknown.
+        LensUnavailable
+            If a text or an image is asked for and there is no foundation model.
+
         Warns
         -----
         UserWarning
