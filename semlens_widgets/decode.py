@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _IMAGE_KEYS = ("image", "img", "pixel_values")
 _CHANNELS = (1, 3, 4)
-_ROUNDING = 1e-4  # beyond 0 and 1, left by somebody's resampling in floats
+_OVERSHOOT = 0.05  # beyond 0 and 1, as bicubic resampling and sharpening leave it at edges
 _BITS, _PHOTOMETRIC, _MAX_SAMPLE, _MAX_SAMPLE_SIGNED = 258, 262, 281, 341  # tags of TIFF
 _MACHINE_ERRORS = {errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 
@@ -96,7 +96,7 @@ def _as_bytes(values: np.ndarray[Any, Any], what: str) -> NDArray[np.uint8]:
             "[0, 1]"
         )
     low, high = float(values.min()), float(values.max())
-    if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # true for NaN
+    if not (low >= -_OVERSHOOT and high <= 1 + _OVERSHOOT):  # true for NaN
         raise ValueError(
             f"{what} of floats has values from {low:.3g} to {high:.3g}, not in [0, 1]; give images "
             "before normalisation, scaled by one range for all of them"

@@ -128,7 +128,17 @@ def test_a_declared_white_is_taken(tmp_path):
         np.testing.assert_array_equal(seen, (values / 1000 * 255).round())
 
 
-@pytest.mark.parametrize("largest", [1.01, 255.0, np.nan])
+@pytest.mark.parametrize("as_file", [True, False])
+def test_floats_a_little_beyond_black_and_white_are_clipped(tmp_path, as_file):
+    """As bicubic resampling leaves them: the grey values between are the same as without."""
+    values = np.array([[-0.04, 0.0, 0.25, 0.5, 1.0, 1.04]], np.float32)
+    item = tmp_path / "a.tif" if as_file else values
+    if as_file:
+        Image.fromarray(values).save(item)
+    np.testing.assert_array_equal(loaded(item)[0, :, 0], [0, 0, 64, 128, 255, 255])
+
+
+@pytest.mark.parametrize("largest", [1.1, 255.0, np.nan])
 def test_floats_beyond_white_are_refused(tmp_path, largest):
     Image.fromarray((RAMP * largest).astype(np.float32)).save(tmp_path / "a.tif")
     with pytest.raises(UnreadableImage, match=r"'a\.tif': a picture of floats has values"):
