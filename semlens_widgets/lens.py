@@ -12,6 +12,7 @@ from semlens_widgets import run as stages
 from semlens_widgets.analysis.measures import two_means
 from semlens_widgets.errors import LensUnavailable, StoreError
 from semlens_widgets.labelling import Labelling
+from semlens_widgets.pipeline.device import plainly
 from semlens_widgets.pipeline.engine import open_engine
 from semlens_widgets.pipeline.thumbnails import jpeg
 from semlens_widgets.progress import progress_of, stops_in_a_line
@@ -159,6 +160,7 @@ class SemanticLens(Labelling, Searching, Relevances):
 
     # -- computing -------------------------------------------------------------------------------
 
+    @plainly()
     def run(self, *, engine: Engine = "local", workers: int | None = None) -> Self:
         """Compute everything that is missing; can be interrupted and run again.
 
@@ -194,7 +196,7 @@ class SemanticLens(Labelling, Searching, Relevances):
             raise LensUnavailable("This analysis is open for reading; it cannot be run again.")
         fresh = not self.store.is_finished("collect")
         for words in stages.left_to_chance(self.store.settings):
-            warnings.warn(words, stacklevel=2)
+            warnings.warn(words, stacklevel=3)
         with (
             stops_in_a_line(lambda: str(progress_of(self.store)), "run()"),
             self.store.writing(),
@@ -208,10 +210,11 @@ class SemanticLens(Labelling, Searching, Relevances):
                 f"{len(self.unreadable)} of {len(self._read.samples)} images could not be read and "
                 f"were skipped: {some} (all of them: lens.unreadable). Once they are mended, "
                 'on_change="recompute" takes them in.',
-                stacklevel=2,
+                stacklevel=3,
             )
         return self
 
+    @plainly()
     def localise(self, *, engine: Engine = "local", workers: int | None = None) -> Self:
         """Compute and keep the heatmap of every concept example and contrastive example.
 
@@ -348,6 +351,7 @@ class SemanticLens(Labelling, Searching, Relevances):
         """Where in an image the neuron looks; computed and kept if it is not stored yet."""
         return self.heatmaps(layer, neuron, [sample])[0]
 
+    @plainly()
     def heatmaps(self, layer: str, neuron: int, samples: Sequence[int]) -> list[StoredHeatmap]:
         """Heatmaps of several images for one neuron, see :meth:`heatmap`.
 
