@@ -36,6 +36,8 @@ def image_of(item: Any) -> Image.Image:
             raise TypeError("an item is empty")
         item = item[0]
     if isinstance(item, Path):
+        if item.exists() and not (item.is_file() or item.is_dir()):
+            raise ValueError("a pipe, socket or device, not a file")  # opening may never end
         with item.open("rb") as file, Image.open(file) as image:
             image.load()
             return image

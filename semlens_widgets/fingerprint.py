@@ -87,9 +87,10 @@ def of_transform(transform: Callable[[Image.Image], Tensor]) -> str:
         if parts != again:
             return RANDOM
     failed = [part for part in parts if part.startswith("cannot")]
-    if not failed and is_random(transform, _probes()[0]):
+    taken = next((at for at, part in enumerate(parts) if part not in failed), None)
+    if taken is not None and is_random(transform, _probes()[taken]):
         with _random_state_kept():
-            draws = [_seen(transform, _probes()[0], seed) for seed in range(_DRAWS)]
+            draws = [_seen(transform, _probes()[taken], seed) for seed in range(_DRAWS)]
         return f"{RANDOM} {digest(draws)}"
     if len(failed) == len(parts):
         return f"{parts[0]} {describe(transform)}"
@@ -126,10 +127,14 @@ def of_pictures(images: ImageDataset) -> str | list[str | None]:
     A single replaced file among thousands is not found: that would take the size of every file,
     minutes on network storage. Times of files are not used, because copying changes them. None
     stands for an image that cannot be read, now; it says nothing against the others. A data set
-    that gives another picture at each reading is said to be random.
+    that gives another picture of one of them when it is read again is said to be random.
     """
     places = np.linspace(0, len(images) - 1, min(_SAMPLED_IMAGES, len(images))).astype(int).tolist()
     found = [_picture(images, place) for place in places]
+    again = [_picture(images, place) for place in places]
+    both = [(a, b) for a, b in zip(found, again, strict=True) if a and b]
+    if any(a != b for a, b in both):
+        return RANDOM
     whole = [place for place, picture in zip(places, found, strict=True) if picture]
     if whole and is_random(lambda place: _picture(images, place), whole[0]):
         return RANDOM

@@ -6,7 +6,7 @@ import os
 import re
 import warnings
 from collections import Counter
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,9 +94,7 @@ class ImageDataset:
         if not root.is_dir():
             state = "is a file, not a folder" if root.exists() else "does not exist"
             raise ValueError(f"path: the folder {str(path)!r} {state}.")
-        if isinstance(extensions, str):
-            raise TypeError(f"extensions must be a list: [{extensions!r}].")
-        wanted = {f".{extension.lower().lstrip('.')}" for extension in extensions}
+        wanted = _wanted(extensions)
         files = files_below(root)
         found = [parts for parts in files if _extension(parts) in wanted]
         left_out = Counter(map(_extension, files))
@@ -119,7 +117,7 @@ class ImageDataset:
         index = {name: i for i, name in enumerate(classes)}
         labels = [index[parts[0]] for parts in found] if classes else None
         items = [root.joinpath(*parts) for parts in found]
-        images = cls(items, ["/".join(parts) for parts in found], lambda: labels, classes)
+        images = cls(items, ["/".join(parts) for parts in found], partial(_given, labels), classes)
         images._left_out = left_out
         pictures = Counter({name: n for name, n in left_out.items() if _PICTURES.fullmatch(name)})
         if pictures:
@@ -157,8 +155,15 @@ class ImageDataset:
         ValueError
             If there are no images, or the labels do not fit the images or the classes.
         """
+        if isinstance(images, (str, bytes, os.PathLike)):
+            raise TypeError(
+                f"images must be a list: [{os.fsdecode(images)!r}]; ImageDataset.from_folder takes "
+                "a folder."
+            )
         items = [
-            local_path(item, f"images[{i}]") if isinstance(item, (str, os.PathLike)) else item
+            local_path(item, f"images[{i}]")
+            if isinstance(item, (str, bytes, os.PathLike))
+            else item
             for i, item in enumerate(images)
         ]
         if not items:
@@ -175,7 +180,7 @@ class ImageDataset:
             except ValueError as error:
                 raise ValueError(f"images[0]: {error}.") from error
         checked, names = checked_labels(labels, classes, len(items))
-        return cls(items, _list_uris(items), lambda: checked, names)
+        return cls(items, _list_uris(items), partial(_given, checked), names)
 
     @classmethod
     def from_dataset(
@@ -218,11 +223,11 @@ class ImageDataset:
             labels = labels_of(dataset)
         if labels is not None or first is None or label_of(first) is None:
             checked, names = checked_labels(labels, names or None, len(dataset))
-            return cls(dataset, _dataset_uris(dataset), lambda: checked, names)
+            return cls(dataset, _dataset_uris(dataset), partial(_given, checked), names)
         return cls(
             dataset,
             _dataset_uris(dataset),
-            lambda: read_labels(dataset),
+            partial(read_labels, dataset),
             names,
             labels_at_hand=False,
         )
@@ -270,6 +275,25 @@ class ImageDataset:
             unreadable = UnreadableImage(f"{self.uris[i]!r}: {reason(error)}.")
             unreadable.samples = (i,)
             raise unreadable from error
+
+
+def _given(labels: list[int] | None) -> list[int] | None:
+    """Return labels that are known; by name, so that a data set can be pickled."""
+    return labels
+
+
+def _wanted(extensions: Sequence[str]) -> set[str]:
+    """Return extensions in lower case with their dot; they may be given as ``"*.jpg"``, too."""
+    if isinstance(extensions, str):
+        raise TypeError(f"extensions must be a list: [{extensions!r}].")
+    given = list(extensions or ())
+    bare = [one.lower().lstrip("*.") if isinstance(one, str) else "" for one in given]
+    if not all(bare) or not bare:
+        raise ValueError(
+            f"extensions={extensions!r} must name the extensions of files, such as "
+            f"{list(EXTENSIONS[:3])}."
+        )
+    return {f".{one}" for one in bare}
 
 
 def _extension(parts: tuple[str, ...]) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from semlens_widgets.analysis import labels as scorers
 from semlens_widgets.analysis.words import RANDOM_WORDS, default_vocabulary
 from semlens_widgets.labelled import PERSON, Labelled, read_labels, unlabelled, write_labels
+from semlens_widgets.pipeline.device import plainly
 from semlens_widgets.scoring import Scoring, key_of, scorer_of
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class _Listener:
 class Labelling(Scoring):
     """The part of a lens that keeps labels; see :class:`SemanticLens`."""
 
+    @plainly()
     def label(
         self,
         candidates: Sequence[str] | None = None,
@@ -105,7 +107,7 @@ class Labelling(Scoring):
         scorer = scorer_of(method, gamma, centred, templates)
         words = self._texts
         if said := str(words.check(names, templates)):
-            warnings.warn(said, stacklevel=2)
+            warnings.warn(said, stacklevel=3)
         scores, beside = self._score_all(
             words.prompts(names, templates), words.prompts(["", *RANDOM_WORDS], templates), scorer
         )
@@ -128,6 +130,7 @@ class Labelling(Scoring):
 
         return self._commit(keep_persons).frame.copy()
 
+    @plainly()
     def set_label(self, layer: str, neuron: int, label: str, score: float | None = None) -> None:
         """Give one neuron a label that a person chose, and keep it.
 
@@ -148,6 +151,7 @@ class Labelling(Scoring):
 
         self._commit(put)
 
+    @plainly()
     def clear_label(self, layer: str, neuron: int) -> None:
         """Take a person's label away: the neuron gets what the scorer of :attr:`labelled_by` says.
 

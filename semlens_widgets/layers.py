@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from semlens_widgets.channels import FollowChannels
-from semlens_widgets.errors import ModelError
 from semlens_widgets.shadow import evaluated
 
 if TYPE_CHECKING:
@@ -247,43 +246,6 @@ def _between_dense(calls: Sequence[_Call]) -> list[str]:
         elif found and not isinstance(call.module, (nn.Dropout, nn.Identity, nn.Flatten)):
             found[-1] = call.name
     return found
-
-
-_NO_HOOKS = "no gradient checkpointing here"
-
-
-def refuse_checkpointing(model: nn.Module, images: Tensor) -> None:
-    """Refuse a model that computes a part of itself anew for gradients, where no rule would hold.
-
-    Raises
-    ------
-    ModelError
-        If a forward pass uses ``torch.utils.checkpoint``.
-    """
-    advice = ModelError(
-        "The model uses gradient checkpointing, through which relevance can't be propagated. "
-        "Switch it off in the model; activations need no gradients and are not concerned."
-    )
-    with (
-        torch.inference_mode(False),
-        torch.enable_grad(),
-        torch.autograd.graph.disable_saved_tensors_hooks(_NO_HOOKS),
-    ):
-        try:
-            output = model(images.detach().clone().requires_grad_())
-        except RuntimeError as error:
-            if _NO_HOOKS in str(error):
-                raise advice from None
-            raise
-    nodes = [tensor.grad_fn for tensor in all_tensors(output)]
-    seen = set()
-    while nodes:
-        node = nodes.pop()
-        if node is not None and node not in seen:
-            if "CheckpointFunction" in node.name():
-                raise advice
-            seen.add(node)
-            nodes += [child for child, _ in node.next_functions]
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from semlens_widgets import run as stages
 from semlens_widgets.errors import LensUnavailable, StoreError
 from semlens_widgets.labelling import Labelling
 from semlens_widgets.looking import Looking
+from semlens_widgets.pipeline.device import plainly
 from semlens_widgets.pipeline.engine import open_engine
 from semlens_widgets.progress import progress_of, stops_in_a_line
 from semlens_widgets.relevances import Relevances
@@ -156,6 +157,7 @@ class SemanticLens(Labelling, Searching, Looking, Relevances):
 
     # -- computing -------------------------------------------------------------------------------
 
+    @plainly()
     def run(self, *, engine: Engine = "local", workers: int | None = None) -> Self:
         """Compute everything that is missing; can be interrupted and run again.
 
@@ -195,7 +197,7 @@ class SemanticLens(Labelling, Searching, Looking, Relevances):
             raise LensUnavailable("This analysis is open for reading; it cannot be run again.")
         fresh = not self.store.is_finished("collect")
         for words in stages.left_to_chance(self.store.settings):
-            warnings.warn(words, stacklevel=2)
+            warnings.warn(words, stacklevel=3)
         with (
             stops_in_a_line(lambda: str(progress_of(self.store)), "run()"),
             self.store.writing(),
@@ -209,10 +211,11 @@ class SemanticLens(Labelling, Searching, Looking, Relevances):
                 f"{len(self.unreadable)} of {len(self._read.samples)} images could not be read and "
                 f"were skipped: {some} (all of them: lens.unreadable). Once they are mended, "
                 'on_change="recompute" takes them in.',
-                stacklevel=2,
+                stacklevel=3,
             )
         return self
 
+    @plainly()
     def localise(self, *, engine: Engine = "local", workers: int | None = None) -> Self:
         """Compute and keep the heatmap of every concept example and contrastive example.
 

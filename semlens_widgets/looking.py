@@ -9,6 +9,7 @@ import numpy as np
 from semlens_widgets import run as stages
 from semlens_widgets.analysis.measures import two_means
 from semlens_widgets.errors import LensUnavailable
+from semlens_widgets.pipeline.device import plainly
 from semlens_widgets.pipeline.thumbnails import jpeg
 from semlens_widgets.scoring import Scoring
 
@@ -78,6 +79,7 @@ class Looking(Scoring):
         """Where in an image the neuron looks; computed and kept if it is not stored yet."""
         return self.heatmaps(layer, neuron, [sample])[0]
 
+    @plainly()
     def heatmaps(self, layer: str, neuron: int, samples: Sequence[int]) -> list[StoredHeatmap]:
         """Heatmaps of several images for one neuron, see :meth:`heatmap`.
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")  # one letter alone is a drive
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/|(data):")  # one letter alone is a drive
+_DRIVE = re.compile(r"[A-Za-z]:[/\\]|\\\\")
 _UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def local_path(
-    path: str | Path | os.PathLike[str], argument: str, error: type[Exception] = ValueError
+    path: str | bytes | Path | os.PathLike[str], argument: str, error: type[Exception] = ValueError
 ) -> Path:
     """Return the absolute path that is meant, whatever the working directory becomes later.
 
@@ -27,7 +29,8 @@ def local_path(
     Raises
     ------
     Exception
-        Of class `error`, if it is empty, an address, or the home of nobody known.
+        Of class `error`, if it is empty, an address, a path of another system, the home of nobody
+        known, holds variables, or starts in a folder that is gone.
     TypeError
         If it is no path at all.
     """
@@ -36,16 +39,38 @@ def local_path(
     text = os.fsdecode(path)
     if not text:
         raise error(f"{argument} is empty; give a folder or a file.")
-    address = _URL.match(text)
-    if address and not os.path.lexists(text):
-        where = text.removeprefix("file://") if address[1].lower() == "file" else ""
-        advice = f"give the path itself, {where!r}" if where else "copy or mount it, and give the "
-        advice += "" if where else "path on this machine"
-        raise error(f"{argument}={text!r} is an address, and only local paths are read: {advice}.")
+    fault = _fault(text)
+    if fault:
+        raise error(f"{argument}={text!r} {fault}")
     try:
         return Path(text).expanduser().absolute()
     except RuntimeError as unknown:
         raise error(f"{argument}={text!r}: there is no such home directory.") from unknown
+    except FileNotFoundError as gone:
+        raise error(
+            f"{argument}={text!r} is relative to the working directory, which has been deleted. "
+            "Change to another one by os.chdir(), or give an absolute path."
+        ) from gone
+
+
+def _fault(text: str) -> str:
+    """Say why a path is not one of this machine; nothing if it is."""
+    if "\0" in text:
+        return "holds a zero byte, which no path does."
+    if os.path.lexists(text):
+        return ""
+    if _URL.match(text):
+        here = re.match(r"file:(?://(?:localhost)?(?=/))?(/.*)", text, re.IGNORECASE | re.DOTALL)
+        advice = "copy or mount it, and give the path on this machine"
+        if here:
+            advice = f"give the path itself, {unquote(here[1])!r}"
+        return f"is an address, and only local paths are read: {advice}."
+    filled = os.path.expandvars(text)
+    if filled != text:
+        return f"holds a variable, and none is filled in: os.path.expandvars makes it {filled!r}."
+    if os.name != "nt" and _DRIVE.match(text):
+        return "is a path of Windows, which this machine does not run: give the path here."
+    return ""
 
 
 def files_below(root: Path) -> list[tuple[str, ...]]:

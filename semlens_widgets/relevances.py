@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from semlens_widgets.pipeline.device import plainly
 from semlens_widgets.pipeline.relevance import images_relevance, relevance_method
 from semlens_widgets.pipeline.select import concept_examples
 
@@ -41,6 +42,7 @@ class Relevances:
     def _need_plan(self, what: str) -> Plan:
         raise NotImplementedError
 
+    @plainly()
     def relevance(self, of: str | int, *, samples: Sequence[int] | None = None) -> pd.DataFrame:
         """Measure how much every neuron matters for one output of the model.
 

@@ -14,6 +14,7 @@ from semlens_widgets.analysis.evidence import one_neuron, without_pairs
 from semlens_widgets.analysis.words import RANDOM_WORDS
 from semlens_widgets.errors import StoreError
 from semlens_widgets.labelled import Labelled, read_labels, unlabelled
+from semlens_widgets.pipeline.device import plainly
 from semlens_widgets.reader import AnalysisReader
 from semlens_widgets.texts import TextCheck, Words, needed, sentences
 
@@ -87,6 +88,7 @@ class Scoring:
         """
         return self._texts.check(scorers.check_candidates(names), templates)
 
+    @plainly()
     def scores(
         self,
         layer: str,
@@ -121,6 +123,7 @@ class Scoring:
         self._texts.warn_once(names, templates)
         return pd.DataFrame({"candidate": names, "score": scores.numpy()})
 
+    @plainly()
     def neuron_chance(
         self,
         layer: str,
@@ -145,6 +148,7 @@ class Scoring:
         median, high = scorers.chance_level(scores[None])[0].tolist()
         return median, high
 
+    @plainly()
     def label_chance(
         self,
         candidates: Sequence[str] = (),
@@ -237,6 +241,7 @@ class Scoring:
         scores = scorers.score(evidence, torch.cat([prompts, beside], dim=1), **settings)
         return scores[:, : prompts.shape[1]], scores[:, prompts.shape[1] :]
 
+    @plainly()
     def contributions(
         self,
         layer: str,

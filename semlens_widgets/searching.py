@@ -15,6 +15,7 @@ from semlens_widgets.analysis.words import RANDOM_WORDS
 from semlens_widgets.decode import to_rgb
 from semlens_widgets.embeddings import checked_embeddings
 from semlens_widgets.foundation import embed_prompts
+from semlens_widgets.pipeline.device import plainly
 from semlens_widgets.scoring import Scoring
 from semlens_widgets.texts import needed, sentences
 from semlens_widgets.transforms import transformed
@@ -36,6 +37,7 @@ Correction = Literal["centred", "empty"] | None
 class Searching(Scoring):
     """The part of a lens that searches; see :class:`SemanticLens`."""
 
+    @plainly()
     def search(
         self,
         query: Query | list[Query],
@@ -96,7 +98,7 @@ class Searching(Scoring):
         ]
         texts = [one for one in queries if isinstance(one, str)]
         if texts and (said := str(self.check_texts(texts, templates))):
-            warnings.warn(said, stacklevel=2)
+            warnings.warn(said, stacklevel=3)
         combined = searching.combine_scores(torch.stack(columns, dim=1))
         rows, scores = _rank_neurons(self._read, combined, layer, top)
         chance = np.full(len(rows), np.nan, np.float32)
@@ -106,6 +108,7 @@ class Searching(Scoring):
         labels = self._labels["label"].take(rows)
         return found.assign(label=labels, score=scores, chance=chance).reset_index(drop=True)
 
+    @plainly()
     def search_chance(
         self, *, correction: Correction = "centred", templates: Sequence[str] = ("{}",)
     ) -> NDArray[np.float32]:

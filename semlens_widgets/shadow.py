@@ -37,17 +37,11 @@ class Shadow:
         parameters; of its buffers, which a forward pass may write to, it has its own.
     others
         What else must stay as it is, by what to call it: the modules of encoders.
-
-    Raises
-    ------
-    ModelError
-        If the model is TorchScript or quantised, or has no values yet.
     """
 
     def __init__(
         self, model: nn.Module, device: torch.device | None, others: Mapping[str, nn.Module]
     ) -> None:
-        _check(model)
         self._made_of = model, device, others
         self._pristine = evaluated(model, device)  # never run; copies are made from it
         self._copy: nn.Module | None = None
@@ -183,8 +177,14 @@ def evaluated(model: nn.Module, device: torch.device | None) -> nn.Module:
     return copy if device is None else copy.to(device)
 
 
-def _check(model: nn.Module) -> None:
-    """Refuse what cannot be looked into."""
+def check_model(model: nn.Module) -> None:
+    """Refuse what cannot be looked into.
+
+    Raises
+    ------
+    ModelError
+        If the model is TorchScript or quantised, or has no values yet.
+    """
     for name, module in model.named_modules():
         where = f"Module {name!r}" if name else "The model"
         if isinstance(module, torch.jit.ScriptModule):
@@ -204,3 +204,20 @@ def _check(model: nn.Module) -> None:
             raise ModelError(
                 f"{where} is quantised, which has no gradients. Give the model in floating point."
             )
+
+
+def checked_device(device: str | int | torch.device) -> torch.device:
+    """Return a device on which something can be computed.
+
+    Raises
+    ------
+    ValueError
+        If torch does not know it, or this machine has none.
+    """
+    try:
+        found = torch.device(device)
+        torch.zeros(1, device=found).cpu()
+    except (RuntimeError, NotImplementedError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"device={str(device)!r} cannot be used here: {reason}") from error
+    return found

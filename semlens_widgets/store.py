@@ -25,7 +25,7 @@ from semlens_widgets.errors import StoreError
 from semlens_widgets.interrupts import interrupts_wait
 from semlens_widgets.locks import locked
 from semlens_widgets.manifest import SCHEMA_VERSION, Manifest, write_atomically
-from semlens_widgets.paths import local_path
+from semlens_widgets.paths import local_path, shown
 from semlens_widgets.stages import STAGES, stale_after
 from semlens_widgets.tables import Tables
 
@@ -75,6 +75,11 @@ class AnalysisStore(Tables):
 
     def __init__(self, path: str | Path, *, read_only: bool = False) -> None:
         super().__init__(local_path(path, "path", StoreError))
+        if shown(str(self.path)) != str(self.path):
+            raise StoreError(
+                f"path: {shown(str(self.path))!r} holds characters that are no UTF-8 or break a "
+                "line, and tables cannot lie there. Rename it, or give another path."
+            )
         self.read_only = read_only
         if read_only and not (self.path / "analysis.json").exists():
             raise StoreError(
@@ -93,6 +98,12 @@ class AnalysisStore(Tables):
 
     def __repr__(self) -> str:
         return f"AnalysisStore({self.path.name!r}, stages={list(self.stages)})"
+
+    def __reduce__(self) -> Any:
+        raise StoreError(
+            "A store cannot be pickled or copied: it holds an open folder. Hand on its path, "
+            f"{str(self.path)!r}, and open it there with semlens_widgets.open(path)."
+        )
 
     # -- manifest ------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -14,7 +15,8 @@ from torch import Tensor, nn
 from semlens_widgets import layers as _layers
 from semlens_widgets.channels import FollowChannels
 from semlens_widgets.outputs import checked_names
-from semlens_widgets.shadow import Shadow
+from semlens_widgets.pipeline.gradients import DRAWS, alike
+from semlens_widgets.shadow import Shadow, check_model, checked_device
 from semlens_widgets.twin import Apart
 from semlens_widgets.units import checked_encoders, encode
 
@@ -132,12 +134,13 @@ class TargetModel:
         if attention not in {"map", "attnlrp"}:
             raise ValueError(f'attention={attention!r} is unknown: use "map" or "attnlrp".')
         self.attention: Literal["map", "attnlrp"] = attention
+        check_model(model)
         self.layers = _layers.checked_layers(model, layers)
         self.channels = _checked_channels(channels, self.layers)
         first = next(model.parameters(), None)
         if device is None:
             device = first.device if first is not None else "cpu"
-        self.device = torch.device(device)
+        self.device = checked_device(device)
         if autocast and not torch.amp.is_autocast_available(self.device.type):
             raise ValueError(f"autocast: torch has none for device {str(self.device)!r}.")
         self.autocast = autocast
@@ -199,6 +202,10 @@ class TargetModel:
             If a layer is not called, called more than once, or its output cannot be pooled.
         """
         taken = self._forward(images, self.layers, self._pooled, autocast=self.autocast)
+        if not self._n_units:  # the first time
+            again = self._forward(images, self.layers, self._pooled, autocast=self.autocast)
+            if not all(alike(again[layer], units) for layer, units in taken.items()):
+                warnings.warn(DRAWS, stacklevel=2)
         self._n_units.update({layer: unit.shape[1] for layer, unit in taken.items()})
         return taken
 

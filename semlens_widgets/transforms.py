@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -94,6 +95,9 @@ def _fault(found: object) -> str:
         return f"a tensor of shape {shape}, not (channels, height, width) with pixels"
     if not found.is_floating_point():
         return f"{found.dtype} values, which no model is fed with; end it with {_END}"
+    if found.is_meta or found.layout is not torch.strided:
+        kind = "on the meta device, without values" if found.is_meta else "that is sparse"
+        return f"a tensor {kind}; let it return a plain one, with a value for each pixel"
     finite = bool(found.isfinite().all())
     wrong = "values that are infinite or not numbers; does it divide by a deviation of 0?"
     return "" if finite else wrong

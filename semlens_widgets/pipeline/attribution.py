@@ -27,7 +27,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from semlens_widgets.errors import ModelError
 from semlens_widgets.layers import first_tensor
+from semlens_widgets.pipeline.gradients import DRAWS, alike, detached
 from semlens_widgets.pipeline.rules import FunctionRules
 
 if TYPE_CHECKING:
@@ -71,9 +73,12 @@ def rules_for(model: nn.Module, layer: str, image: Tensor) -> Rules:
     with frozen(model):
         with torch.no_grad():
             plain = run_to(model, layer, image).clone()
+            again = run_to(model, layer, image).clone()
+        if not alike(again, plain):
+            raise ModelError(DRAWS)
         functions = FunctionRules(watch=True)
         output = watched(model, layer, image, functions)
-    if not _same(output, plain):
+    if not alike(output, plain):
         raise ValueError(
             f"Up to layer {layer!r} this model changes tensors in place in a way that the rules of "
             "relevance propagation cannot follow; write these operations out of place, or give "
@@ -95,11 +100,6 @@ def watched(model: nn.Module, layer: str, image: Tensor, functions: Propagation)
     if output.requires_grad:
         torch.autograd.grad(output, data, torch.ones_like(output), allow_unused=True)
     return output.detach()
-
-
-def _same(output: Tensor, expected: Tensor) -> bool:
-    """Tell whether the network computes the same, up to rounding."""
-    return bool((output - expected).abs().max() <= 0.01 * float(expected.abs().max()))
 
 
 def crp(
@@ -145,7 +145,7 @@ def crp(
         with functions:
             output = run_to(model, layer, data.clone())  # which the model may change in place
         if not output.requires_grad:
-            raise ValueError(f"Layer {layer!r} has no gradient to the image: it is detached.")
+            raise ModelError(detached(f"Layer {layer!r}"))
         started = start(output.detach())
         (relevance,) = torch.autograd.grad(output, data, started)
     maps = relevance.detach().sum(1).float()

@@ -177,13 +177,14 @@ class _Values:
     def _of(self, inputs: Tensor, samples: Sequence[int]) -> dict[str, Tensor]:
         try:
             return self.of(self.target, inputs)
-        except RuntimeError as error:
-            if is_of_the_machine(error) or isinstance(error, SemlensError):
+        except Exception as error:
+            if is_of_the_machine(error) or isinstance(error, (SemlensError, ValueError)):
                 raise
             names = named([self.images.uris[sample] for sample in samples])
+            what = str(error) or type(error).__name__
             raise ModelError(
                 f"The model fails on {names}, given as {tuple(inputs.shape)} by the transform: "
-                f"{error}"
+                f"{what}"
             ) from error
 
 

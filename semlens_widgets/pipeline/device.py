@@ -1,7 +1,8 @@
-"""Let the device work while the host decodes the next images and writes the last results."""
+"""How the device computes: beside the host, and the same whatever mode the caller is in."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
@@ -14,6 +15,21 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 T = TypeVar("T")
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Compute in full precision and with ordinary tensors, whatever mode the caller is in.
+
+    Around a cell, ``torch.autocast`` would round what is stored, and of what is made in
+    ``torch.inference_mode`` no relevance can be propagated.
+    """
+    kinds = [kind for kind in ("cpu", "cuda", "mps") if torch.is_autocast_enabled(kind)]
+    with ExitStack() as stack:
+        for kind in kinds:
+            stack.enter_context(torch.autocast(kind, enabled=False))
+        stack.enter_context(torch.inference_mode(False))
+        yield
 
 
 class HostCopy:

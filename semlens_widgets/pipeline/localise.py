@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, interpolate
 
-from semlens_widgets.layers import refuse_checkpointing
 from semlens_widgets.pipeline.attnlrp import KNOWN_ATTENTION, METHOD, attnlrp, inexact_in_attnlrp
 from semlens_widgets.pipeline.attribution import Rules, crp, rules_for
+from semlens_widgets.pipeline.gradients import refuse_checkpointing
 from semlens_widgets.units import encode, unit_gradient
 
 if TYPE_CHECKING:

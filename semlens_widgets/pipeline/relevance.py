@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from semlens_widgets.layers import first_tensor, refuse_checkpointing
+from semlens_widgets.errors import ModelError
+from semlens_widgets.layers import first_tensor
 from semlens_widgets.outputs import Explained, Head, check_count, head_of
 from semlens_widgets.pipeline.attnlrp import (
     GAMMAS,
@@ -20,6 +21,7 @@ from semlens_widgets.pipeline.attnlrp import (
     inexact_in_attnlrp,
 )
 from semlens_widgets.pipeline.attribution import Rules, frozen, rules_for
+from semlens_widgets.pipeline.gradients import detached, refuse_checkpointing
 from semlens_widgets.pipeline.loading import load_again
 from semlens_widgets.pipeline.rules import FunctionRules
 
@@ -98,6 +100,8 @@ def _propagated(
         check_count(target.outputs, all_named=target.all_named, count=result.shape[1])
         logits, outputs = _checked(result, outputs)
         chosen = logits.gather(1, outputs[:, None])
+        if not chosen.requires_grad:
+            raise ModelError(detached("What the model returns"))
         start = torch.ones_like(chosen) if attention else chosen.detach()
         gradients = torch.autograd.grad(
             chosen, [caught[layer] for layer in target.layers], start, allow_unused=True
@@ -147,7 +151,7 @@ def _caught(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Tenso
     def catch(layer: str, output: Any) -> Any:
         tensor = first_tensor(output)
         if tensor is None or not tensor.requires_grad:
-            raise ValueError(f"Layer {layer!r} has no gradient to the image: it is detached.")
+            raise ModelError(detached(f"Layer {layer!r}"))
         caught[layer] = tensor
         return tensor.clone() if tensor is output else None
 

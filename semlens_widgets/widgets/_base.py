@@ -20,6 +20,7 @@ import anywidget
 import traitlets
 from IPython.display import display
 
+from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.widgets._columns import readable
 
 if TYPE_CHECKING:
@@ -80,8 +81,7 @@ class Neuron(traitlets.TraitType[Any, Any]):
             layer, neuron = value
             return (str(layer), int(neuron))
         except (TypeError, ValueError):
-            self.error(obj, value)
-            raise AssertionError from None  # error() raises
+            return self.error(obj, value)  # raises
 
 
 def _neuron_to_json(value: tuple[str, int] | None, _widget: object = None) -> Any:
@@ -147,6 +147,12 @@ class LensWidget(anywidget.AnyWidget):
         self._still = self.model_id or ""
         self.on_msg(self._answer)
         self._stop_hearing = _hear_labels(self, lens)
+
+    def __reduce__(self) -> Any:
+        raise LensUnavailable(
+            f"A {type(self).__name__} cannot be pickled: it is shown in a page. Pickle what it is "
+            "made of, such as lens.explore().state, and make another one."
+        )
 
     def refresh(self) -> None:
         """Show the neurons as the lens has them now."""
