@@ -40,8 +40,14 @@ export const LABELS = " labels";
 const TRIES = 4;
 const PAUSE = 2000;
 
+/** Codes as the kernel packs them: a byte each where there are few, of which the highest is missing. */
+function codes(data: DataView | undefined, count: number): Uint16Array {
+  if (data?.byteLength !== count) return uint16(data);
+  return Uint16Array.from(uint8(data), (code) => (code === 0xff ? MISSING : code));
+}
+
 function decode(meta: Meta, data: DataView | undefined, count: number): Column {
-  if (meta.kind === "category") return { legend: meta, values: uint16(data) };
+  if (meta.kind === "category") return { legend: meta, values: codes(data, count) };
   if (meta.kind === "index") return { legend: null, values: uint32(data) };
   if (meta.kind === "labels") return { legend: null, values: uint32(data), names: meta.names };
   if (meta.kind === "flags") return { legend: null, values: flagsOfBits(uint8(data), count) };

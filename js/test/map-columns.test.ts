@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { signal } from "@preact/signals";
-import { ColumnStore, type Embedded } from "../src/columns";
+import { ColumnStore, valueAt, type Embedded } from "../src/columns";
 import { render } from "../src/map";
 import { readRoster } from "../src/roster";
 import { Rpc } from "../src/rpc";
@@ -190,4 +190,18 @@ describe.skipIf(!inBrowser)("columns that are asked for", () => {
     expect(NONE().byteLength).toBe(0);
     store.dispose();
   });
+});
+
+test("codes of few categories take a byte each, and the highest is missing in both lengths", () => {
+  const legend = (data: DataView) => ({ name: "layer", title: "Layer", kind: "category" as const,
+    names: ["a", "b"], counts: [1, 1], missing: 1, data });
+  const data = signal<Embedded>({ short: legend(new DataView(Uint8Array.of(1, 0, 255).buffer)),
+    long: legend(bytes(Uint16Array.of(1, 0, 0xffff))) });
+  const sources = { data, labels: signal(null), revision: signal(1), count: signal(3) };
+  const store = new ColumnStore(sources, new Rpc(new FakeModel({})));
+  for (const name of ["short", "long"]) {
+    const column = store.read(name)!;
+    expect([0, 1, 2].map((row) => valueAt(column, row))).toEqual([1, 0, NaN]);
+  }
+  store.dispose();
 });

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 #: Labels (and other free categories) that get a colour of their own.
 CATEGORIES = 8
-#: The code of a category that is missing, as it travels.
-MISSING = 0xFFFF
 #: The bit of a row whose score is no better than chance; one less is no row.
 UNSURE = 1 << 31
 #: Columns that say where a neuron is, not what it is like.
@@ -157,10 +155,14 @@ def _name_of_rest(taken: set[str]) -> str:
 
 
 def pack(values: Floats, legend: dict[str, Any]) -> bytes:
-    """Return a column as bytes: float32 numbers, or uint16 codes with ``MISSING``."""
+    """Return a column as bytes: float32 numbers, or codes, of which the highest means missing.
+
+    Codes are uint8 where there are few categories, else uint16: the length tells which.
+    """
     if legend["kind"] == "number":
         return values.tobytes()
-    return np.where(np.isnan(values), MISSING, values).astype(np.uint16).tobytes()
+    kind = np.uint8 if len(legend["names"]) < np.iinfo(np.uint8).max else np.uint16
+    return np.where(np.isnan(values), np.iinfo(kind).max, values).astype(kind).tobytes()
 
 
 def pack_rows(rows: npt.NDArray[np.integer[Any]], count: int) -> bytes:

@@ -49,6 +49,12 @@ def scatter_png(
         if np.isfinite(px) and np.isfinite(py):
             cx, cy = width / 2 + px * scale, height / 2 - py * scale
             draw.ellipse((cx - radius, cy - radius, cx + radius, cy + radius), fill=color)
+    return few_colors_png(image.resize(size, Image.Resampling.LANCZOS))
+
+
+def few_colors_png(image: Image.Image) -> bytes:
+    """Return a picture as a small PNG, in which colours of few pixels stay what they are."""
     buffer = io.BytesIO()
-    image.resize(size, Image.Resampling.LANCZOS).quantize(64).save(buffer, "PNG", optimize=True)
+    few = image.quantize(256, method=Image.Quantize.MAXCOVERAGE)
+    few.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

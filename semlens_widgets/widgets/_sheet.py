@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from semlens_widgets.widgets._preview import few_colors_png
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -43,6 +45,4 @@ def sheet_png(lens: SemanticLens, rows: Sequence[Sequence[int]]) -> bytes | None
             centre = ((_TILE - tile.width) // 2, (_TILE - tile.height) // 2)
             place = (right * (_TILE + _GAP) + centre[0], down * (_TILE + _GAP) + centre[1])
             sheet.paste(tile, place)
-    buffer = io.BytesIO()
-    sheet.quantize(128).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    return few_colors_png(sheet)

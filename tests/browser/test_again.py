@@ -10,8 +10,11 @@ from tests.browser.remains import remains, run_cell, watch
 RUNS = 30
 
 
-@pytest.mark.parametrize("widget", ["explore(active=('layer4', 17))", "map()"])
-def test_views_of_the_same_cell_replace_each_other(scene_notebook, widget: str):
+@pytest.mark.parametrize(
+    ("widget", "drawn"),
+    [("explore(active=('layer4', 17))", ".slw-tile img"), ("map()", ".slw-map-stage")],
+)
+def test_views_of_the_same_cell_replace_each_other(scene_notebook, widget: str, drawn: str):
     with scene_notebook(f"again-{widget[:3]}", f"lens.{widget}") as notebook:
         page = notebook.page
         stage = page.locator(".slw-map-stage[data-renderer=webgl]")
@@ -21,6 +24,8 @@ def test_views_of_the_same_cell_replace_each_other(scene_notebook, widget: str):
             run_cell(notebook, 1)
             expect(stage).to_have_count(1)
             expect(stage).to_be_visible()
+            # What is out of sight is observed until it is seen: count when that is known.
+            expect(page.locator(drawn).first).to_be_visible()
 
         run()
         before = remains(page)

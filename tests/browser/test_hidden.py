@@ -115,9 +115,10 @@ def expect_changed(notebook: Notebook, explorer: Locator) -> None:
     contrast = explorer.locator(".slw-contrast")
     expect(contrast.locator(".slw-heading .slw-mono")).to_have_text("layer4 / 30")
     expect(contrast.locator(".slw-bars [aria-busy=false]")).to_be_visible()
-    expect(contrast.locator(".slw-score-name")).to_have_count(2)
+    expect(contrast.locator(".slw-score-name")).to_have_count(3)  # the neuron's own label, too
     texts = contrast.locator(".slw-score > .slw-number").all_inner_texts()
-    scores = "sorted(lens.scores('layer4', 30, ['green', 'striped']).score.tolist())[::-1]"
+    names = "['green', 'striped', 'seen by nobody']"
+    scores = f"sorted(lens.scores('layer4', 30, {names}).score.tolist())[::-1]"
     values = [float(text.replace("−", "-")) for text in texts]
     assert values == pytest.approx(kernel.value(scores), abs=0.00051)
 

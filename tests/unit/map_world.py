@@ -50,5 +50,6 @@ def request(widget: NeuronMap, method: str, **params: Any) -> tuple[Any, Any]:
 def column(widget: NeuronMap, name: str) -> tuple[dict[str, Any], np.ndarray]:
     """A column as the browser asks for it."""
     legend, [data] = request(widget, "column", name=name)
-    kinds = {"category": np.uint16, "index": np.uint32}
+    codes = np.uint8 if len(data) == len(widget.lens.neurons) else np.uint16
+    kinds = {"category": codes, "index": np.uint32}
     return legend, np.frombuffer(data, dtype=kinds.get(legend["kind"], np.float32))

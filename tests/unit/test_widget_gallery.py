@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 
+import numpy as np
 import pytest
 import traitlets
 from PIL import Image
 
+from semlens_widgets.widgets._preview import few_colors_png, scatter_png
 from semlens_widgets.widgets.gallery import ConceptGallery
 from tests.unit.panel_world import EVIL, Asker, Lens
 
@@ -117,6 +119,22 @@ def test_where_no_javascript_runs_a_picture_of_the_examples_stands():
     assert left[0] > 240
     assert left[1] < 20
     assert right == (255, 255, 255)
+
+
+def test_colours_of_few_pixels_stay_what_they_are_in_still_pictures():
+    rng = np.random.default_rng(0)
+    pixels = rng.integers((120, 60, 0), (240, 180, 120), (144, 624, 3))  # all kinds of brown
+    pixels[10:14, 10:14] = [128, 0, 200]
+    png = few_colors_png(Image.fromarray(pixels.astype(np.uint8)))
+    shown = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+    assert np.abs(shown - pixels).max() < 40
+    assert np.abs(shown - pixels)[10:14, 10:14].max() < 10
+
+    colours = ["#0072b2"] * 3000 + ["#009e73"]
+    x, y = rng.uniform(-1, 1, (2, 3001)).astype(np.float32)
+    x[-1], y[-1] = 1.2, 0  # alone, at the right of all
+    map_ = np.asarray(Image.open(io.BytesIO(scatter_png(x, y, colours))).convert("RGB"))
+    assert np.abs(map_[200, 320 + 240].astype(int) - [0x00, 0x9E, 0x73]).max() < 20
 
 
 def test_a_neuron_comes_with_a_histogram_not_with_all_values(ask):

@@ -16,7 +16,7 @@ from ipywidgets.widgets.widget import _remove_buffers
 from PIL import Image
 
 from semlens_widgets.widgets import map as map_module
-from semlens_widgets.widgets._columns import layout_columns, read_column
+from semlens_widgets.widgets._columns import layout_columns, pack, read_column
 from semlens_widgets.widgets.map import NeuronMap
 from tests.unit.map_world import Lens, column, floats, request
 
@@ -107,7 +107,16 @@ def test_color_by_label_counts_and_leaves_the_unlabelled_out(widget):
     assert legend["names"] == ["ox", "cow"]
     assert legend["counts"] == [3, 2]
     assert legend["missing"] == 1
-    assert codes.tolist() == [0, 0, 1, 0xFFFF, 1, 0]
+    assert codes.tolist() == [0, 0, 1, 0xFF, 1, 0]
+
+
+@pytest.mark.parametrize(("layers", "kind"), [(254, np.uint8), (255, np.uint16), (300, np.uint16)])
+def test_codes_are_as_short_as_their_number_allows(layers: int, kind: type):
+    names = [f"layer{at}" for at in range(layers)]
+    table = pd.DataFrame({"layer": [*names, None], "neuron": 0})
+    values, legend = read_column(table, "layer", names)
+    codes = np.frombuffer(pack(values, legend), kind)
+    assert codes.tolist() == [*range(layers), np.iinfo(kind).max]
 
 
 def test_color_by_a_flag_reads_yes_and_no(widget):
