@@ -105,6 +105,10 @@ class Notebook:
             arg=[widget.element_handle(), width],
         )
 
+    def show_cell(self, index: int) -> None:
+        """Scroll to a cell; JupyterLab draws only those near to what is in view."""
+        self.page.evaluate(f"index => {_CONTENT}.scrollToItem(index)", index)
+
     def save(self) -> None:
         """Save the notebook with its widgets and leave the setting as it was."""
         self.page.evaluate(

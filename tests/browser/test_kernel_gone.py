@@ -110,6 +110,7 @@ def test_a_saved_notebook_shows_what_it_has_and_says_what_it_has_not(lab, browse
 
         def output(cell: int, widget: str) -> Locator:
             """A cell's widget, scrolled to where it draws."""
+            notebook.show_cell(cell)
             where = page.locator(f".jp-Cell[data-windowed-list-index='{cell}'] {widget}").first
             where.scroll_into_view_if_needed()
             return where
