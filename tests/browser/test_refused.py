@@ -95,7 +95,11 @@ def test_a_refused_score_leaves_no_old_one_as_if_new(
     explorer.get_by_role("tab", name="Labels and contrast").click()
     contrast = explorer.locator(".slw-contrast")
     expect(contrast.locator(".slw-heading .slw-mono")).to_have_text(f"{LAYER} / 44")
-    expect(contrast.locator(".slw-score")).to_have_count(2)
+    bars = contrast.locator(".slw-score-name")  # the neuron's own label, too
+    label = kernel.value(f"lens.neurons.set_index(['layer', 'neuron']).label[{LAYER!r}, 44]")
+    names = sorted({"green", "striped", label})
+    expect(bars).to_have_count(len(names))
+    assert sorted(bars.all_inner_texts()) == names
     kernel.run("refuse(explorer.contrast, 'scores')")
     contrast.get_by_role("slider", name="γ").fill("0.4")
     notice = refused(contrast)
@@ -103,7 +107,7 @@ def test_a_refused_score_leaves_no_old_one_as_if_new(
     notice.get_by_role("button", name="Retry").click()
     expect(notice).to_have_count(0)
     expect(contrast.locator(".slw-bars [aria-busy=false]")).to_be_visible()
-    scores = f"lens.scores({LAYER!r}, 44, ['green', 'striped'], gamma=.4).score.tolist()"
+    scores = f"lens.scores({LAYER!r}, 44, {names!r}, gamma=.4).score.tolist()"
     texts = contrast.locator(".slw-score > .slw-number").all_inner_texts()
     values = [float(text.replace("−", "-")) for text in texts]
     assert values == pytest.approx(sorted(kernel.value(scores))[::-1], abs=0.00051)
