@@ -57,6 +57,8 @@ def _from_tensor(tensor: Tensor) -> Image.Image:
             f"a tensor of shape {tuple(tensor.shape)} is not (3, height, width), nor with 1 or 4 "
             "channels, nor (height, width)"
         )
+    if tensor.is_meta or tensor.layout is not torch.strided:
+        raise ValueError("a sparse tensor, or one without values, is no image; give a plain one")
     tensor = tensor.detach().cpu()
     tensor = tensor.float() if tensor.dtype in {torch.bfloat16, torch.float16} else tensor
     array = tensor.numpy()
@@ -85,7 +87,7 @@ def _picture(array: np.ndarray[Any, Any], what: str) -> Image.Image:
 
 def _as_bytes(values: np.ndarray[Any, Any], what: str) -> NDArray[np.uint8]:
     """Bring values into 0..255 by the range of their type, never by what they happen to be."""
-    kind = values.dtype
+    kind = values.dtype.newbyteorder("=")
     if kind == np.uint8:
         return values
     if kind == np.bool_:

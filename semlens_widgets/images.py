@@ -264,6 +264,8 @@ class ImageDataset:
         IndexError
             If there is no image `i`.
         """
+        if not hasattr(i, "__index__"):
+            raise TypeError(f"i={i!r} must be the number of an image.")
         if not 0 <= i < len(self):
             raise IndexError(f"i={i} is outside the {len(self)} images.")
         try:

@@ -122,12 +122,14 @@ class SemanticLens(Labelling, Searching, Looking, Relevances):
         lens.foundation = foundation
         lens.store = AnalysisStore(path, read_only=True)
         recorded = lens.store.settings
-        needed = ("model", "foundation", "foundation_dim", "embedding")
+        needed = ("model", "foundation", "foundation_dim", "embedding", "examples_by", "images")
         if any(name not in recorded for name in needed):
             raise StoreError(
                 f"{str(path)!r} does not say what the analysis was made with: no SemanticLens has "
                 "begun it, or its analysis.json is damaged."
             )
+        if foundation is not None:
+            stages.check_foundation(foundation)
         if foundation is not None and (foundation.name, foundation.dim) != (
             recorded["foundation"],
             recorded["foundation_dim"],
@@ -147,13 +149,19 @@ class SemanticLens(Labelling, Searching, Looking, Relevances):
 
     def __repr__(self) -> str:
         model = self.store.settings["model"]
+        try:
+            return f"SemanticLens({model}; {self._state()})"
+        except StoreError as error:
+            return f"SemanticLens({model}; {error})"
+
+    def _state(self) -> str:
         so_far = progress_of(self.store)
         if so_far.stage:
             stages = f"{so_far.finished} of {so_far.stages} stages"
             begun = f"run unfinished: {stages}, {so_far}" if so_far.begun else "not run yet"
-            return f"SemanticLens({model}; {begun}; call run())"
+            return f"{begun}; call run()"
         widths = ", ".join(f"{layer}: {b - a}" for layer, (a, b) in self._read.spans.items())
-        return f"SemanticLens({model}; {len(self._read.samples)} images; neurons {widths})"
+        return f"{len(self._read.samples)} images; neurons {widths}"
 
     # -- computing -------------------------------------------------------------------------------
 

@@ -49,7 +49,7 @@ class Manifest:
             if version != SCHEMA_VERSION:
                 older = isinstance(version, int) and version < SCHEMA_VERSION
                 raise StoreError(
-                    f"The analysis in {str(folder)!r} has schema version {version}; this release "
+                    f"The analysis in {str(folder)!r} has schema version {version!r}; this release "
                     f"reads version {SCHEMA_VERSION}. Open it with the release that wrote it, or "
                     + ("run the analysis anew in a new folder." if older else "use a new folder.")
                 )
@@ -107,6 +107,15 @@ def _fault(content: dict[str, Any]) -> str:
         name, kind = _FACTS.get(stage, ("", object))
         if name and not isinstance(facts.get(name), kind):
             return f"{name!r} of {stage!r} is missing or no {kind.__name__}"
+    counts = [content["stages"]["examples"]["ranks"]] if "examples" in content["stages"] else []
+    counts += content["stages"].get("collect", {}).get("layers", {}).values()
+    if not all(type(count) is int and count > 0 for count in counts):
+        return "a number of examples or neurons is none"
+    doubted = content.get("doubts", {}).values()
+    if not all(
+        isinstance(samples, list) and set(map(type, samples)) <= {int} for samples in doubted
+    ):
+        return "'doubts' does not hold lists of images"
     return ""
 
 

@@ -13,6 +13,7 @@ import torch
 from torch.nn.functional import normalize
 
 from semlens_widgets.analysis.evidence import Evidence
+from semlens_widgets.errors import StoreError
 from semlens_widgets.pipeline.evidence import (
     example_embeddings,
     example_samples,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from semlens_widgets.pipeline.evidence import Embedding
     from semlens_widgets.store import AnalysisStore, StoredHeatmap
 
+_NEEDED = ("collect", "classes", "examples", "vectors")
 _KEYS = {"thumbnails": ("sample",), "heatmaps": ("row", "sample")}
 
 
@@ -48,6 +50,12 @@ class AnalysisReader:
 
     def __init__(self, store: AnalysisStore) -> None:
         self.store = store
+        unfinished = [name for name in _NEEDED if not store.is_finished(name)]
+        if unfinished:
+            raise StoreError(
+                f"The analysis in {str(store.path)!r} is not finished: {unfinished[0]!r} is missing"
+                " or has to be made again. Call run() first."
+            )
         self.embedding: Embedding = store.settings["embedding"]
         self.ranks: int = store.stages["examples"]["ranks"]
         self.classes: tuple[str, ...] = tuple(store.stages["classes"]["names"])
@@ -130,6 +138,8 @@ class AnalysisReader:
             If the layer is not part of the analysis; close names are suggested.
         IndexError
             If the layer has no such neuron.
+        TypeError
+            If it is no whole number.
         StoreError
             If the analysis has been made anew with other inputs meanwhile: rows may be those of
             other neurons.
@@ -140,6 +150,8 @@ class AnalysisReader:
             hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else ""
             raise KeyError(f"layer={layer!r} is not one of {list(self.layers)}. {hint}".rstrip())
         start, stop = self.spans[layer]
+        if isinstance(neuron, bool) or not hasattr(neuron, "__index__"):
+            raise TypeError(f"neuron={neuron!r} must be a whole number.")
         if not 0 <= neuron < stop - start:
             raise IndexError(
                 f"neuron={neuron} is outside 0..{stop - start - 1} of layer {layer!r}."

@@ -14,6 +14,7 @@ from semlens_widgets import fingerprint
 from semlens_widgets.analysis.layout import umap_layout
 from semlens_widgets.analysis.measures import clarity, polysemanticity, redundancy
 from semlens_widgets.errors import EmbeddingError, ModelError, UnreadableImage
+from semlens_widgets.images import ImageDataset
 from semlens_widgets.pipeline.collect import collect, collect_relevance, write_classes
 from semlens_widgets.pipeline.embed import embed, embed_crops
 from semlens_widgets.pipeline.engine import in_process
@@ -35,17 +36,16 @@ from semlens_widgets.pipeline.heatmaps import (
 )
 from semlens_widgets.pipeline.thumbnails import write_thumbnails
 from semlens_widgets.progress import is_done, stages_of
+from semlens_widgets.target import TargetModel
 from semlens_widgets.transforms import check_transforms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from semlens_widgets.foundation import FoundationModel
-    from semlens_widgets.images import ImageDataset
     from semlens_widgets.pipeline.engine import Mapper
     from semlens_widgets.pipeline.evidence import Embedding, Ranking
     from semlens_widgets.store import AnalysisStore
-    from semlens_widgets.target import TargetModel
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ class Plan:
     crop_threshold: float = 0.01
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         if self.n_examples < 2:
             raise ValueError(
                 f"n_examples={self.n_examples} must be at least 2 to compare anything."
@@ -89,6 +90,23 @@ class Plan:
             f"The foundation model {self.foundation.name!r}": self.foundation.transform,
         }
         check_transforms(transforms, self.images)
+
+    def _check_kinds(self) -> None:
+        if not isinstance(self.target, TargetModel):
+            raise TypeError(
+                f"target is a {type(self.target).__name__}; give TargetModel(model, layers, "
+                "transform=...)."
+            )
+        if not isinstance(self.images, ImageDataset):
+            raise TypeError(
+                f"images is a {type(self.images).__name__}; give an ImageDataset, made by "
+                "from_folder, from_list or from_dataset."
+            )
+        check_foundation(self.foundation)
+        for name in ("n_examples", "batch_size"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not hasattr(value, "__index__"):
+                raise TypeError(f"{name}={value!r} must be a whole number.")
 
     def settings(self) -> dict[str, Any]:
         """Return what stored results depend on (JSON), as :mod:`semlens_widgets.stages` names it.
@@ -136,6 +154,17 @@ class Plan:
             "embedding": self.embedding,
             "crop_threshold": self.crop_threshold,
         }
+
+
+def check_foundation(foundation: object) -> None:
+    """Refuse what is no foundation model, such as the name of one."""
+    wanted = ("name", "dim", "transform", "encode_images", "encode_text")
+    missing = [name for name in wanted if not hasattr(foundation, name)]
+    if missing:
+        raise TypeError(
+            f"foundation is a {type(foundation).__name__} without {missing[0]!r}; give a "
+            "foundation model such as OpenClip(...)."
+        )
 
 
 def left_to_chance(settings: Mapping[str, Any]) -> list[str]:

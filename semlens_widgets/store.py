@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pyarrow as pa
+    from lancedb.table import Table
 
     from semlens_widgets.stages import Stage
 
@@ -222,15 +223,25 @@ class AnalysisStore(Tables):
         Raises
         ------
         StoreError
-            If its settings are no longer those of this object: rows would be those of others.
+            If its settings are no longer those of this object: rows would be those of others. Or if
+            the analysis is gone.
         """
         found = Manifest(self.path)
+        if self._manifest.settings and not found.settings:
+            raise StoreError(
+                f"The analysis in {str(self.path)!r} is gone: its folder, or its analysis.json, "
+                "was deleted. Put it back, or make the lens anew."
+            )
         if found.settings != self._manifest.settings and found.settings:
             raise StoreError(
                 f"Another process has changed what the analysis in {str(self.path)!r} is made "
                 "with. Make the lens anew."
             )
         return found
+
+    def _table(self, table: str) -> Table:
+        self.current()
+        return super()._table(table)
 
     def has(self, table: str) -> bool:
         """Whether a table exists and still holds."""

@@ -79,8 +79,10 @@ class Neuron(traitlets.TraitType[Any, Any]):
             value = _neuron_from_json(value)
         try:
             layer, neuron = value
+            if int(neuron) != float(neuron):
+                raise ValueError
             return (str(layer), int(neuron))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return self.error(obj, value)  # raises
 
 

@@ -68,7 +68,7 @@ def _texts(name: str, wanted: Any) -> list[str]:
 def _bounds(name: str, wanted: Any) -> list[float | None]:
     try:
         low, high = (None if edge is None else float(edge) for edge in wanted)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise traitlets.TraitError(
             f"filter: {name!r} holds numbers and takes (low, high), not {wanted!r}."
         ) from None

@@ -164,6 +164,8 @@ class ContrastPanel(LensWidget):
     ) -> None:
         self._fresh: tuple[tuple[str, int], list[list[Any]]] | None = None
         excluded = options.pop("excluded", None)
+        if isinstance(options.get("candidates"), str):
+            raise TypeError(f"candidates must be a list: [{options['candidates']!r}].")
         options = _as_labelled(lens) | options
         super().__init__(lens, **_answers.with_active(options, layer, neuron))
         if excluded is not None:

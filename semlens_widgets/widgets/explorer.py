@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import anywidget
@@ -22,7 +23,7 @@ from semlens_widgets.widgets.gallery import ConceptGallery
 from semlens_widgets.widgets.map import NeuronMap
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import pandas as pd
 
@@ -141,11 +142,15 @@ class Explorer(LensWidget):
         Raises
         ------
         ValueError
-            If it holds a name that is no part of a view.
+            If it holds a name that is no part of a view, or is none as :attr:`state` gives it.
         """
         _check(state, [*_OWN, *_PARTS, "selection"], "state")
         for part, names in _PARTS.items():
             _check(state.get(part, {}), names, f"state[{part!r}]")
+        _check(state.get("map", {}).get("filter", {}), None, "state['map']['filter']")
+        chosen = state.get("selection", [])
+        if not isinstance(chosen, list) or any(type(row) is not int or row < 0 for row in chosen):
+            raise ValueError("state['selection'] must be a list of row numbers.")
         self._show_again({name: state[name] for name in _OWN if name in state})
         for part in _PARTS:
             getattr(self, part)._show_again(state.get(part, {}))  # noqa: SLF001 -- of this family
@@ -211,7 +216,9 @@ def _plain(value: Any) -> Any:
     return [_plain(one) for one in value] if isinstance(value, tuple | list) else value
 
 
-def _check(state: Any, known: Sequence[str], what: str) -> None:
+def _check(state: Any, known: Sequence[str] | None, what: str) -> None:
+    if not isinstance(state, Mapping):
+        raise ValueError(f"{what} must be a dictionary, not {type(state).__name__}.")  # noqa: TRY004
     for name in state:
-        if name not in known:
+        if known is not None and name not in known:
             raise ValueError(f"{what} has no {name!r}.{close_matches(name, list(known))}")

@@ -111,6 +111,15 @@ class ConceptGallery(LensWidget):
         store = getattr(lens, "store", None)
         self._crops = store is not None and store.settings.get("embedding") == "crop"
 
+    @traitlets.validate("opacity", "threshold")
+    def _a_number(self, proposal: dict[str, Any]) -> float:
+        value: float = proposal["value"]
+        if value != value:  # noqa: PLR0124 - NaN passes the bounds of the trait
+            raise traitlets.TraitError(
+                f"{proposal['trait'].name} must lie between 0 and 1, not NaN."
+            )
+        return value
+
     def refresh(self) -> None:
         """Ask the browser to fetch the neuron's label and measures again."""
         self._revision += 1
