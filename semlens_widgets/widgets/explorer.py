@@ -218,7 +218,7 @@ def _plain(value: Any) -> Any:
 
 def _check(state: Any, known: Sequence[str] | None, what: str) -> None:
     if not isinstance(state, Mapping):
-        raise ValueError(f"{what} must be a dictionary, not {type(state).__name__}.")  # noqa: TRY004
+        raise ValueError(f"{what} must be a dictionary, not {type(state).__name__}.")
     for name in state:
         if known is not None and name not in known:
             raise ValueError(f"{what} has no {name!r}.{close_matches(name, list(known))}")
