@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, interpolate
 
+from semlens_widgets.columns import arrived_said
 from semlens_widgets.pipeline.attnlrp import KNOWN_ATTENTION, METHOD, attnlrp, inexact_in_attnlrp
 from semlens_widgets.pipeline.attribution import Rules, crp, rules_for
 from semlens_widgets.pipeline.gradients import refuse_checkpointing
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from semlens_widgets.target import TargetModel
     from semlens_widgets.units import Encoder
 
-_LEAST_SHARE, _LARGEST_SHARE = 0.5, 1.5  # of relevance that arrives, without a word
 _MOST_PREFIX_TOKENS = 16  # class and register tokens before the patches
 
 
@@ -188,16 +188,8 @@ def method_said(method: str, *, found: bool, arrived: float = math.nan) -> str:
         The share of the starting relevance that arrived, as `localise_shares` measures it; said
         where it lies outside of 0.5 to 1.5. NaN if it is not known.
     """
-    if not math.isnan(arrived) and not _LEAST_SHARE <= arrived <= _LARGEST_SHARE:
-        method = f"{method}; {_times(arrived)} the starting relevance arrived"
+    method += arrived_said(arrived)
     return method if found else f"{method}; no relevant pixel: whole image"
-
-
-def _times(share: float) -> str:
-    """Say how many times as much: 0.31 ×, 2.0 ×, 1.3e+12 ×."""
-    if math.isinf(share):
-        return "infinitely many times"
-    return f"{share:.2f} ×" if 0.005 <= abs(share) < 100 else f"{share:.1e} ×"
 
 
 def relevance_boxes(

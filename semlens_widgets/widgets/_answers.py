@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from semlens_widgets.columns import arrived_said
 from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.widgets._base import describe
 from semlens_widgets.widgets._columns import pack_scores, readable
@@ -101,7 +102,8 @@ def heatmaps(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
     """Answer ``{layer, neuron, samples}`` in order.
 
     For each sample ``{shape, box, method, arrived, side}`` and a buffer of uint8, or ``{error}``
-    without one. The box is None where the place of the map in the image is unknown.
+    without one. The box is None where the place of the map in the image is unknown. Where the share
+    that arrived is a number, the method does not repeat it: it differs from image to image.
     """
     layer, neuron = neuron_of(params)
     results: list[dict[str, Any]] = []
@@ -111,11 +113,12 @@ def heatmaps(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
             results.append({"error": describe(stored)})
             continue
         values = np.ascontiguousarray(stored.values, dtype=np.uint8)
+        said = arrived_said(stored.arrived) if math.isfinite(stored.arrived) else ""
         results.append(
             {
                 "shape": list(values.shape),
                 "box": None if stored.box is None else [float(edge) for edge in stored.box],
-                "method": stored.method,
+                "method": stored.method.replace(said, ""),
                 "arrived": number(stored.arrived),
                 "side": number(stored.side),
             }

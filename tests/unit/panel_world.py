@@ -81,6 +81,9 @@ class Lens:
             raise LensUnavailable("Heatmaps need the model: give target= to compute them.")
         values = np.arange(6, dtype=np.uint8).reshape(2, 3)
         box = None if layer == "unplaced" else (0.0, 0.25, 0.5, 1.0)
+        if layer == "leaky":
+            said = "CRP; 0.25 × the starting relevance arrived; no relevant pixel: whole image"
+            return [StoredHeatmap(values, box, said, arrived=0.25) for _ in samples]
         return [StoredHeatmap(values, box, "CRP", arrived=0.75) for _ in samples]
 
     def heatmap(self, layer: str, neuron: int, sample: int) -> Any:

@@ -91,6 +91,9 @@ def test_heatmaps_come_as_bytes_with_their_boxes(ask):
     assert buffers == [bytes(range(6))] * 2
     result, _ = ask("heatmaps", layer="unplaced", neuron=0, samples=[7])
     assert result == [{"box": None, **facts}]  # the place in the image is unknown
+    (told,), _ = ask("heatmaps", layer="leaky", neuron=0, samples=[7])
+    assert told["method"] == "CRP; no relevant pixel: whole image"  # alike for all images
+    assert told["arrived"] == 0.25
 
 
 def test_a_lens_without_its_model_gives_what_is_stored_and_says_what_to_do(ask):
