@@ -115,7 +115,9 @@ def test_a_file_in_place_of_the_folder_is_named(tmp_path):
         AnalysisStore(tmp_path / "a" / "b")
 
 
-def test_names_with_a_colon_are_paths():
+def test_names_with_a_colon_are_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "C:" / "photos").mkdir(parents=True)  # else it is a path of Windows
     assert local_path("C:/photos", "path").name == "photos"
     assert local_path("a:b", "path").name == "a:b"
 

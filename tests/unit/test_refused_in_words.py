@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import nn
 from torchvision.transforms import v2
+from traitlets import TraitError
 
 import semlens_widgets as slw
 from semlens_widgets import fingerprint
@@ -338,3 +339,63 @@ def test_a_folder_that_is_gone_is_named(colour_lens, tmp_path):
         with pytest.raises(StoreError, match="is gone"):
             use()
     assert repr(lens).startswith("SemanticLens(ColourNet; ")
+
+
+# -- views and arguments -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bound", [10**400, float("nan"), "x", True + 1j])
+def test_bounds_that_are_no_numbers(colour_lens, bound):
+    view = colour_lens().run().map()
+    with pytest.raises(TraitError, match="clarity"):
+        view.filter = {"clarity": (bound, None)}
+    assert view.filter == {}
+
+
+@pytest.mark.parametrize("neuron", [float("inf"), 1.7, float("nan"), None])
+def test_neurons_that_are_no_whole_numbers(colour_lens, neuron):
+    lens = colour_lens().run()
+    with pytest.raises(TraitError, match="a neuron"):
+        lens.map(active=("seen", neuron))
+    with pytest.raises(TypeError, match="must be a whole number"):
+        lens.examples("seen", neuron)
+    assert lens.map(active=("seen", np.int64(1))).active == ("seen", 1)
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({"map": 5}, "must be a dictionary, not int"),
+        ([1], "state must be a dictionary"),
+        ({"map": {"filter": 5}}, "must be a dictionary"),
+        ({"selection": ["a"]}, "row numbers"),
+        ({"selection": [-1]}, "row numbers"),
+        ({"selection": 5}, "row numbers"),
+    ],
+)
+def test_a_state_of_another_kind(colour_lens, state, words):
+    with pytest.raises(ValueError, match=words):
+        colour_lens().run().explore(state=state)
+
+
+def test_options_of_panels_that_would_be_taken_literally(colour_lens):
+    lens = colour_lens().run()
+    with pytest.raises(TypeError, match=r"must be a list: \['red'\]"):
+        lens.contrast("seen", 0, candidates="red")
+    with pytest.raises(TraitError, match="threshold must lie between 0 and 1, not NaN"):
+        lens.gallery("seen", 0, threshold=float("nan"))
+
+
+def test_arguments_of_another_kind(colour_lens, tmp_path):
+    for changes, words in [
+        ({"target": ColourNet()}, "give TargetModel"),
+        ({"images": colour_images()}, "give an ImageDataset"),
+        ({"foundation": "ViT-B-32"}, "give a foundation model"),
+        ({"n_examples": "3"}, "n_examples='3' must be a whole number"),
+        ({"batch_size": 1.5}, "batch_size=1.5 must be a whole number"),
+    ]:
+        with pytest.raises(TypeError, match=words):
+            colour_lens(**changes)
+    lens = colour_lens().run()
+    with pytest.raises(TypeError, match="give a foundation model"):
+        slw.open(lens.store.path, foundation="ViT-B-32")
