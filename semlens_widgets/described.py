@@ -112,6 +112,8 @@ class _Walk:
             yield from self._class(value)
         elif isinstance(value, ModuleType):
             yield from ("module", value.__name__)
+        elif isinstance(value, re.Pattern):  # whose repr is cut
+            yield from ("pattern", str(value.flags), self.of(value.pattern))
         else:
             yield from self._callable_or_object(value)
 
@@ -247,6 +249,8 @@ class _Walk:
                 written |= _written(getattr(cls, method, None))
             for name in sorted(state.keys() - written):
                 yield from (name, self.of(state[name]))
+        else:
+            yield self.of(_made_of(value))
 
     def _network(self, network: nn.Module) -> Iterator[Any]:
         yield from ("network", *self.architecture(network))
@@ -344,6 +348,18 @@ def _written(function: Any) -> frozenset[str]:
         return frozenset()
     steps = dis.get_instructions(code)
     return frozenset(step.argval for step in steps if step.opname == "STORE_ATTR")
+
+
+def _made_of(value: Any) -> Any:
+    """Return what an object of the standard library is made of: a path its parts, a lock nothing.
+
+    This is what pickle would give its constructor. What the object has become since is state.
+    """
+    try:
+        made = value.__reduce_ex__(2)
+    except (TypeError, AttributeError):
+        return ()
+    return made[1] if isinstance(made, tuple) else ()
 
 
 def _is_code(name: str, item: Any) -> bool:

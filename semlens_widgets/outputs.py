@@ -19,6 +19,25 @@ _KEEPING = {
     *("to", "type", "float", "double", "half", "bfloat16", "type_as", "dropout", "feature_dropout"),
     *("__getitem__", "select", "view_as", "reshape_as", "alias", "positive", "cpu", "cuda"),
 }
+_ARITHMETIC = {
+    *(
+        "add",
+        "radd",
+        "iadd",
+        "sub",
+        "rsub",
+        "isub",
+        "mul",
+        "rmul",
+        "imul",
+        "div",
+        "rdiv",
+        "truediv",
+    ),
+    *("rtruediv", "itruediv", "subtract", "multiply", "divide", "true_divide", "neg", "negative"),
+    *("reciprocal", "pow", "rpow"),
+}
+_SQUASHING = {*_HEADS, "exp", "tanh"}  # where arithmetic with numbers makes probabilities of them
 _CLOSE = 1e-3
 
 Place = str | int
@@ -37,7 +56,8 @@ def checked_names(outputs: Sequence[str] | Mapping[str, int] | None) -> Names:
     if isinstance(outputs, Mapping):
         pairs: list[tuple[str, int]] = list(outputs.items())
     else:
-        pairs = [(name, number) for number, name in enumerate(outputs or ())]
+        given = () if outputs is None else outputs  # an array has no truth value
+        pairs = [(name, number) for number, name in enumerate(given)]
     names: Names = {}
     for name, number in pairs:
         whole = hasattr(number, "__index__") and not isinstance(number, bool)
@@ -48,6 +68,15 @@ def checked_names(outputs: Sequence[str] | Mapping[str, int] | None) -> Names:
             )
         names.setdefault(name, []).append(int(number))
     return names
+
+
+def checked_place(logits: Place | None) -> Place | None:
+    """Return where the logits are as a plain string or integer."""
+    if logits is None or isinstance(logits, str):
+        return logits
+    if not hasattr(logits, "__index__") or isinstance(logits, bool):
+        raise TypeError(f"logits={logits!r} must be a key, an attribute's name or a position.")
+    return int(logits)
 
 
 def check_count(names: Names, *, all_named: bool, count: int) -> None:
@@ -123,8 +152,12 @@ def logits(result: object, place: Place | None) -> Tensor:
         else:
             raise ModelError(
                 f"The model returns {_described(result)}, and it is not clear which are the "
-                "outputs to explain, (batch, outputs). Say so: TargetModel(..., "
-                f"logits={next(iter(flat or tensors or named), _LOGITS)!r})."
+                "outputs to explain, (batch, outputs). "
+                + (
+                    f"Say so: TargetModel(..., logits={next(iter(flat or tensors))!r})."
+                    if tensors
+                    else "Wrap it in a module whose forward returns them alone."
+                )
             )
     if not isinstance(found, Tensor) or found.ndim != 2:
         what = f"{_described(result)}, with {place!r}" if place is not None else _described(result)
@@ -180,13 +213,23 @@ def head_of(model: nn.Module, place: Place | None, images: Tensor) -> Head:
     with _Calls() as calls:
         result = logits(model(images), place)
     head: Head = calls.head(result)
+    squashed = calls.squashed(result)
+    fault = ""
     if not head.name and _are_probabilities(result):
+        fault = "probabilities: they add up to 1, and where they come from could not be followed"
+    elif squashed in _HEADS or (squashed and _lie_between_0_and_1(result)):
+        fault = f"what comes out of a calculation with {squashed}, not logits"
+    if fault:
         raise ModelError(
-            "The model returns probabilities: they add up to 1, and where they come from could not "
-            "be followed. Relevance of a probability mixes all outputs; let the model return its "
-            "logits, or say where they are: TargetModel(..., logits=...)."
+            f"The model returns {fault}. Relevance of a probability is not that of a class, and "
+            "may mix all outputs; let the model return its logits, or say where they are: "
+            "TargetModel(..., logits=...)."
         )
     return head
+
+
+def _lie_between_0_and_1(result: Tensor) -> bool:
+    return bool(((result >= 0) & (result <= 1)).all())
 
 
 def _are_probabilities(result: Tensor) -> bool:
@@ -206,6 +249,7 @@ class _Calls(TorchFunctionMode):
         self._count = 0
         # By id, which the tensor kept here reserves: calls before it, and those that end in it.
         self._made: dict[int, tuple[Tensor, int, tuple[tuple[int, str], ...]]] = {}
+        self._squashed: dict[int, tuple[str, bool]] = {}  # by what, and whether calculated with
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -223,12 +267,29 @@ class _Calls(TorchFunctionMode):
         _, _, steps = self._made.get(id(source), (None, 0, ()))
         result = func(*args, **kwargs)
         if isinstance(result, Tensor) and self._start is None:
+            self._follow(name, args, result)
             if not watched and name not in _KEEPING:
                 steps = ()
             elif watched:
                 steps = (*steps, (number, name))
             self._made[id(result)] = result, self._count, steps
         return result
+
+    def _follow(self, name: str, args: tuple[Any, ...], result: Tensor) -> None:
+        """Note which results are squashed values, and which are those after some arithmetic."""
+        plain = name.strip("_")
+        tensors = [value for value in args if isinstance(value, Tensor) and value.ndim]
+        before = self._squashed.get(id(tensors[0])) if len(tensors) == 1 else None
+        self._squashed.pop(id(result), None)  # in place
+        if plain in _SQUASHING:
+            self._squashed[id(result)] = plain.replace("_", "-"), False
+        elif before and (plain in _ARITHMETIC or name in _KEEPING):
+            self._squashed[id(result)] = before[0], before[1] or plain in _ARITHMETIC
+
+    def squashed(self, result: Tensor) -> str:
+        """Return what a result was squashed by, if numbers were added or multiplied after that."""
+        name, calculated = self._squashed.get(id(result), ("", False))
+        return name if calculated else ""
 
     def head(self, result: Tensor) -> Head:
         """Return what a result of the forward pass ends with, and what comes after it."""

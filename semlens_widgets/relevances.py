@@ -219,8 +219,16 @@ class Relevances:
         return np.flatnonzero(samples["label"].isin(labels) & samples["readable"])
 
     def _chosen(self, samples: Sequence[int]) -> NDArray[np.int64]:
-        chosen = np.unique(np.asarray(samples, np.int64))
         count = len(self._read.samples)
+        given = np.asarray(samples)
+        if given.dtype == np.bool_ and given.shape == (count,):
+            given = np.flatnonzero(given)
+        if given.size and given.dtype.kind not in "iu":
+            raise TypeError(
+                "samples must be numbers of images, as in lens.examples(...)['sample'], or a mask "
+                f"of True and False for each of the {count} images; it holds {given.dtype}."
+            )
+        chosen = np.unique(given.astype(np.int64))
         if len(chosen) and not 0 <= chosen[0] <= chosen[-1] < count:
             raise ValueError(f"samples must lie in 0 to {count - 1}: there are {count} images.")
         return chosen

@@ -7,7 +7,7 @@ of this is done to it, but to a shadow: a copy of its modules whose parameters a
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import RLock
 from typing import TYPE_CHECKING
 
@@ -54,6 +54,8 @@ class Shadow:
     def __call__(self) -> Iterator[nn.Module]:
         """Lend the shadow to this thread alone: in evaluation mode, and frozen.
 
+        Whether the caller is in inference mode or casts automatically makes no difference inside.
+
         An error or interrupt that leaves the block takes the copy along; the next one is new.
 
         Raises
@@ -68,7 +70,8 @@ class Shadow:
             self._depth += 1
             try:
                 self._copy = self._copy or twin(self._pristine)
-                yield self._copy
+                with as_by_default():
+                    yield self._copy
             except BaseException:
                 self._copy = None
                 raise
@@ -91,6 +94,18 @@ class Shadow:
                     "of the two would be mixed. Make a new TargetModel and, with another path, a "
                     "new SemanticLens; or undo the change."
                 )
+
+
+@contextmanager
+def as_by_default() -> Iterator[None]:
+    """Leave the caller's inference mode and automatic casting, which would change results."""
+    with ExitStack() as stack:
+        if torch.is_inference_mode_enabled():
+            stack.enter_context(torch.inference_mode(mode=False))
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        yield
 
 
 class _Seen:
@@ -145,7 +160,11 @@ def _contents(model: nn.Module) -> tuple[_Facts, dict[torch.device, Tensor]]:
 
 
 def _sums(tensor: Tensor) -> Tensor:
-    """Sum the memory of a tensor by short chunks, which takes a look at each value and no more."""
+    """Sum the memory of a tensor by short chunks, and what stands at one place in all of them.
+
+    That takes two looks at each value and no more. Chunks alone would not notice values that change
+    places within one.
+    """
     if tensor.layout is not torch.strided:
         tensor = tensor.to_dense()
     steps = tensor.stride()
@@ -158,7 +177,8 @@ def _sums(tensor: Tensor) -> Tensor:
         return rest
     if data.storage_offset() % 8:
         data = data.clone()
-    return torch.cat([data[:whole].view(torch.int64).view(-1, _CHUNK).sum(1), rest])
+    chunks = data[:whole].view(torch.int64).view(-1, _CHUNK)
+    return torch.cat([chunks.sum(1), chunks.sum(0), rest])
 
 
 def evaluated(model: nn.Module, device: torch.device | None) -> nn.Module:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from semlens_widgets import layers as _layers
 from semlens_widgets.channels import FollowChannels
-from semlens_widgets.outputs import checked_names
+from semlens_widgets.outputs import checked_names, checked_place
 from semlens_widgets.pipeline.gradients import DRAWS, alike
 from semlens_widgets.shadow import Shadow, check_model, checked_device
 from semlens_widgets.twin import Apart
@@ -150,7 +150,7 @@ class TargetModel:
         self.shadow = Shadow(model, None if device is None else self.device, owned)
         self.outputs = checked_names(outputs)
         self.all_named = bool(self.outputs) and not isinstance(outputs, Mapping)
-        self.logits = logits
+        self.logits = checked_place(logits)
         self.composite = composite
         self.transform = transform
         self.pooling: Pooling = pooling
@@ -277,6 +277,9 @@ class TargetModel:
         """Return images on the model's device and in its precision."""
         parameter = next((p for p in self.model.parameters() if p.is_floating_point()), None)
         dtype = parameter.dtype if parameter is not None else None
+        if images.is_inference():
+            with torch.inference_mode(mode=False):
+                images = images.clone()  # else nothing can be propagated back to it
         return images.to(self.device, dtype, non_blocking=self.device.type == "cuda")
 
     def _forward(

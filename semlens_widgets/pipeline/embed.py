@@ -20,6 +20,7 @@ from semlens_widgets.pipeline.loading import (
     load_again,
     load_batch,
     no_longer_readable,
+    stacked,
 )
 from semlens_widgets.pipeline.rows import RowLog
 from semlens_widgets.store import vector_batches
@@ -58,12 +59,12 @@ class _Embedder:
         try:
             double = inputs.dtype == torch.float64
             found = self.foundation.encode_images(inputs.float() if double else inputs)
-        except RuntimeError as error:
-            if is_of_the_machine(error) or isinstance(error, SemlensError):
+        except Exception as error:
+            if is_of_the_machine(error) or isinstance(error, (SemlensError, ValueError)):
                 raise
             raise EmbeddingError(
                 f"The foundation model {self.foundation.name!r} fails on {named(names)}, given as "
-                f"{tuple(inputs.shape)}: {error}"
+                f"{tuple(inputs.shape)}: {type(error).__name__}: {error}"
             ) from error
         vectors = checked_embeddings(self.foundation, found, names)
         return vectors.cpu().numpy().astype(np.float16)
@@ -101,7 +102,8 @@ class _Crops(_Embedder):
                 )
                 for sample, box in present.values()
             ]
-            rows[list(present)] = self.embedded(torch.stack(crops), samples)
+            names = [f"a crop of {self.images.uris[sample]}" for sample in samples]
+            rows[list(present)] = self.embedded(stacked(names, crops), samples)
         return rows
 
 

@@ -13,7 +13,7 @@ from semlens_widgets.errors import TransformError, UnreadableImage
 from semlens_widgets.pipeline.engine import in_process
 from semlens_widgets.pipeline.evidence import example_samples, layer_spans
 from semlens_widgets.pipeline.framing import find_frame
-from semlens_widgets.pipeline.loading import load_again
+from semlens_widgets.pipeline.loading import load_again, stacked
 from semlens_widgets.pipeline.localise import (
     localise_shares,
     method_of,
@@ -24,6 +24,7 @@ from semlens_widgets.pipeline.localise import (
 from semlens_widgets.pipeline.placing import holds
 from semlens_widgets.pipeline.view import to_image_box, to_image_grid, to_input_grid
 from semlens_widgets.store import StoredHeatmap, heatmap_table
+from semlens_widgets.transforms import transformed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -118,12 +119,16 @@ class _Heatmaps:
     def __call__(self, task: tuple[str, Sequence[Key]], /) -> list[StoredHeatmap]:
         layer, pairs = task
         pictures = {sample: load_again(self.images, sample) for _, sample in pairs}
-        seen = {sample: self.target.transform(picture) for sample, picture in pictures.items()}
+        seen = {
+            sample: transformed(self.target.transform, picture, repr(self.images.uris[sample]))
+            for sample, picture in pictures.items()
+        }
         frames = {
             sample: place_of(self.target, picture, seen[sample])
             for sample, picture in pictures.items()
         }
-        inputs = torch.stack([seen[sample] for _, sample in pairs])
+        names = [self.images.uris[sample] for _, sample in pairs]
+        inputs = stacked(names, [seen[sample] for _, sample in pairs])
         neurons = [neuron for neuron, _ in pairs]
         relevance, arrived = localise_shares(self.target, inputs, layer, neurons)
         boxes, found = relevance_boxes(relevance, threshold=self.threshold)

@@ -183,14 +183,13 @@ def _collate(uris: Sequence[str], transforms: int, samples: list[_Sample]) -> Im
     return ImageBatch(
         indices=torch.tensor([index for index, _, _ in samples]),
         readable=torch.tensor([not problem for _, _, problem in samples]),
-        images=tuple(
-            _stacked(names, [sample[1][t] for sample in whole]) for t in range(transforms)
-        ),
+        images=tuple(stacked(names, [sample[1][t] for sample in whole]) for t in range(transforms)),
         problems={index: problem for index, _, problem in samples if problem},
     )
 
 
-def _stacked(names: Sequence[str], tensors: Sequence[Tensor]) -> Tensor:
+def stacked(names: Sequence[str], tensors: Sequence[Tensor]) -> Tensor:
+    """Make a batch of transformed images, by their names; refuse those of different sizes."""
     if not tensors:
         return torch.empty(0)
     for name, tensor in zip(names, tensors, strict=True):

@@ -22,8 +22,9 @@ from semlens_widgets.pipeline.attnlrp import (
 )
 from semlens_widgets.pipeline.attribution import Rules, frozen, rules_for
 from semlens_widgets.pipeline.gradients import detached, refuse_checkpointing
-from semlens_widgets.pipeline.loading import load_again
+from semlens_widgets.pipeline.loading import load_again, stacked
 from semlens_widgets.pipeline.rules import FunctionRules
+from semlens_widgets.transforms import transformed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -93,7 +94,11 @@ def _propagated(
     whole, rules = _known(target, model, images[:1])
     attention = bool(rules.attention)
     if not rules.attention <= KNOWN_ATTENTION:
-        raise ValueError("AttnLRP does not cover this model's attention.")
+        raise ModelError(
+            "Relevance cannot be propagated through this model's attention: AttnLRP is known for "
+            "torch.nn.MultiheadAttention and models that call scaled_dot_product_attention. Build "
+            "the model with one of them (timm: set_fused_attn)."
+        )
     with frozen(model), _caught(model, target.layers) as caught:
         with AttentionRules(GAMMAS) if attention else FunctionRules():
             result = whole(images.detach().clone().requires_grad_())
@@ -195,9 +200,13 @@ def images_relevance(
     ) as bar:
         for start in range(0, len(samples), batch_size):
             chosen = samples[start : start + batch_size]
-            batch = [target.transform(load_again(images, sample)) for sample in chosen]
+            batch = [
+                transformed(target.transform, load_again(images, sample), repr(images.uris[sample]))
+                for sample in chosen
+            ]
             outputs = torch.full((len(batch),), output)
-            relevance, _ = output_relevance(target, torch.stack(batch), outputs)
+            inputs = stacked([images.uris[sample] for sample in chosen], batch)
+            relevance, _ = output_relevance(target, inputs, outputs)
             for layer, values in relevance.items():
                 parts[layer].append(values.cpu())
             bar.update(len(batch))

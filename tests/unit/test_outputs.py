@@ -6,6 +6,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
@@ -154,7 +156,7 @@ def test_a_softmax_inside_is_not_taken_for_the_end(expected):
     plain = target(lambda f, z: z * f.softmax(1).sum(1, keepdim=True))
     ended = target(lambda f, z: (z * f.softmax(1).sum(1, keepdim=True)).softmax(1))
     for t in (plain, ended):
-        with pytest.raises(ValueError, match="does not cover this model's attention"):
+        with pytest.raises(ValueError, match="cannot be propagated through this model's attention"):
             relevance(t)  # said, as before; not given as if it were exact
     assert expected.shape == (3, 6)
 
@@ -174,6 +176,45 @@ def written_out(z):
 def test_probabilities_from_elsewhere_are_refused_by_name(head):
     with pytest.raises(ModelError, match="probabilities: they add up to 1"):
         relevance(target(lambda _f, z: head(z)))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        lambda z: 1 - z.sigmoid(),
+        lambda z: 1 / (1 + torch.exp(-z)),
+        lambda z: (1 + (-z).exp()).reciprocal(),
+        lambda z: 0.5 * (torch.tanh(z / 2) + 1),
+        lambda z: 100 * z.softmax(1),
+        lambda z: (1 / (1 + torch.exp(-z)))[:, :1],  # of two classes, one output
+    ],
+)
+def test_probabilities_that_are_calculated_with_are_refused_by_name(head):
+    with pytest.raises(ModelError, match="a calculation with"):
+        relevance(target(lambda _f, z: head(z)))
+
+
+def test_outputs_between_0_and_1_that_are_no_probabilities_are_explained():
+    for head in (torch.tanh, torch.exp, lambda z: (z * 1e-3).tanh() + 7, lambda z: z.relu() * 1e-3):
+        assert relevance(target(lambda _f, z, head=head: head(z))).isfinite().all()
+
+
+def test_the_logits_place_may_be_a_number_of_numpy(expected):
+    found = relevance(target(lambda f, z: (f, z), logits=np.int64(1)))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert type(target(logits=np.int64(1)).logits) is int  # as it is stored
+    with pytest.raises(TypeError, match="logits="):
+        target(logits=("out", "logits"))
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array, pd.Index, pd.Series, iter])
+def test_names_of_outputs_may_come_in_any_sequence(kind):
+    assert target(outputs=kind(["a", "b", "c", "d"])).outputs == {
+        "a": [0],
+        "b": [1],
+        "c": [2],
+        "d": [3],
+    }
 
 
 def test_the_largest_output_is_the_same_before_and_after_the_softmax():

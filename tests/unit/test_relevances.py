@@ -144,6 +144,18 @@ def test_only_numbers_and_names_are_outputs(colour_lens, of):
         lens.relevance(of)
 
 
+def test_samples_may_be_a_mask_and_nothing_that_only_looks_like_numbers(colour_lens):
+    lens = colour_lens().run()
+    mask = np.zeros(60, bool)
+    mask[[3, 7]] = True
+    expected = lens.relevance(0, samples=[3, 7])
+    for samples in (mask, mask.tolist(), torch.tensor([7, 3]), range(3, 8, 4)):
+        assert lens.relevance(0, samples=samples).equals(expected)
+    for samples in ([True, False], [1.7, 3.2], ["3"]):
+        with pytest.raises(TypeError, match="samples must be numbers of images"):
+            lens.relevance(0, samples=samples)
+
+
 def test_outputs_and_samples_that_do_not_exist_are_refused(colour_lens, tmp_path):
     lens = colour_lens().run()
     for number in (2, -1):

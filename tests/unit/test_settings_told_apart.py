@@ -8,9 +8,13 @@ import io
 import json
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
+import threading
+from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -180,6 +184,12 @@ PAIRS = {
     "class attribute": (Pooling(), type("Pooling", (Pooling,), {"k": 10})()),
     "negative zero": (lambda y: y * 0.0, lambda y: y * -0.0),
     "module setting": (nn.LeakyReLU(0.1), nn.LeakyReLU(0.2)),
+    "closure path": (closing_over(Path("a")), closing_over(Path("b"))),
+    "closure fraction": (closing_over(Fraction(1, 2)), closing_over(Fraction(1, 3))),
+    "closure pattern": (
+        closing_over(re.compile("a" * 300 + "b")),
+        closing_over(re.compile("a" * 300 + "c")),
+    ),
 }
 
 
@@ -196,6 +206,8 @@ def test_functions_that_act_alike():
         (closing_over({"a": 1, "b": 2}), closing_over({"b": 2, "a": 1})),
         (lambda y: y.topk(5), lambda value: value.topk(5)),
         (Pooling(2.0), Pooling(2.0)),
+        (closing_over(Path("a/b")), closing_over(Path("a") / "b")),
+        (closing_over(threading.Lock()), closing_over(threading.Lock())),
         (functools.partial(torch.topk, k=5, dim=1), functools.partial(torch.topk, dim=1, k=5)),
     ]
     for one, other in pairs:

@@ -36,6 +36,7 @@ class Net(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.last = nn.Conv2d(6, 8, 3)
         self.head = nn.Linear(8, 4)
+        self.wide = nn.Linear(64, 40)  # large enough to be compared by sums
         self.norm.running_mean.uniform_(-0.2, 0.2)
         self.norm.running_var.uniform_(0.5, 2)
 
@@ -164,7 +165,16 @@ EDITS = {
     "added": lambda m: m.add_module("more", nn.Linear(1, 1)),
     "half": lambda m: m.half(),
     "swapped rows": lambda m: m.head.weight.data.copy_(m.head.weight.data.flip(0)),
+    "swapped columns": lambda m: swap(m.wide.weight.data, 1),
+    "swapped nearby values": lambda m: swap(m.wide.weight.data.view(-1, 8), 1),
 }
+
+
+def swap(values, axis):
+    """Let two rows or columns change places, the first and the third."""
+    order = torch.arange(values.shape[axis])
+    order[:3] = torch.tensor([2, 1, 0])
+    values.copy_(values.index_select(axis, order))
 
 
 @pytest.mark.parametrize("edit", EDITS)
@@ -182,6 +192,27 @@ def test_a_changed_model_is_refused_everywhere(edit):
     ):
         with pytest.raises(ModelChanged, match="was changed after the TargetModel was made"):
             call()
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        torch.no_grad,
+        torch.inference_mode,
+        lambda: torch.autocast("cpu", torch.bfloat16),
+    ],
+)
+def test_the_mode_that_the_caller_is_in_changes_nothing(mode):
+    model = Net().eval()
+    expected = all_of(target(model))
+    before = state(model)
+    with mode():
+        made_inside = TargetModel(model, ["last"], transform=lambda _: images(1)[0])
+        found = all_of(made_inside)
+    assert_untouched(model, before)
+    for one, other in zip(found, expected, strict=True):
+        assert one.dtype == torch.float32
+        assert torch.equal(one, other)
 
 
 def test_what_is_changed_is_named_and_can_be_undone():
