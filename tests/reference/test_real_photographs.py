@@ -71,7 +71,7 @@ def test_heatmaps_are_computed_for_functional_code(lens):
     samples = lens.examples("layer3", 6)["sample"].tolist()[:6]
     heatmaps = lens.heatmaps("layer3", 6, samples)
     assert all(heatmap.method.startswith("CRP EpsilonPlusFlat") for heatmap in heatmaps)
-    values = torch.stack([torch.from_numpy(heatmap.values) for heatmap in heatmaps])
+    values = torch.stack([torch.tensor(heatmap.values) for heatmap in heatmaps])
     assert values.shape == (6, 32, 32)
     inputs = torch.stack([lens.target.transform(lens.images.load(sample)) for sample in samples])
     blurred = torch.nn.functional.avg_pool2d(inputs, 9, 1, 4, count_include_pad=False)
