@@ -56,10 +56,21 @@ def unlabelled(neurons: pd.DataFrame) -> Labelled:
 
 
 def read_labels(store: AnalysisStore) -> Labelled | None:
-    """Read the labels that are stored; None if there are none."""
+    """Read the labels that are stored; None if there are none.
+
+    After a change of what they were scored with, those that people gave are left, without scores.
+    """
     if not store.has(_TABLE):
         return None
     table = store.read(_TABLE)
+    if _TABLE not in store.current().stages:
+        frame = table.to_pandas()
+        theirs = frame["source"] == PERSON
+        return Labelled(
+            unlabelled(frame).frame.assign(
+                label=frame["label"].where(theirs, ""), source=frame["source"].where(theirs, "")
+            )
+        )
     facts = json.loads(table.schema.metadata[_FACTS])
     scorer = facts["scorer"]
     if scorer:
@@ -81,3 +92,11 @@ def write_labels(store: AnalysisStore, labelled: Labelled) -> None:
     }
     metadata = {**(table.schema.metadata or {}), _FACTS: json.dumps(facts)}
     store.write(_TABLE, table.replace_schema_metadata(metadata))
+    store.finish(_TABLE)
+
+
+def count_of_people(store: AnalysisStore) -> int:
+    """Count the stored labels that people gave."""
+    if not store.has(_TABLE):
+        return 0
+    return int((store.frame(_TABLE, ["source"])["source"] == PERSON).sum())

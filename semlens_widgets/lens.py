@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from semlens_widgets import run as stages
 from semlens_widgets.errors import LensUnavailable, StoreError
+from semlens_widgets.labelled import count_of_people
 from semlens_widgets.labelling import Labelling
 from semlens_widgets.looking import Looking
 from semlens_widgets.pipeline.device import plainly
@@ -60,7 +61,8 @@ class SemanticLens(Labelling, Searching, Looking, Relevances):
     on_change
         What to do if the folder holds results that were made with other inputs: ``"refuse"`` says
         what has changed and what depends on it; ``"recompute"`` gives that up, keeps the rest, and
-        :meth:`run` computes it anew.
+        :meth:`run` computes it anew. Labels that people gave are kept as long as model and layers
+        are the same.
 
     Raises
     ------
@@ -107,11 +109,18 @@ class SemanticLens(Labelling, Searching, Looking, Relevances):
         self.foundation: FoundationModel | None = foundation
         self.store = AnalysisStore(path)
         recompute = on_change == "recompute"
+        of_people = count_of_people(self.store) if recompute else 0
         self.store.configure(
             self._plan.settings(),
             recompute=recompute,
             doubted=stages.doubted(self.store, images) if recompute else (),
         )
+        if of_people and not count_of_people(self.store):
+            warnings.warn(
+                f"{of_people} labels that people gave are given up with the rest: they were given "
+                "to the neurons of another model, or of other layers.",
+                stacklevel=2,
+            )
 
     @classmethod
     def open(cls, path: str | Path, *, foundation: FoundationModel | None = None) -> Self:

@@ -110,7 +110,14 @@ STAGES = (
         ("output_relevance",),
         keyed=True,
     ),
-    Stage("labels", "neurons' labels", (), ("vectors",), ("labels",)),
+    Stage(
+        "labels",
+        "neurons' labels, except those that people gave",
+        ("weights", "architecture", "layers", "channels", "units", "pooling"),
+        ("vectors",),
+        ("labels",),
+        keyed=True,
+    ),
 )
 """In the order in which they run."""
 

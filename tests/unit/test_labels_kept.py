@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import semlens_widgets as slw
+from tests.colour_world import ColourNet, to_tensor
 
 NAMES = ["red", "green", "blue"]
 
@@ -159,3 +160,26 @@ def test_a_label_may_be_cleared_before_anything_was_scored(colour_lens):
     lens.clear_label("seen", 2)
     assert lens.neurons["label"].tolist() == [""] * 7
     assert lens.neurons["source"].tolist() == [""] * 7
+
+
+def test_peoples_labels_outlive_a_change_of_images_and_scorers_do_not(colour_lens):
+    lens = colour_lens().run()
+    lens.label(NAMES)
+    lens.set_label("seen", 1, "grass")
+    again = colour_lens(n_examples=4, on_change="recompute").run()
+    assert first_labels(again) == ["", "grass", ""]
+    assert again.neurons["source"].iloc[:3].tolist() == ["", "person", ""]
+    assert again.neurons["score"].isna().all()  # it was of other evidence
+    assert again.vocabulary == ()
+    assert again.label(NAMES)["label"].iloc[:3].tolist() == ["red", "grass", "blue"]
+    assert first_labels(colour_lens(n_examples=4)) == ["red", "grass", "blue"]
+
+
+def test_peoples_labels_of_another_model_are_given_up_in_words(colour_lens):
+    lens = colour_lens().run()
+    lens.set_label("seen", 1, "grass")
+    lens.set_label("seen", 2, "sky")
+    other = slw.TargetModel(ColourNet(), ["seen"], transform=to_tensor, outputs=["red", "green"])
+    with pytest.warns(UserWarning, match="2 labels that people gave are given up"):
+        again = colour_lens(target=other, on_change="recompute")
+    assert not again.run().neurons["label"].any()
