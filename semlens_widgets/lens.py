@@ -117,8 +117,8 @@ class SemanticLens(Labelling, Searching, Looking, Relevances):
         )
         if of_people and not count_of_people(self.store):
             warnings.warn(
-                f"{of_people} labels that people gave are given up with the rest: they were given "
-                "to the neurons of another model, or of other layers.",
+                f"What people labelled is given up with the rest ({of_people} labels): it was said "
+                "of the neurons of another model, or of other layers.",
                 stacklevel=2,
             )
 
