@@ -133,7 +133,7 @@ class Words:
 
         def warn() -> bool:
             if said := str(self.check(names, templates)):
-                warnings.warn(said, stacklevel=5)
+                warnings.warn(said, stacklevel=6)
             return True
 
         self._once(("warned", key), warn)

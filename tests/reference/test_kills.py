@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tqdm.auto import tqdm
 
 import semlens_widgets as slw
@@ -55,18 +56,19 @@ class Life:
         self.path, self.number, self.channel = path, number, channel
         self.log = os.open(log, os.O_APPEND | os.O_WRONLY | os.O_CREAT)
         self.stage = ""
+        self.first = None
         tqdm.set_lock(threading.RLock())  # its own lock, shared by processes, would outlive a kill
         for name, stage in STAGES.items():
             setattr(run_module, name, self.watched(getattr(run_module, name), stage))
         for name in ("write", "append", "finish"):
             setattr(AnalysisStore, name, self.slowed(getattr(AnalysisStore, name)))
-        localise = heatmaps_module.localise
+        localise = heatmaps_module.localise_shares
 
         def seen(target, images, layer, neurons):
             self.saw(images, images.new_tensor(neurons))
             return localise(target, images, layer, neurons)
 
-        heatmaps_module.localise = seen
+        heatmaps_module.localise_shares = seen
         thumbnails_module._ROWS_PER_COMMIT = 4
 
     def tell(self, what):
@@ -88,7 +90,10 @@ class Life:
         class Net(ColourNet):
             def forward(self, x):
                 if life.stage == "collect" and len(x) > 1:  # not the target's own probe
-                    life.saw(x)
+                    # Nor its second look at the first batch: whether the model draws at random.
+                    if life.first is None or not torch.equal(life.first, x):
+                        life.saw(x)
+                    life.first = x.clone() if life.first is None else life.first
                 return super().forward(x)
 
         class Foundation(ColourFoundation):

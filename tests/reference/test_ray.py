@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 import semlens_widgets as slw
+from semlens_widgets.errors import ModelError
 from semlens_widgets.pipeline.ray_engine import RayMapper
 from semlens_widgets.pipeline.rows import RowLog
 from tests.colour_world import ColourNet, colour_images, to_tensor
@@ -65,6 +66,11 @@ def assert_same_tables(ours: AnalysisStore, theirs: AnalysisStore) -> None:
     assert ours.stages == theirs.stages
 
 
+def person_reads(caught):
+    """Return the package's own warnings; Ray has some for its developers."""
+    return sorted(str(warning.message) for warning in caught if warning.category is UserWarning)
+
+
 def test_all_tables_are_those_of_one_process(colour_lens, photos, tmp_path, cluster):
     options = {"images": photos, "batch_size": 3, "embedding": "crop", "examples_by": "relevance"}
     either = "4 of 30 images|crops are all that the model sees"
@@ -72,8 +78,8 @@ def test_all_tables_are_those_of_one_process(colour_lens, photos, tmp_path, clus
         local = colour_lens(path=tmp_path / "local", **options).run().localise()
     with pytest.warns(UserWarning, match=either) as same_words:
         spread = colour_lens(path=tmp_path / "ray", **options).run(**RAY).localise(**RAY)
-    said = sorted(str(warning.message) for warning in words)
-    assert sorted(str(warning.message) for warning in same_words) == said
+    said = person_reads(words)
+    assert person_reads(same_words) == said
     assert any("4 of 30 images" in text for text in said)
     assert_same_tables(spread.store, local.store)
     assert {"crops", "contrast_crops", "heatmaps", "relevances"} <= {
@@ -105,7 +111,7 @@ def test_an_interrupted_run_goes_on_where_it_ended(colour_lens, tmp_path, cluste
         return colour_lens(target=target, batch_size=7)
 
     lens = make()
-    with pytest.raises(ZeroDivisionError, match="on purpose") as caught:
+    with pytest.raises(ModelError, match=r"fails on 'image-000028'.*broken on purpose") as caught:
         lens.run(**RAY)
     assert "In a Ray worker" in "".join(caught.value.__notes__)
     log = RowLog(lens.store.scratch(), "collect", np.float32, step=7, total=60)

@@ -141,7 +141,8 @@ def test_every_setting_belongs_to_a_stage():
         ("foundation", {"activations", "neurons", "examples", "heatmaps"}, {"embeddings"}),
         ("embedding", {"examples", "embeddings", "heatmaps"}, {"crops", "contrasts", "layout"}),
         ("classes", {"activations", "samples", "vectors", "labels", "thumbnails"}, set()),
-        ("uris", set(), {"activations", "embeddings", "heatmaps", "thumbnails", "labels"}),
+        # People's labels are of neurons, whatever the images; the scorers' no longer count.
+        ("uris", {"labels"}, {"activations", "embeddings", "heatmaps", "thumbnails"}),
         ("composite", {"activations", "contrasts", "labels"}, {"heatmaps"}),
         ("model", {"activations", "labels", "vectors"}, set()),
     ],
