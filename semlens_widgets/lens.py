@@ -256,7 +256,7 @@ class SemanticLens(Labelling, Searching, Looking, Relevances):
         return self._plan
 
     def _forget(self) -> None:
-        for name in ("_read", "_labelled", "_words"):
+        for name in ("_read", "_kept_labels", "_words"):
             self.__dict__.pop(name, None)
 
     # -- looking ---------------------------------------------------------------------------------

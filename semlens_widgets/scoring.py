@@ -63,9 +63,19 @@ class Scoring:
     def _labels(self) -> pd.DataFrame:
         return self._labelled.frame
 
-    @cached_property
+    @property
     def _labelled(self) -> Labelled:
-        return read_labels(self.store) or unlabelled(self._read.neurons)
+        """The labels as they are now: another lens may have written some on the same folder."""
+        moment = self.store.moment("labels")
+        kept: tuple[Any, Labelled] | None = self.__dict__.get("_kept_labels")
+        if kept is None or kept[0] != moment:
+            kept = moment, read_labels(self.store) or unlabelled(self._read.neurons)
+            self.__dict__["_kept_labels"] = kept
+        return kept[1]
+
+    @_labelled.setter
+    def _labelled(self, labelled: Labelled) -> None:
+        self.__dict__["_kept_labels"] = self.store.moment("labels"), labelled
 
     def check_texts(
         self, names: Sequence[str], templates: Sequence[str] | None = None
