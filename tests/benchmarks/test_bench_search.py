@@ -32,6 +32,7 @@ def make_lens(directions):
     neurons = pd.DataFrame({"layer": "layer4", "neuron": range(rows)})
     lens = slw.SemanticLens.__new__(slw.SemanticLens)
     lens.foundation = Words()
+    lens.store = SimpleNamespace(moment=lambda _table: None)
     lens._labelled = unlabelled(neurons)
     lens._read = SimpleNamespace(
         neurons=neurons,
