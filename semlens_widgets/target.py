@@ -202,9 +202,9 @@ class TargetModel:
             If a layer is not called, called more than once, or its output cannot be pooled.
         """
         taken = self._forward(images, self.layers, self._pooled, autocast=self.autocast)
-        if not self._n_units:  # the first time
-            again = self._forward(images, self.layers, self._pooled, autocast=self.autocast)
-            if not all(alike(again[layer], units) for layer, units in taken.items()):
+        if not self._n_units:  # the first time, one image again
+            again = self._forward(images[:1], self.layers, self._pooled, autocast=self.autocast)
+            if not all(alike(again[layer], units[:1]) for layer, units in taken.items()):
                 warnings.warn(DRAWS, stacklevel=2)
         self._n_units.update({layer: unit.shape[1] for layer, unit in taken.items()})
         return taken

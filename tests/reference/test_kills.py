@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from tqdm.auto import tqdm
 
 import semlens_widgets as slw
@@ -56,7 +55,6 @@ class Life:
         self.path, self.number, self.channel = path, number, channel
         self.log = os.open(log, os.O_APPEND | os.O_WRONLY | os.O_CREAT)
         self.stage = ""
-        self.first = None
         tqdm.set_lock(threading.RLock())  # its own lock, shared by processes, would outlive a kill
         for name, stage in STAGES.items():
             setattr(run_module, name, self.watched(getattr(run_module, name), stage))
@@ -90,10 +88,7 @@ class Life:
         class Net(ColourNet):
             def forward(self, x):
                 if life.stage == "collect" and len(x) > 1:  # not the target's own probe
-                    # Nor its second look at the first batch: whether the model draws at random.
-                    if life.first is None or not torch.equal(life.first, x):
-                        life.saw(x)
-                    life.first = x.clone() if life.first is None else life.first
+                    life.saw(x)
                 return super().forward(x)
 
         class Foundation(ColourFoundation):
