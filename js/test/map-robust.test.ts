@@ -265,8 +265,10 @@ describe.skipIf(!inBrowser)("the map", () => {
     await until(() => sharedUsers() === 0);
     document.body.append(el);
     el.scrollIntoView();
-    await until(() => sharedUsers() === 1 && find<HTMLCanvasElement>(".slw-map-points")!.width > 1);
-  });
+    // A new context in software: on a busy machine that alone may take seconds.
+    const drawn = () => find<HTMLCanvasElement>(".slw-map-points")!.width > 1;
+    await until(() => sharedUsers() === 1 && drawn(), 20_000);
+  }, 30_000);
 
   test("a word of 120 letters stays within a narrow map", async () => {
     const word = "w".repeat(120);
