@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -102,6 +103,7 @@ def test_everything_is_done_by_keyboard(notebook: Notebook, explorer: Locator):
     keyboard.press("ArrowRight")
     tab_to(page, explorer.get_by_role("button", name="Leave out pair 2", exact=True))
     scores = explorer.locator(".slw-score > .slw-number")
+    expect(scores.first).to_have_text(re.compile(r"\d"))  # until then nothing can be left out
     before = scores.all_inner_texts()
     keyboard.press("Enter")
     kernel.wait("explorer.contrast.excluded", [1])
