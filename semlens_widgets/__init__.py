@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from semlens_widgets import demo, errors
-    from semlens_widgets.foundation import FoundationModel, OpenClip
-    from semlens_widgets.images import ImageDataset
-    from semlens_widgets.lens import SemanticLens, open
-    from semlens_widgets.target import TargetModel
+    from semlens_widgets.inputs.foundation import FoundationModel, OpenClip
+    from semlens_widgets.inputs.images import ImageDataset
+    from semlens_widgets.inputs.target import TargetModel
+    from semlens_widgets.lens.lens import SemanticLens, open
     from semlens_widgets.widgets import ConceptGallery, ContrastPanel, Explorer, NeuronMap
 
 __version__ = "0.1.0"
 
 _ROOMS = ("demo", "errors")
 _HOMES = {
-    "SemanticLens": "lens",
-    "open": "lens",
-    "TargetModel": "target",
-    "ImageDataset": "images",
-    "FoundationModel": "foundation",
-    "OpenClip": "foundation",
+    "SemanticLens": "lens.lens",
+    "open": "lens.lens",
+    "TargetModel": "inputs.target",
+    "ImageDataset": "inputs.images",
+    "FoundationModel": "inputs.foundation",
+    "OpenClip": "inputs.foundation",
     "NeuronMap": "widgets",
     "ConceptGallery": "widgets",
     "ContrastPanel": "widgets",

@@ -9,12 +9,12 @@ import semlens_widgets as slw
 from semlens_widgets.demo.images import scene_images
 from semlens_widgets.demo.models import WEIGHTS, classifier, foundation, preprocess
 from semlens_widgets.demo.world import CLASSES
-from semlens_widgets.manifest import SCHEMA_VERSION
+from semlens_widgets.store.manifest import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from semlens_widgets.lens import SemanticLens
+    from semlens_widgets.lens.lens import SemanticLens
 
 LAYERS = ("layer1", "layer2", "layer3", "layer4")
 

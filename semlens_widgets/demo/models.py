@@ -15,7 +15,7 @@ from semlens_widgets.demo.net import SmallResNet
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from semlens_widgets.foundation import OpenClip
+    from semlens_widgets.inputs.foundation import OpenClip
 
 #: Where the trained weights lie.
 WEIGHTS = Path(__file__).parent / "weights"
@@ -52,7 +52,7 @@ def foundation() -> OpenClip:
     It is a toy. Pictures and words of the demo's world it knows well, of everything else it knows
     next to nothing: with it a pipeline can be tried out, not a model understood.
     """
-    from semlens_widgets.foundation import OpenClip
+    from semlens_widgets.inputs.foundation import OpenClip
 
     return OpenClip(clip_dir())
 

@@ -10,19 +10,19 @@ import pyarrow as pa
 import torch
 from tqdm.auto import tqdm
 
-from semlens_widgets.decode import is_of_the_machine
+from semlens_widgets.attribution.output import output_relevance
 from semlens_widgets.errors import ModelError, SemlensError, UnreadableImage, named
-from semlens_widgets.pipeline.device import HostCopy
-from semlens_widgets.pipeline.engine import in_process
+from semlens_widgets.inputs.decode import is_of_the_machine
+from semlens_widgets.pipeline.engine.device import HostCopy
+from semlens_widgets.pipeline.engine.local import in_process
 from semlens_widgets.pipeline.loading import (
     ImageBatch,
     batch_ranges,
     load_batch,
     no_longer_readable,
 )
-from semlens_widgets.pipeline.relevance import output_relevance
-from semlens_widgets.pipeline.rows import RowLog
-from semlens_widgets.store import vector_batches
+from semlens_widgets.store.scratch import RowLog
+from semlens_widgets.store.store import vector_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from semlens_widgets.images import ImageDataset
-    from semlens_widgets.pipeline.engine import Mapper
-    from semlens_widgets.store import AnalysisStore
-    from semlens_widgets.target import TargetModel
+    from semlens_widgets.inputs.images import ImageDataset
+    from semlens_widgets.inputs.target import TargetModel
+    from semlens_widgets.pipeline.engine.local import Mapper
+    from semlens_widgets.store.store import AnalysisStore
 
 STAGE = "collect"
 RELEVANCE = "relevance"
@@ -127,7 +127,7 @@ def collect_relevance(
     Raises
     ------
     ValueError
-        See :func:`semlens_widgets.pipeline.relevance.output_relevance`.
+        See :func:`semlens_widgets.attribution.output.output_relevance`.
     UnreadableImage
         If images whose activations are known cannot be read any more.
 

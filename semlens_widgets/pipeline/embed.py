@@ -11,10 +11,11 @@ import pyarrow as pa
 import torch
 from tqdm.auto import tqdm
 
-from semlens_widgets.decode import is_of_the_machine
-from semlens_widgets.embeddings import checked_embeddings
 from semlens_widgets.errors import EmbeddingError, SemlensError, named
-from semlens_widgets.pipeline.engine import in_process
+from semlens_widgets.inputs.decode import is_of_the_machine
+from semlens_widgets.inputs.embeddings import checked_embeddings
+from semlens_widgets.inputs.transforms import transformed
+from semlens_widgets.pipeline.engine.local import in_process
 from semlens_widgets.pipeline.loading import (
     batch_ranges,
     load_again,
@@ -22,9 +23,8 @@ from semlens_widgets.pipeline.loading import (
     no_longer_readable,
     stacked,
 )
-from semlens_widgets.pipeline.rows import RowLog
-from semlens_widgets.store import vector_batches
-from semlens_widgets.transforms import transformed
+from semlens_widgets.store.scratch import RowLog
+from semlens_widgets.store.store import vector_batches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from semlens_widgets.foundation import FoundationModel
-    from semlens_widgets.images import ImageDataset
-    from semlens_widgets.pipeline.engine import Mapper
-    from semlens_widgets.store import AnalysisStore
+    from semlens_widgets.inputs.foundation import FoundationModel
+    from semlens_widgets.inputs.images import ImageDataset
+    from semlens_widgets.pipeline.engine.local import Mapper
+    from semlens_widgets.store.store import AnalysisStore
 
 STAGE = "embed"
 _ROWS_AT_ONCE = 1 << 14

@@ -9,22 +9,22 @@ from weakref import WeakKeyDictionary
 import torch
 from tqdm.auto import tqdm
 
-from semlens_widgets.errors import TransformError, UnreadableImage
-from semlens_widgets.pipeline.engine import in_process
-from semlens_widgets.pipeline.evidence import example_samples, layer_spans
-from semlens_widgets.pipeline.framing import find_frame
-from semlens_widgets.pipeline.loading import load_again, stacked
-from semlens_widgets.pipeline.localise import (
+from semlens_widgets.attribution.framing import find_frame
+from semlens_widgets.attribution.neuron import (
     localise_shares,
     method_of,
     method_said,
     quantise,
     relevance_boxes,
 )
-from semlens_widgets.pipeline.placing import holds
-from semlens_widgets.pipeline.view import to_image_box, to_image_grid, to_input_grid
-from semlens_widgets.store import StoredHeatmap, heatmap_table
-from semlens_widgets.transforms import transformed
+from semlens_widgets.attribution.placing import holds
+from semlens_widgets.attribution.view import to_image_box, to_image_grid, to_input_grid
+from semlens_widgets.errors import TransformError, UnreadableImage
+from semlens_widgets.inputs.transforms import transformed
+from semlens_widgets.pipeline.engine.local import in_process
+from semlens_widgets.pipeline.examples import example_samples, layer_spans
+from semlens_widgets.pipeline.loading import load_again, stacked
+from semlens_widgets.store.store import StoredHeatmap, heatmap_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-    from semlens_widgets.images import ImageDataset
-    from semlens_widgets.pipeline.engine import Mapper
-    from semlens_widgets.pipeline.view import Frame
-    from semlens_widgets.store import AnalysisStore
-    from semlens_widgets.target import TargetModel
+    from semlens_widgets.attribution.view import Frame
+    from semlens_widgets.inputs.images import ImageDataset
+    from semlens_widgets.inputs.target import TargetModel
+    from semlens_widgets.pipeline.engine.local import Mapper
+    from semlens_widgets.store.store import AnalysisStore
 
 UNPLACED = "place in the image unknown: drawn over what the model sees"
 _TRIES = 4
@@ -61,7 +61,7 @@ def write_heatmaps(
     interrupted run loses no more than one. A heatmap lies on a grid over the whole image, also
     where the model's transform crops it. Where the place of the model's input in the image is not
     found it lies over that input, has no box, and its method says so. `threshold` is that of
-    :func:`semlens_widgets.pipeline.localise.relevance_boxes`.
+    :func:`semlens_widgets.attribution.neuron.relevance_boxes`.
     """
     wanted = sorted(set(keys) - stored_keys(store))
     many = len(wanted) >= 100

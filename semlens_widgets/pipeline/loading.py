@@ -12,15 +12,15 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from semlens_widgets.errors import TransformError, UnreadableImage, named
-from semlens_widgets.transforms import transformed
+from semlens_widgets.inputs.transforms import transformed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from PIL import Image
 
-    from semlens_widgets.images import ImageDataset
-    from semlens_widgets.transforms import Transform
+    from semlens_widgets.inputs.images import ImageDataset
+    from semlens_widgets.inputs.transforms import Transform
 
 _PAUSES = (0.1, 1.0)  # seconds before an image that was readable is tried again
 _Sample = tuple[int, tuple[Tensor, ...], str]

@@ -10,7 +10,7 @@ def merge_topk(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor], k: int) -> tu
     """Return the `k` best of two sets of concept examples, ties going to the lowest index.
 
     Associative and commutative: the parts of a data set may be joined in any grouping and order,
-    and the result is what :func:`semlens_widgets.pipeline.select.concept_examples` finds on all of
+    and the result is what :func:`semlens_widgets.analysis.mining.concept_examples` finds on all of
     it.
 
     Parameters

@@ -10,12 +10,12 @@ import pyarrow as pa
 from PIL import Image
 from tqdm.auto import tqdm
 
-from semlens_widgets.pipeline.evidence import example_samples
+from semlens_widgets.pipeline.examples import example_samples
 from semlens_widgets.pipeline.loading import load_again
 
 if TYPE_CHECKING:
-    from semlens_widgets.images import ImageDataset
-    from semlens_widgets.store import AnalysisStore
+    from semlens_widgets.inputs.images import ImageDataset
+    from semlens_widgets.store.store import AnalysisStore
 
 SIDE = 256  # sharp in tiles of 128 CSS pixels on screens with two pixels for each
 _ROWS_PER_COMMIT = 1024

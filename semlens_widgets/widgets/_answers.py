@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from semlens_widgets.columns import arrived_said
 from semlens_widgets.errors import LensUnavailable
+from semlens_widgets.store.columns import arrived_said
 from semlens_widgets.widgets._base import describe
 from semlens_widgets.widgets._columns import pack_scores, readable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
-    from semlens_widgets.lens import SemanticLens
-    from semlens_widgets.store import StoredHeatmap
+    from semlens_widgets.lens.lens import SemanticLens
+    from semlens_widgets.store.store import StoredHeatmap
     from semlens_widgets.widgets._base import LensWidget, Reply
 
 logger = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.widgets._columns import readable
 
 if TYPE_CHECKING:
-    from semlens_widgets.lens import SemanticLens
+    from semlens_widgets.lens.lens import SemanticLens
 
 logger = logging.getLogger(__name__)
 

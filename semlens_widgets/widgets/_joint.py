@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 if TYPE_CHECKING:
-    from semlens_widgets.lens import SemanticLens
+    from semlens_widgets.lens.lens import SemanticLens
 
 # Laying out is slow; the same vectors shown again lie where they lay.
 _LAYOUTS: dict[bytes, npt.NDArray[np.float32]] = {}

@@ -13,7 +13,7 @@ from semlens_widgets.widgets._preview import few_colors_png
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from semlens_widgets.lens import SemanticLens
+    from semlens_widgets.lens.lens import SemanticLens
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import traitlets
 
-from semlens_widgets.analysis.labels import METHODS, UNKNOWN
-from semlens_widgets.foundation import CSP_TEMPLATES
+from semlens_widgets.inputs.foundation import CSP_TEMPLATES
+from semlens_widgets.labels.scorers import METHODS, UNKNOWN
 from semlens_widgets.widgets import _answers
 from semlens_widgets.widgets._base import (
     Handler,
@@ -24,7 +24,7 @@ from semlens_widgets.widgets._sheet import COLUMNS, sheet_png
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from semlens_widgets.lens import SemanticLens
+    from semlens_widgets.lens.lens import SemanticLens
 
 _SUGGESTIONS = 8
 #: Scores that are kept in a saved notebook, and candidates whose scores are taken apart.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from semlens_widgets.lens import SemanticLens
+    from semlens_widgets.lens.lens import SemanticLens
 
 MAP_HEIGHT = 560
 #: What a view is made of, by part; the browser copies the same (js/src/state.ts).

@@ -13,7 +13,7 @@ from semlens_widgets.widgets._sheet import COLUMNS, sheet_png
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from semlens_widgets.lens import SemanticLens
+    from semlens_widgets.lens.lens import SemanticLens
 
 
 COLORMAPS = ("ember", "viridis", "ice", "grey")

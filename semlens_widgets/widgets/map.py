@@ -18,7 +18,7 @@ from semlens_widgets.widgets._joint import JointLens
 from semlens_widgets.widgets._preview import FAINT, point_colors, scatter_png
 
 if TYPE_CHECKING:
-    from semlens_widgets.lens import SemanticLens
+    from semlens_widgets.lens.lens import SemanticLens
 
 #: Up to this many neurons the columns are part of the widget's state, so that an exported page
 #: works without a kernel; above it the browser asks for them, and a saved notebook stays small.

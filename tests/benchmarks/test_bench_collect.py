@@ -11,7 +11,7 @@ import semlens_widgets as slw
 from semlens_widgets import demo
 from semlens_widgets.pipeline.collect import collect
 from semlens_widgets.pipeline.loading import batches
-from semlens_widgets.store import AnalysisStore
+from semlens_widgets.store.store import AnalysisStore
 
 IMAGES, ROUNDS, BATCH = 1500, 5, 64
 

@@ -20,7 +20,7 @@ import semlens_widgets as slw
 from semlens_widgets.pipeline.collect import collect
 from semlens_widgets.pipeline.embed import embed
 from semlens_widgets.pipeline.heatmaps import write_heatmaps
-from semlens_widgets.store import AnalysisStore
+from semlens_widgets.store.store import AnalysisStore
 from tests.colour_world import to_tensor
 
 CUDA = torch.cuda.is_available()

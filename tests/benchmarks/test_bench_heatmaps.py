@@ -17,8 +17,8 @@ from torchvision.models import resnet18
 from zennit.composites import EpsilonPlusFlat
 from zennit.torchvision import ResNetCanonizer
 
-from semlens_widgets.pipeline.localise import localise
-from semlens_widgets.target import TargetModel
+from semlens_widgets.attribution.neuron import localise
+from semlens_widgets.inputs.target import TargetModel
 
 IMAGES, NEURONS, EXAMPLES, ROUNDS = 16, 2, 8, 5
 LAYER, SIDE = "layer4", 224

@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn.functional import normalize
 
 import semlens_widgets as slw
-from semlens_widgets import run as run_module
+from semlens_widgets.pipeline import plan as run_module
 
 IMAGES, UNITS, DIM = int(os.environ.get("SEMLENS_SCALE_IMAGES", "200000")), 2048, 64
 

@@ -11,7 +11,7 @@ import torch
 from torch.nn.functional import normalize
 
 import semlens_widgets as slw
-from semlens_widgets.labelled import unlabelled
+from semlens_widgets.store.labels import unlabelled
 
 NEURONS, DIM, ROUNDS = 100_000, 512, 15
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 import semlens_widgets as slw
-from semlens_widgets.store import AnalysisStore, vector_column
+from semlens_widgets.store.store import AnalysisStore, vector_column
 
 NEURONS, EXAMPLES, IMAGES, DIM, ROUNDS = 2048, 30, 50_000, 512, 9
 

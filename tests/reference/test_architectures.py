@@ -16,12 +16,12 @@ from zennit.composites import EpsilonGammaBox, EpsilonPlusFlat
 from zennit.torchvision import ResNetCanonizer
 
 import semlens_widgets as slw
+from semlens_widgets.attribution.neuron import localise, localise_shares, method_of, method_said
 from semlens_widgets.pipeline.collect import collect
 from semlens_widgets.pipeline.embed import embed_crops
-from semlens_widgets.pipeline.evidence import select_examples
+from semlens_widgets.pipeline.examples import select_examples
 from semlens_widgets.pipeline.heatmaps import write_heatmaps
-from semlens_widgets.pipeline.localise import localise, localise_shares, method_of, method_said
-from semlens_widgets.store import AnalysisStore, read_heatmaps
+from semlens_widgets.store.store import AnalysisStore, read_heatmaps
 
 IMAGES, EXAMPLES = 5, 2
 GATES, NORMS = "; gates take no relevance", "; norms over one image pass relevance on"

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 from torchvision import models
 
-from semlens_widgets.pipeline.localise import localise_shares, method_of, method_said
-from semlens_widgets.target import TargetModel
+from semlens_widgets.attribution.neuron import localise_shares, method_of, method_said
+from semlens_widgets.inputs.target import TargetModel
 
 
 def torchvision(name, side=64, **options):

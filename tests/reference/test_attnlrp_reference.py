@@ -15,9 +15,9 @@ from torchvision.models.swin_transformer import SwinTransformer
 from torchvision.models.vision_transformer import VisionTransformer
 from zennit.core import BasicHook
 
-from semlens_widgets.pipeline.attnlrp import attnlrp
-from semlens_widgets.pipeline.localise import localise, localise_shares, method_of
-from semlens_widgets.target import TargetModel
+from semlens_widgets.attribution.attnlrp import attnlrp
+from semlens_widgets.attribution.neuron import localise, localise_shares, method_of
+from semlens_widgets.inputs.target import TargetModel
 
 METHOD = "AttnLRP, gamma 0.25 and 0.05"
 SIDE = 32

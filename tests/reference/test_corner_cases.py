@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 import semlens_widgets as slw
-from semlens_widgets.foundation import CSP_TEMPLATES
-from semlens_widgets.pipeline.localise import quantise, relevance_boxes
+from semlens_widgets.attribution.neuron import quantise, relevance_boxes
+from semlens_widgets.inputs.foundation import CSP_TEMPLATES
 from tests.colour_world import (
     ColourFoundation,
     ColourNet,

@@ -15,10 +15,10 @@ from zennit.composites import EpsilonPlusFlat
 from zennit.torchvision import ResNetCanonizer, VGGCanonizer
 
 from semlens_widgets import demo
-from semlens_widgets.images import ImageDataset
+from semlens_widgets.attribution.neuron import localise, method_of
+from semlens_widgets.inputs.images import ImageDataset
+from semlens_widgets.inputs.target import TargetModel
 from semlens_widgets.pipeline.loading import batches
-from semlens_widgets.pipeline.localise import localise, method_of
-from semlens_widgets.target import TargetModel
 from tests.reference.resnet20 import ResNet20
 
 SIDE = 32

@@ -12,7 +12,7 @@ from torch.nn.functional import relu6
 
 import semlens_widgets as slw
 from semlens_widgets.analysis.faithfulness import auroc
-from semlens_widgets.pipeline.localise import localise
+from semlens_widgets.attribution.neuron import localise
 
 if TYPE_CHECKING:
     from types import ModuleType

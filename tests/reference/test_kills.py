@@ -24,10 +24,10 @@ from tqdm.auto import tqdm
 
 import semlens_widgets as slw
 import semlens_widgets.pipeline.heatmaps as heatmaps_module
-from semlens_widgets import run as run_module
-from semlens_widgets import store as store_module
+from semlens_widgets.pipeline import plan as run_module
 from semlens_widgets.pipeline import thumbnails as thumbnails_module
-from semlens_widgets.store import AnalysisStore
+from semlens_widgets.store import store as store_module
+from semlens_widgets.store.store import AnalysisStore
 from tests.colour_world import ColourFoundation, ColourNet, colour_images, to_tensor
 
 KILLS_PER_STAGE = 4  # at most: now and then one comes when the stage is just finished
@@ -157,7 +157,7 @@ def start():
     """Start a life in a process forked from one that has imported everything heavy."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["semlens_widgets.lens", "lancedb", "open_clip", "tests.colour_world"]
+        ["semlens_widgets.lens.lens", "lancedb", "open_clip", "tests.colour_world"]
     )
     children = []
 

@@ -11,7 +11,7 @@ from zennit.torchvision import ResNetCanonizer
 
 import semlens_widgets as slw
 from semlens_widgets import demo
-from semlens_widgets.pipeline.relevance import output_relevance, relevance_method
+from semlens_widgets.attribution.output import output_relevance, relevance_method
 from tests.colour_world import to_tensor
 
 LAYERS = ["layer1", "layer2", "layer3", "layer4"]

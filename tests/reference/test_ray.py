@@ -14,14 +14,14 @@ from torch import Tensor
 
 import semlens_widgets as slw
 from semlens_widgets.errors import ModelError
-from semlens_widgets.pipeline.ray_engine import RayMapper
-from semlens_widgets.pipeline.rows import RowLog
+from semlens_widgets.pipeline.engine.ray import RayMapper
+from semlens_widgets.store.scratch import RowLog
 from tests.colour_world import ColourNet, colour_images, to_tensor
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from semlens_widgets.store import AnalysisStore
+    from semlens_widgets.store.store import AnalysisStore
 
 ray = pytest.importorskip("ray", reason='Ray is not installed: pip install "semlens-widgets[ray]"')
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from semlens_widgets.errors import LensUnavailable
-from semlens_widgets.store import StoredHeatmap
+from semlens_widgets.store.store import StoredHeatmap
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,8 @@ import torch
 from torch.nn.functional import normalize
 
 import semlens_widgets as slw
-from semlens_widgets.analysis.labels import METHODS, chance_level
-from semlens_widgets.analysis.words import RANDOM_WORDS, VISUAL_WORDS, default_vocabulary
+from semlens_widgets.labels.scorers import METHODS, chance_level
+from semlens_widgets.labels.words import RANDOM_WORDS, VISUAL_WORDS, default_vocabulary
 from tests.colour_world import TableFoundation, TableNet, numbered_images, to_tensor
 
 NAMES = ["red", "green", "blue"]
@@ -48,7 +48,7 @@ def test_chance_is_what_each_random_word_scores_as_one_more_candidate(
     table_lens, method, centred, monkeypatch
 ):
     some = RANDOM_WORDS[:9]
-    monkeypatch.setattr("semlens_widgets.scoring.RANDOM_WORDS", some)
+    monkeypatch.setattr("semlens_widgets.lens.scoring.RANDOM_WORDS", some)
     settings = {"method": method, "centred": centred, "gamma": 0.7, "templates": ("a {}", "{}")}
     level = table_lens.label_chance(NAMES, **settings)
     assert level.shape == (24, 2)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from semlens_widgets.analysis.contributions import contributions
-from semlens_widgets.analysis.evidence import gather_evidence, one_neuron, without_pairs
-from semlens_widgets.analysis.labels import score
+from semlens_widgets.labels.contributions import contributions
+from semlens_widgets.labels.evidence import gather_evidence, one_neuron, without_pairs
+from semlens_widgets.labels.scorers import score
 
 METHODS = ("csp", "semanticlens", "difference")
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch.utils.data._utils.pin_memory import pin_memory
 
+from semlens_widgets.inputs.target import TargetModel
 from semlens_widgets.pipeline.collect import collect
-from semlens_widgets.pipeline.device import HostCopy, one_behind
-from semlens_widgets.pipeline.engine import in_process
+from semlens_widgets.pipeline.engine.device import HostCopy, one_behind
+from semlens_widgets.pipeline.engine.local import in_process
 from semlens_widgets.pipeline.loading import batches
-from semlens_widgets.store import AnalysisStore
-from semlens_widgets.target import TargetModel
+from semlens_widgets.store.store import AnalysisStore
 from tests.colour_world import ColourNet, to_tensor
 
 

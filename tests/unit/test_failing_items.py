@@ -14,7 +14,6 @@ from PIL import Image
 from torch import nn
 
 import semlens_widgets as slw
-from semlens_widgets import run
 from semlens_widgets.errors import (
     EmbeddingError,
     ModelError,
@@ -22,14 +21,15 @@ from semlens_widgets.errors import (
     TransformError,
     UnreadableImage,
 )
-from semlens_widgets.foundation import embed_prompts
+from semlens_widgets.inputs.foundation import embed_prompts
 from semlens_widgets.pipeline import loading
+from semlens_widgets.pipeline import plan as run
 from semlens_widgets.pipeline.collect import collect, collect_relevance, write_classes
 from semlens_widgets.pipeline.embed import embed
-from semlens_widgets.pipeline.evidence import select_contrasts, select_examples
+from semlens_widgets.pipeline.examples import select_contrasts, select_examples
+from semlens_widgets.pipeline.plan import Plan
 from semlens_widgets.pipeline.thumbnails import write_thumbnails
-from semlens_widgets.run import Plan
-from semlens_widgets.store import AnalysisStore
+from semlens_widgets.store.store import AnalysisStore
 from tests.colour_world import ColourFoundation, ColourNet, colour_images, to_tensor
 
 

@@ -10,9 +10,9 @@ from torch import nn
 from torchvision.transforms import v2
 
 import semlens_widgets as slw
-from semlens_widgets import fingerprint
-from semlens_widgets.run import Plan
-from semlens_widgets.stages import STAGES, stale_after
+from semlens_widgets.pipeline import fingerprint
+from semlens_widgets.pipeline.plan import Plan
+from semlens_widgets.store.stages import STAGES, stale_after
 from tests.colour_world import ColourFoundation, ColourNet, colour_images, to_tensor
 
 

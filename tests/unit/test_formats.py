@@ -10,7 +10,7 @@ import torch
 from PIL import Image, TiffImagePlugin
 
 from semlens_widgets.errors import UnreadableImage
-from semlens_widgets.images import ImageDataset
+from semlens_widgets.inputs.images import ImageDataset
 
 
 def loaded(item):

@@ -15,7 +15,12 @@ from torch.nn.functional import normalize
 
 import semlens_widgets as slw
 from semlens_widgets.errors import WeightsUnavailable
-from semlens_widgets.foundation import CSP_TEMPLATES, FoundationModel, OpenClip, embed_prompts
+from semlens_widgets.inputs.foundation import (
+    CSP_TEMPLATES,
+    FoundationModel,
+    OpenClip,
+    embed_prompts,
+)
 
 DIM = 12
 MERGES = ["c a", "ca t</w>", "d o", "do g</w>"]
@@ -117,7 +122,7 @@ def test_known_texts_are_not_embedded_again(clip, monkeypatch):
 
 
 def test_least_recently_used_texts_are_forgotten(clip, monkeypatch):
-    monkeypatch.setattr("semlens_widgets.foundation._TEXTS_KEPT", 2)
+    monkeypatch.setattr("semlens_widgets.inputs.foundation._TEXTS_KEPT", 2)
     clip.encode_text(["a", "b"])
     clip.encode_text(["a"])
     clip.encode_text(["c"])
@@ -264,7 +269,7 @@ def test_text_given_as_one_string_is_refused(clip):
 
 
 def test_a_trained_clip_recognises_photographs(real_data):
-    from semlens_widgets.images import ImageDataset
+    from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.pipeline.loading import batches
 
     clip = OpenClip(real_data / "clip")

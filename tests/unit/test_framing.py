@@ -12,9 +12,9 @@ from torch.nn.functional import grid_sample
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as tv
 
-from semlens_widgets.pipeline.framing import find_frame
-from semlens_widgets.pipeline.placing import holds
-from semlens_widgets.pipeline.view import Frame, to_image_box, to_image_grid
+from semlens_widgets.attribution.framing import find_frame
+from semlens_widgets.attribution.placing import holds
+from semlens_widgets.attribution.view import Frame, to_image_box, to_image_grid
 
 TENSOR = (v2.ToImage(), v2.ToDtype(torch.float32, scale=True))
 CROP = (v2.Resize(64), v2.CenterCrop(32), *TENSOR)  # the middle half of the short side

@@ -10,7 +10,7 @@ from torch.utils.data import Subset
 from torchvision.datasets import FakeData, ImageFolder
 
 from semlens_widgets.errors import UnreadableImage
-from semlens_widgets.images import ImageDataset
+from semlens_widgets.inputs.images import ImageDataset
 from semlens_widgets.pipeline.loading import batches
 
 

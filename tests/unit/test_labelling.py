@@ -63,7 +63,7 @@ def test_each_text_is_embedded_once(colour_lens):
 
 def test_the_prior_is_computed_once_for_the_same_candidates(colour_lens, monkeypatch):
     lens = colour_lens().run()
-    from semlens_widgets.analysis import labels
+    from semlens_widgets.labels import scorers as labels
 
     calls = []
     real = labels.wpmi_prior

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from semlens_widgets.analysis import dissect
-from semlens_widgets.analysis.labels import (
+from semlens_widgets.labels import dissect
+from semlens_widgets.labels.scorers import (
     METHODS,
     Evidence,
     assign,

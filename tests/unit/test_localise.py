@@ -9,13 +9,13 @@ from torch import nn
 from torch.nn import functional
 from torchvision.models.vision_transformer import VisionTransformer
 
-from semlens_widgets.pipeline.localise import (
+from semlens_widgets.attribution.neuron import (
     localise,
     method_of,
     quantise,
     relevance_boxes,
 )
-from semlens_widgets.target import TargetModel
+from semlens_widgets.inputs.target import TargetModel
 
 SIDE = 16
 

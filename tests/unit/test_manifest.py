@@ -9,8 +9,8 @@ import pytest
 
 import semlens_widgets as slw
 from semlens_widgets.errors import StoreError
-from semlens_widgets.manifest import SCHEMA_VERSION
-from semlens_widgets.store import AnalysisStore
+from semlens_widgets.store.manifest import SCHEMA_VERSION
+from semlens_widgets.store.store import AnalysisStore
 
 WHOLE = {"schema_version": SCHEMA_VERSION, "settings": {"model": "m"}, "stages": {}}
 

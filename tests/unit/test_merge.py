@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from semlens_widgets.analysis.mining import concept_examples
 from semlens_widgets.pipeline.merge import merge_topk
-from semlens_widgets.pipeline.select import concept_examples
 
 
 @pytest.mark.parametrize("seed", range(30))

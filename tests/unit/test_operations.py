@@ -12,10 +12,10 @@ from torch.nn import functional
 from zennit.canonizers import SequentialMergeBatchNorm
 from zennit.composites import EpsilonPlusFlat
 
-from semlens_widgets.pipeline.attribution import arrived_share
-from semlens_widgets.pipeline.localise import localise, localise_shares, method_of, method_said
-from semlens_widgets.pipeline.operations import OPERATIONS, called
-from semlens_widgets.target import TargetModel
+from semlens_widgets.attribution.crp import arrived_share
+from semlens_widgets.attribution.neuron import localise, localise_shares, method_of, method_said
+from semlens_widgets.attribution.operations import OPERATIONS, called
+from semlens_widgets.inputs.target import TargetModel
 
 SIDE = 12
 PLAIN = "CRP EpsilonPlusFlat"

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from semlens_widgets.attribution.neuron import localise
+from semlens_widgets.attribution.output import output_relevance, relevance_method
 from semlens_widgets.errors import ModelError
-from semlens_widgets.pipeline.localise import localise
-from semlens_widgets.pipeline.relevance import output_relevance, relevance_method
-from semlens_widgets.target import TargetModel
+from semlens_widgets.inputs.target import TargetModel
 
 
 class Net(nn.Module):

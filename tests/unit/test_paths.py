@@ -13,11 +13,11 @@ from PIL import Image
 
 import semlens_widgets as slw
 from semlens_widgets.errors import StoreError
-from semlens_widgets.foundation import OpenClip
-from semlens_widgets.images import ImageDataset
-from semlens_widgets.paths import local_path, shown
+from semlens_widgets.inputs.foundation import OpenClip
+from semlens_widgets.inputs.images import ImageDataset
+from semlens_widgets.inputs.paths import local_path, shown
 from semlens_widgets.pipeline.collect import collect, write_classes
-from semlens_widgets.store import AnalysisStore
+from semlens_widgets.store.store import AnalysisStore
 from tests.colour_world import ColourNet, to_tensor
 
 

@@ -12,11 +12,11 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 import semlens_widgets as slw
-from semlens_widgets import run as run_module
 from semlens_widgets.errors import RunStopped
 from semlens_widgets.pipeline import collect, embed, heatmaps
-from semlens_widgets.pipeline.rows import RowLog, logged_rows
-from semlens_widgets.progress import progress_of
+from semlens_widgets.pipeline import plan as run_module
+from semlens_widgets.pipeline.progress import progress_of
+from semlens_widgets.store.scratch import RowLog, logged_rows
 
 
 class Stops:

@@ -17,16 +17,16 @@ from torchvision.transforms import v2
 from traitlets import TraitError
 
 import semlens_widgets as slw
-from semlens_widgets import fingerprint
+from semlens_widgets.attribution.neuron import localise
+from semlens_widgets.attribution.output import output_relevance
 from semlens_widgets.errors import LensUnavailable, ModelError, StoreError, TransformError
-from semlens_widgets.images import ImageDataset
-from semlens_widgets.layers import suggest_layers
-from semlens_widgets.manifest import Manifest
-from semlens_widgets.paths import local_path
-from semlens_widgets.pipeline.localise import localise
-from semlens_widgets.pipeline.relevance import output_relevance
-from semlens_widgets.store import AnalysisStore
-from semlens_widgets.transforms import transformed
+from semlens_widgets.inputs.images import ImageDataset
+from semlens_widgets.inputs.layers import suggest_layers
+from semlens_widgets.inputs.paths import local_path
+from semlens_widgets.inputs.transforms import transformed
+from semlens_widgets.pipeline import fingerprint
+from semlens_widgets.store.manifest import Manifest
+from semlens_widgets.store.store import AnalysisStore
 from tests.colour_world import ColourNet, colour_images, to_tensor
 
 PIXELS = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])

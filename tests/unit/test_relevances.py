@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import semlens_widgets as slw
+from semlens_widgets.attribution.output import output_relevance
 from semlens_widgets.errors import LensUnavailable, ModelError, StoreError
-from semlens_widgets.pipeline.relevance import output_relevance
 from tests.colour_world import ColourNet, colour_images, to_tensor
 
 

@@ -10,7 +10,7 @@ import torch
 
 import semlens_widgets as slw
 from semlens_widgets.errors import StoreError
-from semlens_widgets.store import AnalysisStore
+from semlens_widgets.store.store import AnalysisStore
 from tests.colour_world import ColourFoundation, ColourNet, colour_images, to_tensor
 
 TABLES = ("samples", "activations", "embeddings", "neurons", "examples", "contrasts", "vectors")

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from semlens_widgets.pipeline import nearest, select
-from semlens_widgets.pipeline.select import (
+from semlens_widgets.analysis import mining as select
+from semlens_widgets.analysis import nearest
+from semlens_widgets.analysis.mining import (
     concept_examples,
     contrastive_examples,
     neuron_statistics,

@@ -35,9 +35,9 @@ from zennit.rules import AlphaBeta, Epsilon, Gamma
 from zennit.types import Linear
 
 import semlens_widgets as slw
-from semlens_widgets import fingerprint
-from semlens_widgets.described import describe
-from semlens_widgets.foundation import OpenClip
+from semlens_widgets.inputs.described import describe
+from semlens_widgets.inputs.foundation import OpenClip
+from semlens_widgets.pipeline import fingerprint
 from tests.colour_world import ColourNet
 
 END = (v2.ToImage(), v2.ToDtype(torch.float32, scale=True))

@@ -13,10 +13,10 @@ from torch import nn
 from torch.nn.utils import parametrizations, spectral_norm, weight_norm
 from torch.utils.checkpoint import checkpoint
 
+from semlens_widgets.attribution.neuron import localise
+from semlens_widgets.attribution.output import output_relevance
 from semlens_widgets.errors import ModelChanged, ModelError
-from semlens_widgets.pipeline.localise import localise
-from semlens_widgets.pipeline.relevance import output_relevance
-from semlens_widgets.target import TargetModel
+from semlens_widgets.inputs.target import TargetModel
 
 SIDE = 10
 

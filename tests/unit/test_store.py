@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from semlens_widgets.pipeline.rows import RowLog
-from semlens_widgets.store import (
+from semlens_widgets.store.scratch import RowLog
+from semlens_widgets.store.store import (
     AnalysisStore,
     StoredHeatmap,
     StoreError,

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torchvision import models
 
-from semlens_widgets.layers import suggest_layers
+from semlens_widgets.inputs.layers import suggest_layers
 
 
 def conv(a, b, stride=1):

@@ -8,7 +8,7 @@ from PIL import Image
 from torch import nn
 from torchvision.models.vision_transformer import VisionTransformer
 
-from semlens_widgets.target import TargetModel, pool
+from semlens_widgets.inputs.target import TargetModel, pool
 
 
 class Net(nn.Module):

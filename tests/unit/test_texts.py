@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import normalize
 
 import semlens_widgets as slw
-from semlens_widgets.texts import TextCheck, alike_rows
+from semlens_widgets.lens.texts import TextCheck, alike_rows
 from tests.colour_world import ColourFoundation
 
 LONG = "a star " * 40

@@ -9,10 +9,10 @@ from torchvision.models.vision_transformer import VisionTransformer
 
 import semlens_widgets as slw
 from semlens_widgets import demo
+from semlens_widgets.attribution.neuron import localise, localise_shares, method_of, method_said
 from semlens_widgets.errors import StoreError
-from semlens_widgets.pipeline.localise import localise, localise_shares, method_of, method_said
-from semlens_widgets.target import TargetModel
-from semlens_widgets.units import Directions, SparseEncoder
+from semlens_widgets.inputs.target import TargetModel
+from semlens_widgets.inputs.units import Directions, SparseEncoder
 
 SIDE = 16
 LAYER = "layer4"

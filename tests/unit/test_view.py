@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from semlens_widgets.pipeline.view import Frame, to_image_box, to_image_grid, to_input_grid
+from semlens_widgets.attribution.view import Frame, to_image_box, to_image_grid, to_input_grid
 
 
 def corner(height, width):

@@ -1,0 +1,1 @@
+"""Where in an image a neuron looks, and how much it matters for an output."""

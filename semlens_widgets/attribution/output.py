@@ -1,0 +1,213 @@
+"""How much each neuron matters for an output of the model, by layer-wise relevance propagation."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from semlens_widgets.attribution.attnlrp import (
+    GAMMAS,
+    KNOWN_ATTENTION,
+    METHOD,
+    AttentionRules,
+    inexact_in_attnlrp,
+)
+from semlens_widgets.attribution.crp import Rules, frozen, rules_for
+from semlens_widgets.attribution.gradients import detached, refuse_checkpointing
+from semlens_widgets.attribution.rules import FunctionRules
+from semlens_widgets.errors import ModelError
+from semlens_widgets.inputs.layers import first_tensor
+from semlens_widgets.inputs.outputs import Explained, Head, check_count, head_of
+from semlens_widgets.inputs.transforms import transformed
+from semlens_widgets.pipeline.loading import load_again, stacked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import nn
+
+    from semlens_widgets.inputs.images import ImageDataset
+    from semlens_widgets.inputs.target import TargetModel
+
+_OUTPUT = ""  # the model itself, as torch names it
+
+
+def output_relevance(
+    target: TargetModel, images: Tensor, outputs: Tensor | None = None
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Propagate one output per image back to every neuron of every layer, in one backward pass.
+
+    Relevance starts as the output's own value (a logit) and is what arrives at a layer's output,
+    summed over positions: at the last stage of a ResNet, a neuron's mean activation times its
+    weight for the class. The rules are those of the heatmaps; with attention, AttnLRP.
+
+    Parameters
+    ----------
+    target
+        A model with outputs ``(batch, outputs)``; of one that ends with a softmax, log-softmax or
+        sigmoid, the logits before it are explained.
+    images
+        ``(batch, 3, height, width)``, transformed.
+    outputs
+        ``(batch,)`` int64, which output to explain for each image; by default the largest.
+
+    Returns
+    -------
+    relevance : dict
+        Layer to ``(batch, neurons)`` float32, signed.
+    outputs : Tensor
+        ``(batch,)`` int64, the outputs explained.
+
+    Raises
+    ------
+    ModelError
+        If it is not clear which of what the model returns are its outputs, ``(batch, outputs)``,
+        or where its logits are.
+    ValueError
+        If an output does not exist, a layer's neurons are not its channels, or the output does not
+        depend on a layer.
+
+    Notes
+    -----
+    LRP for neurons: Achtibat et al. 2023 (CRP), "relevance of a concept for a prediction". The
+    spurious-concept audit of SemanticLens (arXiv 2501.05398) rests on it.
+    """
+    if target.encoders:
+        raise ValueError(
+            f"The neurons of {', '.join(map(repr, target.encoders))} are read by an encoder and "
+            "are not part of the model, so no output depends on them."
+        )
+    if target.composite is not None:
+        raise ValueError("Relevance for outputs knows the model's own rules only: no composite.")
+    with target.shadow() as model:
+        return _propagated(target, model, target.as_input(images), outputs)
+
+
+def _propagated(
+    target: TargetModel, model: nn.Module, images: Tensor, outputs: Tensor | None
+) -> tuple[dict[str, Tensor], Tensor]:
+    whole, rules = _known(target, model, images[:1])
+    attention = bool(rules.attention)
+    if not rules.attention <= KNOWN_ATTENTION:
+        raise ModelError(
+            "Relevance cannot be propagated through this model's attention: AttnLRP is known for "
+            "torch.nn.MultiheadAttention and models that call scaled_dot_product_attention. Build "
+            "the model with one of them (timm: set_fused_attn)."
+        )
+    with frozen(model), _caught(model, target.layers) as caught:
+        with AttentionRules(GAMMAS) if attention else FunctionRules():
+            result = whole(images.detach().clone().requires_grad_())
+        check_count(target.outputs, all_named=target.all_named, count=result.shape[1])
+        logits, outputs = _checked(result, outputs)
+        chosen = logits.gather(1, outputs[:, None])
+        if not chosen.requires_grad:
+            raise ModelError(detached("What the model returns"))
+        start = torch.ones_like(chosen) if attention else chosen.detach()
+        gradients = torch.autograd.grad(
+            chosen, [caught[layer] for layer in target.layers], start, allow_unused=True
+        )
+    relevance = {}
+    for layer, gradient in zip(target.layers, gradients, strict=True):
+        if gradient is None:
+            raise ValueError(f"The model's output does not depend on layer {layer!r}.")
+        values = gradient * caught[layer].detach() if attention else gradient
+        channels = target.channel_axis(layer) % values.ndim if values.ndim > 2 else 1
+        positions = [axis for axis in range(1, values.ndim) if axis != channels]
+        relevance[layer] = values.sum(positions).float() if positions else values.float()
+    return relevance, outputs
+
+
+def relevance_method(target: TargetModel) -> str:
+    """Return how :func:`output_relevance` works for a model, with what is not exact in it."""
+    with target.shadow() as model:
+        image = target.as_input(target.probe())
+        whole, rules = _known(target, model, image)
+        method = rules.method.replace("CRP", "LRP", 1)
+        if rules.attention:
+            method = "; ".join((METHOD, *inexact_in_attnlrp(whole, _OUTPUT, image)))
+    return "; ".join(filter(None, (method, whole.head.said)))
+
+
+_KNOWN: WeakKeyDictionary[TargetModel, tuple[Head, Rules]] = WeakKeyDictionary()
+
+
+def _known(target: TargetModel, model: nn.Module, image: Tensor) -> tuple[Explained, Rules]:
+    """Return the model up to its logits, and the rules for it, both found once."""
+    if target not in _KNOWN:
+        refuse_checkpointing(model, image)
+        with frozen(model):
+            head = head_of(model, target.logits, image.detach().clone().requires_grad_())
+        rules = rules_for(Explained(model, target.logits, head), _OUTPUT, image)
+        _KNOWN[target] = head, rules
+    head, rules = _KNOWN[target]
+    return Explained(model, target.logits, head), rules
+
+
+@contextmanager
+def _caught(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+    """Keep the outputs of layers, safe from what later operations do to them in place."""
+    caught: dict[str, Tensor] = {}
+
+    def catch(layer: str, output: Any) -> Any:
+        tensor = first_tensor(output)
+        if tensor is None or not tensor.requires_grad:
+            raise ModelError(detached(f"Layer {layer!r}"))
+        caught[layer] = tensor
+        return tensor.clone() if tensor is output else None
+
+    with ExitStack() as stack:
+        for layer in layers:
+            handle = model.get_submodule(layer).register_forward_hook(
+                lambda _module, _inputs, output, layer=layer: catch(layer, output)
+            )
+            stack.callback(handle.remove)
+        yield caught
+
+
+def _checked(result: Tensor, outputs: Tensor | None) -> tuple[Tensor, Tensor]:
+    if outputs is None:
+        return result, result.detach().argmax(1)
+    outputs = outputs.to(result.device)
+    if len(outputs) != len(result):
+        raise ValueError(f"outputs has {len(outputs)} entries for {len(result)} images.")
+    if int(outputs.min()) < 0 or int(outputs.max()) >= result.shape[1]:
+        raise ValueError(f"The model's outputs are 0 to {result.shape[1] - 1}.")
+    return result, outputs
+
+
+def images_relevance(
+    target: TargetModel,
+    images: ImageDataset,
+    samples: Sequence[int],
+    output: int,
+    batch_size: int,
+) -> dict[str, Tensor]:
+    """Compute the relevance of all neurons for one output on chosen images, with progress.
+
+    Returns
+    -------
+    dict
+        Layer to ``(samples, neurons)`` float32, on the CPU.
+    """
+    parts: dict[str, list[Tensor]] = {layer: [] for layer in target.layers}
+    with tqdm(
+        total=len(samples), desc="relevance", unit="image", disable=len(samples) < 100
+    ) as bar:
+        for start in range(0, len(samples), batch_size):
+            chosen = samples[start : start + batch_size]
+            batch = [
+                transformed(target.transform, load_again(images, sample), repr(images.uris[sample]))
+                for sample in chosen
+            ]
+            outputs = torch.full((len(batch),), output)
+            inputs = stacked([images.uris[sample] for sample in chosen], batch)
+            relevance, _ = output_relevance(target, inputs, outputs)
+            for layer, values in relevance.items():
+                parts[layer].append(values.cpu())
+            bar.update(len(batch))
+    return {layer: torch.cat(values) for layer, values in parts.items()}

@@ -1,0 +1,396 @@
+"""The model that is looked at: its layers, how it is fed, and what one neuron of it is."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from semlens_widgets.attribution.gradients import DRAWS, alike
+from semlens_widgets.inputs import layers as _layers
+from semlens_widgets.inputs.channels import FollowChannels
+from semlens_widgets.inputs.outputs import checked_names, checked_place
+from semlens_widgets.inputs.shadow import Shadow, check_model, checked_device
+from semlens_widgets.inputs.twin import Apart
+from semlens_widgets.inputs.units import checked_encoders, encode
+
+if TYPE_CHECKING:
+    from zennit.core import Composite
+
+    from semlens_widgets.inputs.units import Encoder
+
+Pooling = Literal["mean", "max", "cls"] | Callable[[Tensor], Tensor]
+
+ChannelPlace = Literal["first", "last"]
+
+_POOLINGS = ("mean", "max", "cls")
+_PROBE_SIZE = 256  # pixels of the blank image that tells the shapes; the transform resizes it
+
+
+class _AllSeenError(BaseException):
+    """Leaves the forward pass after the last layer asked for; no model may swallow it."""
+
+
+class TargetModel:
+    """A torch model whose neurons are to be understood.
+
+    Parameters
+    ----------
+    model
+        Any module that takes a batch of images. It is left wholly alone, its mode included: all
+        is computed on a copy of its modules in evaluation mode, which shares the weights. Once its
+        weights, buffers or modules are others than now, everything refuses; its mode, and hooks
+        and attributes that are changed later, do not matter.
+    layers
+        Names as in ``model.named_modules()``; `suggest_layers` proposes some. A layer's output may
+        be a map ``(batch, channels, height, width)`` or ``(batch, height, width, channels)``,
+        tokens ``(batch, tokens, channels)`` or flat ``(batch, channels)``; of tuples, lists and
+        dictionaries the first tensor counts. One neuron is one channel. Each layer must be called
+        exactly once in a forward pass.
+    transform
+        From an RGB ``PIL.Image`` to the model's input ``(3, height, width)``.
+    pooling
+        How a channel becomes one number per image: ``"mean"`` or ``"max"`` over positions,
+        ``"cls"`` (the first token), or a function from the layer's output to ``(batch, neurons)``.
+        Flat outputs are taken as they are by the three names.
+    channels
+        Where a layer's output of three or four axes has its channels: ``"first"`` behind the batch
+        or ``"last"``, for all layers or by layer. By default they are followed through the model's
+        operations (`semlens_widgets.inputs.channels`); where that fails, an error asks for this.
+    units
+        By layer, what turns its channels into other units at each position, before pooling: a
+        sparse autoencoder's encoder, or a matrix (units, channels) of directions. A module or
+        function from (batch, positions, channels) to (batch, positions, units), see
+        `semlens_widgets.inputs.units`.
+    outputs
+        Names of the model's outputs, in their order or with their numbers. Classes of images are
+        matched to outputs by these names and in no other way; an output without a name is called
+        by its number.
+    logits
+        Which of several things that the model returns are the outputs: a key, an attribute or a
+        position. By default what is called ``"logits"``, or the only tensor (batch, outputs).
+    composite
+        A composite of zennit, with its canonizers, for heatmaps by it and nothing else; by default
+        rules and canonizers follow from the model's forward pass.
+    attention
+        How to show where a neuron behind attention looks: ``"map"``, its own values over the
+        patches, as in SemanticLens, or ``"attnlrp"``, relevance of the pixels by AttnLRP, for
+        ``torch.nn.MultiheadAttention`` and models that call ``scaled_dot_product_attention``. Other
+        attention is shown as a map.
+    device
+        Where the model runs; by default where it lies.
+    autocast
+        Collect activations in the device's half precision (float16 on CUDA, bfloat16 on a CPU):
+        faster there, but activations that float32 tells apart may tie. Pooling, units and heatmaps
+        stay float32.
+    name
+        What to call the model; by default its class name.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be looked into: TorchScript, quantised, without values.
+    ValueError
+        If a layer is unknown or named twice, no layer is named, or `pooling` is unknown.
+    TypeError
+        If `model` is no module or `transform` no function.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        layers: Sequence[str],
+        *,
+        transform: Callable[[Image.Image], Tensor],
+        pooling: Pooling = "mean",
+        channels: ChannelPlace | Mapping[str, ChannelPlace] | None = None,
+        units: Mapping[str, Encoder | Tensor] | None = None,
+        outputs: Sequence[str] | Mapping[str, int] | None = None,
+        logits: str | int | None = None,
+        composite: Composite | None = None,
+        attention: Literal["map", "attnlrp"] = "map",
+        device: str | torch.device | None = None,
+        autocast: bool = False,
+        name: str | None = None,
+    ) -> None:
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}.")
+        if not callable(transform):
+            raise TypeError(
+                "transform must be a function from a PIL image to a (3, height, width) tensor, "
+                f"not {type(transform).__name__}."
+            )
+        if not callable(pooling) and pooling not in _POOLINGS:
+            raise ValueError(
+                f"pooling={pooling!r} is unknown: use {', '.join(map(repr, _POOLINGS))} or a "
+                "function from the layer's output to (batch, neurons)."
+            )
+        if attention not in {"map", "attnlrp"}:
+            raise ValueError(f'attention={attention!r} is unknown: use "map" or "attnlrp".')
+        self.attention: Literal["map", "attnlrp"] = attention
+        check_model(model)
+        self.layers = _layers.checked_layers(model, layers)
+        self.channels = _checked_channels(channels, self.layers)
+        first = next(model.parameters(), None)
+        if device is None:
+            device = first.device if first is not None else "cpu"
+        self.device = checked_device(device)
+        if autocast and not torch.amp.is_autocast_available(self.device.type):
+            raise ValueError(f"autocast: torch has none for device {str(self.device)!r}.")
+        self.autocast = autocast
+        self.model = model
+        self.encoders, modules = checked_encoders(units, self.layers, self.device)
+        owned = {f"The encoder of layer {layer!r}": module for layer, module in modules.items()}
+        self.shadow = Shadow(model, None if device is None else self.device, owned)
+        self.outputs = checked_names(outputs)
+        self.all_named = bool(self.outputs) and not isinstance(outputs, Mapping)
+        self.logits = checked_place(logits)
+        self.composite = composite
+        self.transform = transform
+        self.pooling: Pooling = pooling
+        self.name = name or type(model).__name__
+        self._order: tuple[str, ...] = ()  # as executed; learnt in the first forward pass
+        self._axes: dict[str, int | None] = {}
+        self._n_units: dict[str, int] = {}
+
+    suggest_layers = staticmethod(_layers.suggest_layers)
+
+    def __repr__(self) -> str:
+        return f"TargetModel({self.name}, layers={list(self.layers)})"
+
+    def module(self, layer: str) -> nn.Module:
+        """Return the module of one of the target's layers."""
+        return self.model.get_submodule(self._known(layer))
+
+    def n_units(self, layer: str) -> int:
+        """Return how many neurons `layer` has; the first call feeds the model a blank image."""
+        layer = self._known(layer)
+        if layer not in self._n_units:
+            self.units(self.probe())
+        return self._n_units[layer]
+
+    def probe(self) -> Tensor:
+        """Return a blank image as the model takes it, (1, 3, height, width)."""
+        blank = Image.new("RGB", (_PROBE_SIZE, _PROBE_SIZE), (127, 127, 127))
+        return self.transform(blank).unsqueeze(0)
+
+    def units(self, images: Tensor) -> dict[str, Tensor]:
+        """Return the pooled activation of every neuron of every layer.
+
+        The forward pass ends after the last layer; outputs are pooled at once, so that a later
+        in-place operation of the model does not touch them.
+
+        Parameters
+        ----------
+        images
+            (batch, 3, height, width), transformed.
+
+        Returns
+        -------
+        dict
+            Layer to (batch, neurons), float32, on the model's device, in the order of `layers`.
+
+        Raises
+        ------
+        ValueError
+            If a layer is not called, called more than once, or its output cannot be pooled.
+        """
+        taken = self._forward(images, self.layers, self._pooled, autocast=self.autocast)
+        if not self._n_units:  # the first time, one image again
+            again = self._forward(images[:1], self.layers, self._pooled, autocast=self.autocast)
+            if not all(alike(again[layer], units[:1]) for layer, units in taken.items()):
+                warnings.warn(DRAWS, stacklevel=2)
+        self._n_units.update({layer: unit.shape[1] for layer, unit in taken.items()})
+        return taken
+
+    def output(self, images: Tensor, layer: str) -> Tensor:
+        """Return the output of one layer, float32: channels as it has them, before any units."""
+        layer = self._known(layer)
+        return self._forward(images, (layer,), lambda _, y: y.to(torch.float32, copy=True))[layer]
+
+    def channel_axis(self, layer: str) -> int:
+        """Return which axis of a layer's output holds its channels, counted from the front.
+
+        Raises
+        ------
+        ValueError
+            If neither the model's operations nor `channels` tell.
+        """
+        if self._known(layer) not in self._axes:
+            self._learn(self.probe())
+        axis = self._axes[layer]
+        if axis is None:
+            raise ValueError(
+                f"Layer {layer!r}: it is not clear which axis of its output holds the channels. "
+                f'Say so: TargetModel(..., channels={{{layer!r}: "first"}}) or "last".'
+            )
+        return axis
+
+    def _known(self, layer: str) -> str:
+        if layer not in self.layers:
+            raise ValueError(f"layer={layer!r} is not one of this target's layers {self.layers}.")
+        return layer
+
+    def _pooled(self, layer: str, output: Tensor) -> Tensor:
+        encoder = self.encoders.get(layer)
+        follow = encoder is not None or not callable(self.pooling)
+        axis = self.channel_axis(layer) if follow and output.ndim in {3, 4} else 1
+        try:
+            if encoder is not None:
+                output = encode(encoder, output, axis)
+            return pool(output, self.pooling, axis)
+        except ValueError as error:
+            raise ValueError(f"Layer {layer!r}: {error}") from error
+
+    def _learn(self, images: Tensor) -> None:
+        """See in a whole forward pass when each layer is called and where its channels are."""
+        calls: Counter[str] = Counter()
+        axes: dict[str, int | None] = {}
+        images = self.as_input(images[:1])
+
+        def see(layer: str, output: object) -> None:
+            calls[layer] += 1
+            tensor = _layers.checked_output(layer, output, len(images))
+            axes[layer] = follow.axis(tensor)
+            if layer in self.channels and tensor.ndim > 2:
+                axes[layer] = 1 if self.channels[layer] == "first" else tensor.ndim - 1
+
+        with (
+            self.shadow() as model,
+            _layers.observed(model, self.layers, see),
+            torch.no_grad(),
+            Apart(self.model),
+            FollowChannels() as follow,
+        ):
+            model(images)
+        order = _layers.checked_calls(calls, self.layers)
+        self._axes = axes
+        self._order = order  # last: other threads take it that all is known
+
+    def as_input(self, images: Tensor) -> Tensor:
+        """Return images on the model's device and in its precision."""
+        parameter = next((p for p in self.model.parameters() if p.is_floating_point()), None)
+        dtype = parameter.dtype if parameter is not None else None
+        if images.is_inference():
+            with torch.inference_mode(mode=False):
+                images = images.clone()  # else nothing can be propagated back to it
+        return images.to(self.device, dtype, non_blocking=self.device.type == "cuda")
+
+    def _forward(
+        self,
+        images: Tensor,
+        layers: Sequence[str],
+        take: Callable[[str, Tensor], Tensor],
+        *,
+        autocast: bool = False,
+    ) -> dict[str, Tensor]:
+        if images.ndim != 4:
+            raise ValueError(
+                f"images has shape {tuple(images.shape)}; expected (batch, 3, height, width)."
+            )
+        if not self._order:
+            self._learn(images)
+        taken: dict[str, Tensor] = {}
+        calls: Counter[str] = Counter()
+        last = max(layers, key=self._order.index)
+        done = _AllSeenError()
+
+        def see(layer: str, output: object) -> None:
+            calls[layer] += 1
+            with self._casting(False):
+                taken[layer] = take(layer, _layers.checked_output(layer, output, len(images)))
+            if layer == last:
+                raise done
+
+        images = self.as_input(images)
+        with (
+            self.shadow() as model,
+            _layers.observed(model, layers, see),
+            torch.no_grad(),
+            self._casting(autocast),
+        ):
+            try:
+                model(images)
+            except _AllSeenError as signal:
+                if signal is not done:
+                    raise
+        _layers.checked_calls(calls, layers)
+        return {layer: taken[layer] for layer in layers}
+
+    def _casting(self, enabled: bool) -> AbstractContextManager[object]:
+        """Switch autocast on or off, whatever the caller has it at."""
+        kind = self.device.type
+        known = torch.amp.is_autocast_available(kind)
+        return torch.autocast(kind, enabled=enabled) if known else nullcontext()
+
+
+def pool(output: Tensor, pooling: Pooling, axis: int | None = None) -> Tensor:
+    """Turn a layer's output into one number per image and neuron.
+
+    Parameters
+    ----------
+    output
+        (batch, channels, height, width), (batch, tokens, channels) or (batch, channels).
+    pooling
+        See `TargetModel`.
+    axis
+        Of the channels, where it differs from these shapes.
+
+    Returns
+    -------
+    Tensor
+        (batch, neurons) float32, sharing no memory with `output`.
+
+    Raises
+    ------
+    ValueError
+        If the shape does not suit the pooling.
+    """
+    shape = tuple(output.shape)
+    output = output.detach()
+    if callable(pooling):
+        pooled = pooling(output)
+        if not isinstance(pooled, Tensor) or pooled.ndim != 2 or len(pooled) != len(output):
+            got = tuple(pooled.shape) if isinstance(pooled, Tensor) else type(pooled).__name__
+            raise ValueError(
+                f"the pooling function must return (batch, neurons) = ({len(output)}, ...), "
+                f"not {got}."
+            )
+        return pooled.detach().to(torch.float32, copy=True)
+    if output.ndim not in {2, 3, 4}:
+        raise ValueError(
+            f"its output has shape {shape}; expected (batch, channels, height, width), (batch, "
+            "tokens, channels) or (batch, channels). Pass a function as pooling for other shapes."
+        )
+    output = output.float()  # half-precision activations tie and round; pool in full precision
+    if output.ndim == 2:
+        return output.clone()
+    if pooling == "cls":
+        if output.ndim == 4:
+            raise ValueError(
+                f'pooling="cls" needs tokens (batch, tokens, channels), not a map {shape}; '
+                'use "mean" or "max".'
+            )
+        return output.movedim(axis or 2, 2)[:, 0].clone()
+    axis = axis or (1 if output.ndim == 4 else 2)
+    positions = tuple(i for i in range(1, output.ndim) if i != axis)
+    return output.amax(positions) if pooling == "max" else output.mean(positions)
+
+
+def _checked_channels(
+    channels: ChannelPlace | Mapping[str, ChannelPlace] | None, layers: Sequence[str]
+) -> dict[str, ChannelPlace]:
+    given = channels if isinstance(channels, Mapping) else dict.fromkeys(layers, channels)
+    unknown = [layer for layer in given if layer not in layers]
+    if unknown:
+        raise ValueError(f"channels names {unknown[0]!r}, which is not one of layers {layers}.")
+    for place in given.values():
+        if place not in {"first", "last", None}:
+            raise ValueError(f'channels={place!r} is unknown: use "first" or "last".')
+    return {layer: place for layer, place in given.items() if place is not None}

@@ -1,0 +1,1 @@
+"""Labels for neurons: scorers, what they know of a neuron, words. Pure functions on tensors."""

@@ -1,0 +1,1 @@
+"""The façade that a person holds, where store, models and analysis meet."""

@@ -1,0 +1,366 @@
+"""The façade that a person holds: one analysis of one model on one set of images."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from semlens_widgets.errors import LensUnavailable, StoreError
+from semlens_widgets.lens.labelling import Labelling
+from semlens_widgets.lens.looking import Looking
+from semlens_widgets.lens.relevance import Relevances
+from semlens_widgets.lens.search import Searching
+from semlens_widgets.pipeline import plan as stages
+from semlens_widgets.pipeline.engine.device import plainly
+from semlens_widgets.pipeline.engine.local import open_engine
+from semlens_widgets.pipeline.progress import progress_of, stops_in_a_line
+from semlens_widgets.store.labels import count_of_people
+from semlens_widgets.store.store import AnalysisStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from semlens_widgets.inputs.foundation import FoundationModel
+    from semlens_widgets.inputs.images import ImageDataset
+    from semlens_widgets.inputs.target import TargetModel
+    from semlens_widgets.pipeline.engine.local import Engine
+    from semlens_widgets.pipeline.examples import Embedding, Ranking
+    from semlens_widgets.widgets import ConceptGallery, ContrastPanel, Explorer, NeuronMap
+
+
+class SemanticLens(Labelling, Searching, Looking, Relevances):
+    """Look into a vision model: what each neuron stands for, and the evidence for it.
+
+    Parameters
+    ----------
+    target
+        The model and the layers to look at.
+    images
+        What the model is shown.
+    foundation
+        The CLIP-like model that gives images and words their meaning.
+    path
+        Folder of the analysis. What is finished there is not computed again.
+    n_examples
+        Concept examples per neuron (m in the papers).
+    embedding
+        ``"image"`` embeds whole examples; ``"crop"`` embeds the region where the neuron looks,
+        which needs a heatmap for every example, and a transform of the target that only resizes,
+        crops, pads, flips and changes colours: others leave open where that region is.
+    crop_threshold
+        The crop is around the pixels whose smoothed relevance reaches this share of the maximum.
+    examples_by
+        ``"activation"``, or ``"relevance"`` for what the model says of each image (RelMax).
+    batch_size
+        Images per forward pass of either model.
+    on_change
+        What to do if the folder holds results that were made with other inputs: ``"refuse"`` says
+        what has changed and what depends on it; ``"recompute"`` gives that up, keeps the rest, and
+        :meth:`run` computes it anew. Labels that people gave are kept as long as model and layers
+        are the same.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds results made with other inputs, unless `on_change` allows it. Nothing
+        is changed then.
+    ValueError
+        If an argument makes no sense.
+
+    Notes
+    -----
+    SemanticLens is described in arXiv 2501.05398, Contrastive Semantic Projection (CSP) in
+    arXiv 2604.22477.
+    """
+
+    def __init__(
+        self,
+        target: TargetModel,
+        images: ImageDataset,
+        foundation: FoundationModel,
+        *,
+        path: str | Path,
+        n_examples: int = 30,
+        embedding: Embedding = "image",
+        crop_threshold: float = 0.01,
+        examples_by: Ranking = "activation",
+        batch_size: int = 64,
+        on_change: Literal["refuse", "recompute"] = "refuse",
+    ) -> None:
+        if on_change not in {"refuse", "recompute"}:
+            raise ValueError(f'on_change={on_change!r} must be "refuse" or "recompute".')
+        self._plan: stages.Plan | None = stages.Plan(
+            target,
+            images,
+            foundation,
+            n_examples,
+            embedding,
+            batch_size,
+            examples_by,
+            crop_threshold,
+        )
+        self.target: TargetModel | None = target
+        self.images: ImageDataset | None = images
+        self.foundation: FoundationModel | None = foundation
+        self.store = AnalysisStore(path)
+        recompute = on_change == "recompute"
+        of_people = count_of_people(self.store) if recompute else 0
+        self.store.configure(
+            self._plan.settings(),
+            recompute=recompute,
+            doubted=stages.doubted(self.store, images) if recompute else (),
+        )
+        if of_people and not count_of_people(self.store):
+            warnings.warn(
+                f"What people labelled is given up with the rest ({of_people} labels): it was said "
+                "of the neurons of another model, or of other layers.",
+                stacklevel=2,
+            )
+
+    @classmethod
+    def open(cls, path: str | Path, *, foundation: FoundationModel | None = None) -> Self:
+        """Open a finished analysis for reading; see :func:`open`."""
+        lens = cls.__new__(cls)
+        lens.target = lens.images = None
+        lens._plan = None  # noqa: SLF001 - another way to make oneself
+        lens.foundation = foundation
+        lens.store = AnalysisStore(path, read_only=True)
+        recorded = lens.store.settings
+        needed = ("model", "foundation", "foundation_dim", "embedding", "examples_by", "images")
+        if any(name not in recorded for name in needed):
+            raise StoreError(
+                f"{str(path)!r} does not say what the analysis was made with: no SemanticLens has "
+                "begun it, or its analysis.json is damaged."
+            )
+        if foundation is not None:
+            stages.check_foundation(foundation)
+        if foundation is not None and (foundation.name, foundation.dim) != (
+            recorded["foundation"],
+            recorded["foundation_dim"],
+        ):
+            raise StoreError(
+                f"foundation is {foundation.name!r} with {foundation.dim} dimensions; the analysis "
+                f"was made with {recorded['foundation']!r} and {recorded['foundation_dim']}. "
+                "Words and images must be embedded by the same model."
+            )
+        return lens
+
+    def __reduce__(self) -> Any:
+        raise LensUnavailable(
+            "A lens cannot be pickled or copied: it holds a model and an open folder. Hand on its "
+            f"path, {str(self.store.path)!r}, and open it there with semlens_widgets.open(path)."
+        )
+
+    def __repr__(self) -> str:
+        model = self.store.settings["model"]
+        try:
+            return f"SemanticLens({model}; {self._state()})"
+        except StoreError as error:
+            return f"SemanticLens({model}; {error})"
+
+    def _state(self) -> str:
+        so_far = progress_of(self.store)
+        if so_far.stage:
+            stages = f"{so_far.finished} of {so_far.stages} stages"
+            begun = f"run unfinished: {stages}, {so_far}" if so_far.begun else "not run yet"
+            return f"{begun}; call run()"
+        widths = ", ".join(f"{layer}: {b - a}" for layer, (a, b) in self._read.spans.items())
+        return f"{len(self._read.samples)} images; neurons {widths}"
+
+    # -- computing -------------------------------------------------------------------------------
+
+    @plainly()
+    def run(self, *, engine: Engine = "local", workers: int | None = None) -> Self:
+        """Compute everything that is missing; can be interrupted and run again.
+
+        Shows progress. An interrupt says in a line where it stopped (it raises
+        :class:`semlens_widgets.errors.RunStopped`, a KeyboardInterrupt). Images that cannot be read
+        are skipped, counted in a warning and listed by :attr:`unreadable`. Heatmaps are left until
+        they are looked at, see :meth:`localise`.
+
+        Parameters
+        ----------
+        engine
+            Where the models run: ``"local"``, in this process, or ``"ray"``, in the workers of a
+            Ray cluster (``pip install semlens-widgets[ray]``). A cluster that this process is
+            connected to is used; else one of this machine is started and ended.
+        workers
+            With Ray, how many hold a model at a time; by default as many as the cluster has GPUs if
+            the model is on one, else one less than it has CPUs.
+
+        Raises
+        ------
+        ValueError
+            If an argument makes no sense.
+        UnreadableImage
+            If no image can be read, or some that could be read earlier cannot now.
+        TransformError, ModelError, EmbeddingError
+            If what a transform or a model returns cannot be used; the images are named.
+        ModelChanged
+            If the model is no longer the one that the analysis was made with.
+        RunStopped
+            If a person interrupts it.
+        ImportError
+            If Ray is asked for and not installed.
+        LensUnavailable
+            If the analysis was opened for reading.
+        """
+        if self._plan is None:
+            raise LensUnavailable("This analysis is open for reading; it cannot be run again.")
+        fresh = not self.store.is_finished("collect")
+        for words in stages.left_to_chance(self.store.settings):
+            warnings.warn(words, stacklevel=3)
+        with (
+            stops_in_a_line(lambda: str(progress_of(self.store)), "run()"),
+            self.store.writing(),
+            open_engine(engine, workers) as mapper,
+        ):
+            stages.run(self.store, self._plan, mapper)
+        self._forget()
+        if fresh and self.unreadable:
+            some = ", ".join(self.unreadable[:5]) + (", ..." if len(self.unreadable) > 5 else "")
+            warnings.warn(
+                f"{len(self.unreadable)} of {len(self._read.samples)} images could not be read and "
+                f"were skipped: {some} (all of them: lens.unreadable). Once they are mended, "
+                'on_change="recompute" takes them in.',
+                stacklevel=3,
+            )
+        return self
+
+    @plainly()
+    def localise(self, *, engine: Engine = "local", workers: int | None = None) -> Self:
+        """Compute and keep the heatmap of every concept example and contrastive example.
+
+        `engine` and `workers` are those of :meth:`run`.
+        """
+        plan = self._need_plan("Heatmaps")
+        with (
+            stops_in_a_line(lambda: stages.localised(self.store), "localise()"),
+            self.store.writing(),
+            open_engine(engine, workers) as mapper,
+        ):
+            stages.localise_all(self.store, plan, mapper)
+        return self
+
+    def _need_plan(self, what: str) -> stages.Plan:
+        if self._plan is None:
+            raise LensUnavailable(
+                f"{what} that are not stored need the model and the images: make a "
+                "SemanticLens(target, images, foundation, path=...) instead of opening the folder."
+            )
+        return self._plan
+
+    def _forget(self) -> None:
+        for name in ("_read", "_kept_labels", "_words"):
+            self.__dict__.pop(name, None)
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers."""
+        return self._read.layers
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the images' classes; empty if they have none."""
+        return self._read.classes
+
+    @property
+    def n_examples(self) -> int:
+        """Concept examples per neuron; fewer than asked for if there are fewer images."""
+        return self._read.ranks
+
+    @property
+    def unreadable(self) -> list[str]:
+        """Names of the images that could not be read."""
+        samples = self._read.samples
+        return samples.loc[~samples["readable"], "uri"].tolist()
+
+    @property
+    def whole_crops(self) -> float:
+        """Share of the concept examples whose crop is all that the model sees, or nearly.
+
+        NaN where whole images were embedded. What was embedded of an example is the box of its
+        :meth:`heatmap`, or the whole image where that has none.
+        """
+        return float(self.store.stages.get("crops", {}).get("whole", math.nan))
+
+    @property
+    def neurons(self) -> pd.DataFrame:
+        """One row per neuron.
+
+        Columns: layer, neuron, label, its score, chance (what one random word in twenty reaches)
+        and source ("person", or the scorer's name), all four empty until :meth:`label`; clarity,
+        polysemanticity, redundancy, mean, max and firing_rate of the activation, its quantiles q50,
+        q90 and q99, dead (fewer than ``n_examples`` positive activations), x and y (position on the
+        map).
+        """
+        frame = self._read.neurons.copy()
+        named = ["label", "score", "chance", "source"]
+        frame[named] = self._labels[named]
+        order = ["layer", "neuron", *named, "clarity", "polysemanticity", "redundancy"]
+        return frame[order + [name for name in frame.columns if name not in order]]
+
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """Semantic vectors at unit length, ``(neurons, dim)``, in the order of :attr:`neurons`."""
+        return self._read.directions.numpy()
+
+    def examples(self, layer: str, neuron: int) -> pd.DataFrame:
+        """Concept examples of one neuron with their contrastive examples, by rank.
+
+        Columns: rank, sample, activation, class_name, uri, and contrast_sample (-1 if there is
+        none), contrast_activation, similarity (cosine of the pair), contrast_class_name,
+        contrast_uri.
+        """
+        return self._read.examples(self._read.row(layer, neuron))
+
+    # -- widgets ---------------------------------------------------------------------------------
+
+    def map(self, **options: Any) -> NeuronMap:
+        """Return the map of all neurons, near each other if they mean the same."""
+        from semlens_widgets.widgets import NeuronMap
+
+        return NeuronMap(self, **options)
+
+    def gallery(self, layer: str, neuron: int, **options: Any) -> ConceptGallery:
+        """Return the concept examples of one neuron, with heatmaps."""
+        from semlens_widgets.widgets import ConceptGallery
+
+        return ConceptGallery(self, layer, neuron, **options)
+
+    def contrast(self, layer: str, neuron: int, **options: Any) -> ContrastPanel:
+        """Return activating and contrastive examples side by side, with live label scores."""
+        from semlens_widgets.widgets import ContrastPanel
+
+        return ContrastPanel(self, layer, neuron, **options)
+
+    def explore(self, **options: Any) -> Explorer:
+        """Return map, search, gallery and contrast panel, linked."""
+        from semlens_widgets.widgets import Explorer
+
+        return Explorer(self, **options)
+
+
+def open(path: str | Path, *, foundation: FoundationModel | None = None) -> SemanticLens:
+    """Open a finished analysis for reading, without model and images.
+
+    Parameters
+    ----------
+    path
+        Folder of the analysis.
+    foundation
+        The foundation model it was made with, if new words or images are to be searched or scored.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds no analysis, or `foundation` is another model.
+    """
+    return SemanticLens.open(path, foundation=foundation)

@@ -1,0 +1,110 @@
+"""What a lens shows of single neurons: activations, images, heatmaps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from semlens_widgets.analysis.measures import two_means
+from semlens_widgets.errors import LensUnavailable
+from semlens_widgets.lens.scoring import Scoring
+from semlens_widgets.pipeline import plan as stages
+from semlens_widgets.pipeline.engine.device import plainly
+from semlens_widgets.pipeline.thumbnails import jpeg
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from semlens_widgets.inputs.images import ImageDataset
+    from semlens_widgets.pipeline.plan import Plan
+    from semlens_widgets.store.store import StoredHeatmap
+
+
+class Looking(Scoring):
+    """The part of a lens that shows single neurons; see :class:`SemanticLens`."""
+
+    images: ImageDataset | None
+
+    def _need_plan(self, what: str) -> Plan:
+        raise NotImplementedError
+
+    def activations(self, layer: str, neuron: int) -> NDArray[np.float32]:
+        """Pooled activation of one neuron on every image, ``(images,)``; NaN if unreadable."""
+        return self._read.activations(self._read.row(layer, neuron))
+
+    def activation_histogram(
+        self, layer: str, neuron: int, bins: int = 48
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """How often a neuron is how active: counts ``(bins,)`` and edges ``(bins + 1,)``."""
+        values = self.activations(layer, neuron)
+        counts, edges = np.histogram(values[np.isfinite(values)], bins)
+        return counts.astype(np.int64), edges.astype(np.float64)
+
+    def example_clusters(self, layer: str, neuron: int) -> NDArray[np.int64]:
+        """Which of two groups each concept example belongs to, ``(examples,)``, by rank.
+
+        The two k-means clusters that polysemanticity compares; the first example is in group 0.
+        """
+        row = slice(at := self._read.row(layer, neuron), at + 1)
+        evidence = self._read.evidence
+        first = two_means(evidence.positives[row], evidence.valid[row])[0][evidence.valid[at]]
+        return (first != first[:1]).long().numpy()
+
+    def original(self, sample: int, side: int = 2048) -> bytes:
+        """JPEG of an image in its own resolution, `side` pixels at most.
+
+        Raises
+        ------
+        LensUnavailable
+            If the analysis was opened without the images.
+        """
+        if self.images is None:
+            raise LensUnavailable(
+                "The images are not at hand: give images= to SemanticLens to see them whole."
+            )
+        return jpeg(self.images.load(sample), side)
+
+    def thumbnail(self, sample: int) -> bytes:
+        """JPEG of an image that is an example of some neuron, 256 pixels at most."""
+        return self._read.thumbnails([sample])[0]
+
+    def thumbnails(self, samples: Sequence[int]) -> list[bytes]:
+        """JPEGs of several images, see :meth:`thumbnail`."""
+        return self._read.thumbnails(samples)
+
+    def heatmap(self, layer: str, neuron: int, sample: int) -> StoredHeatmap:
+        """Where in an image the neuron looks; computed and kept if it is not stored yet."""
+        return self.heatmaps(layer, neuron, [sample])[0]
+
+    @plainly()
+    def heatmaps(self, layer: str, neuron: int, samples: Sequence[int]) -> list[StoredHeatmap]:
+        """Heatmaps of several images for one neuron, see :meth:`heatmap`.
+
+        Raises
+        ------
+        LensUnavailable
+            If one is not stored and the analysis was opened without model and images.
+        ModelChanged
+            If the model is no longer the one that the analysis was made with.
+        UnreadableImage, TransformError
+            If an image can no longer be read, or no longer be used.
+        ValueError
+            If the layer has no positions to show.
+
+        Notes
+        -----
+        Concept Relevance Propagation (Achtibat et al. 2023), or the neuron's own map as in
+        SemanticLens (arXiv 2501.05398); `method` of each says which, and what is not exact.
+        """
+        row = self._read.row(layer, neuron)
+        found = self._read.heatmaps(row, samples)
+        missing = [(row, sample) for sample in samples if sample not in found]
+        if missing:
+            plan = self._need_plan("Heatmaps")
+            with self.store.writing():
+                stages.localise_some(self.store, plan, missing)
+                found |= self._read.heatmaps(row, [sample for _, sample in missing])
+        return [found[sample] for sample in samples]

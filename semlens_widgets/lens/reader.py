@@ -1,0 +1,243 @@
+"""What a finished analysis holds, read from its store as frames and tensors."""
+
+from __future__ import annotations
+
+import difflib
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import torch
+from torch.nn.functional import normalize
+
+from semlens_widgets.errors import StoreError
+from semlens_widgets.labels.evidence import Evidence
+from semlens_widgets.pipeline.examples import (
+    example_embeddings,
+    example_samples,
+    image_embeddings,
+    layer_spans,
+)
+from semlens_widgets.store.store import read_heatmaps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from semlens_widgets.pipeline.examples import Embedding
+    from semlens_widgets.store.store import AnalysisStore, StoredHeatmap
+
+_NEEDED = ("collect", "classes", "examples", "vectors")
+_KEYS = {"thumbnails": ("sample",), "heatmaps": ("row", "sample")}
+
+
+def _keys_of(table: str, rows: pa.Table) -> list[tuple[int, ...]]:
+    return list(zip(*(rows[name].to_pylist() for name in _KEYS[table]), strict=True))
+
+
+class AnalysisReader:
+    """Read access to one analysis; what is used often is read once.
+
+    Parameters
+    ----------
+    store
+        An analysis whose ``vectors`` stage is finished.
+    """
+
+    def __init__(self, store: AnalysisStore) -> None:
+        self.store = store
+        unfinished = [name for name in _NEEDED if not store.is_finished(name)]
+        if unfinished:
+            raise StoreError(
+                f"The analysis in {str(store.path)!r} is not finished: {unfinished[0]!r} is missing"
+                " or has to be made again. Call run() first."
+            )
+        self.embedding: Embedding = store.settings["embedding"]
+        self.ranks: int = store.stages["examples"]["ranks"]
+        self.classes: tuple[str, ...] = tuple(store.stages["classes"]["names"])
+        self.spans = layer_spans(store)
+        self.layers = tuple(self.spans)
+
+    @cached_property
+    def neurons(self) -> pd.DataFrame:
+        """One row per neuron: where it is, its statistics and its measures."""
+        columns = [name for name in self.store.columns("neurons") if name != "top_samples"]
+        parts = [self.store.frame("neurons", columns)]
+        parts += [self.store.frame(name) for name in ("measures", "layout")]
+        return pd.concat(parts, axis=1)
+
+    @cached_property
+    def samples(self) -> pd.DataFrame:
+        """One row per image: uri, label (class index, -1 unknown), readable."""
+        return self.store.frame("samples")
+
+    @cached_property
+    def images(self) -> Tensor:
+        """Unit embeddings of all images, ``(images, dim)``; zero where unreadable."""
+        return image_embeddings(self.store)
+
+    @cached_property
+    def mean_embedding(self) -> Tensor:
+        """Mean of the unit embeddings of all readable images, ``(dim,)``."""
+        readable = torch.from_numpy(self.samples["readable"].to_numpy(copy=True))
+        return self.images[readable].mean(dim=0)
+
+    @cached_property
+    def vectors(self) -> Tensor:
+        """Semantic vectors, ``(neurons, dim)`` float32."""
+        return torch.from_numpy(self.store.matrix("vectors", "vector").astype(np.float32))
+
+    @cached_property
+    def directions(self) -> Tensor:
+        """Semantic vectors at unit length, ``(neurons, dim)``."""
+        return normalize(self.vectors, dim=1)
+
+    @cached_property
+    def example_samples(self) -> Tensor:
+        """Images of the concept examples, ``(neurons, m)``; -1 where there is none."""
+        return example_samples(self.store)
+
+    @cached_property
+    def example_activations(self) -> Tensor:
+        """Activations of the concept examples, ``(neurons, m)``."""
+        column = self.store.read("examples", ["activation"]).column("activation")
+        return torch.from_numpy(column.to_numpy().copy()).reshape(-1, self.ranks)
+
+    @cached_property
+    def contrast_samples(self) -> Tensor:
+        """Images of the contrastive examples, ``(neurons, m)``; -1 where there is none."""
+        return example_samples(self.store, "contrasts")
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What the label scorers know of all neurons."""
+        positives, negatives = example_embeddings(self.store, self.embedding, self.images)
+        return Evidence(
+            positives=positives,
+            negatives=negatives,
+            activations=self.example_activations,
+            valid=self.example_samples >= 0,
+            contrasted=self.contrast_samples >= 0,
+            mean_embedding=self.mean_embedding,
+            top_samples=torch.from_numpy(
+                self.store.matrix("neurons", "top_samples").astype(np.int64)
+            ),
+            sample_embeddings=self.images,
+        )
+
+    def row(self, layer: str, neuron: int) -> int:
+        """Find a neuron's row in every table that has one row per neuron.
+
+        Raises
+        ------
+        KeyError
+            If the layer is not part of the analysis; close names are suggested.
+        IndexError
+            If the layer has no such neuron.
+        TypeError
+            If it is no whole number.
+        StoreError
+            If the analysis has been made anew with other inputs meanwhile: rows may be those of
+            other neurons.
+        """
+        self.store.current()
+        if layer not in self.spans:
+            close = difflib.get_close_matches(str(layer), self.layers, n=3)
+            hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else ""
+            raise KeyError(f"layer={layer!r} is not one of {list(self.layers)}. {hint}".rstrip())
+        start, stop = self.spans[layer]
+        if isinstance(neuron, bool) or not hasattr(neuron, "__index__"):
+            raise TypeError(f"neuron={neuron!r} must be a whole number.")
+        if not 0 <= neuron < stop - start:
+            raise IndexError(
+                f"neuron={neuron} is outside 0..{stop - start - 1} of layer {layer!r}."
+            )
+        return start + int(neuron)
+
+    def examples(self, row: int) -> pd.DataFrame:
+        """Concept examples of one neuron with their contrasts, by rank."""
+        span = list(range(row * self.ranks, (row + 1) * self.ranks))
+        frame: pd.DataFrame = self.store.rows("examples", span).to_pandas()
+        contrast = self.store.rows("contrasts", span).to_pandas()
+        frame = frame[["rank", "sample", "activation"]].assign(
+            contrast_sample=contrast["sample"],
+            contrast_activation=contrast["activation"],
+            similarity=contrast["similarity"],
+        )
+        frame = frame[frame["sample"] >= 0].reset_index(drop=True)
+        both = np.concatenate([frame["sample"], frame["contrast_sample"]])
+        about = self.store.rows("samples", both.clip(min=0)).to_pandas()
+        names = np.array([self._class_name(label) for label in about["label"]], object)
+        for prefix, half in (("", slice(len(frame))), ("contrast_", slice(len(frame), None))):
+            there = both[half] >= 0
+            frame[f"{prefix}class_name"] = np.where(there, names[half], "")
+            frame[f"{prefix}uri"] = np.where(there, about["uri"].to_numpy(object)[half], "")
+        return frame
+
+    def _class_name(self, label: int) -> str:
+        return self.classes[label] if 0 <= label < len(self.classes) else ""
+
+    def activations(self, row: int) -> NDArray[np.float32]:
+        """Pooled activation of one neuron on every image; NaN where unreadable."""
+        _, chunk = next(self.store.row_chunks("activations", "activations", row, row + 1))
+        return np.where(self.samples["readable"], chunk[0], np.float32("nan"))
+
+    # -- pictures --------------------------------------------------------------------------------
+
+    def thumbnails(self, samples: Sequence[int]) -> list[bytes]:
+        """JPEGs of images that serve as an example of some neuron.
+
+        Raises
+        ------
+        KeyError
+            If an image is no example, so that no thumbnail was kept.
+        StoreError
+            If the analysis has been made anew with other inputs meanwhile.
+        """
+        self.store.current()
+        found = self._keyed("thumbnails", [(sample,) for sample in samples])
+        jpegs = dict(zip(found["sample"].to_pylist(), found["jpeg"].to_pylist(), strict=True))
+        for sample in samples:
+            if sample not in jpegs:
+                raise KeyError(f"sample={sample} is not an example of any neuron: no thumbnail.")
+        return [jpegs[sample] for sample in samples]
+
+    def heatmaps(self, row: int, samples: Sequence[int]) -> dict[int, StoredHeatmap]:
+        """Read what is stored of the heatmaps of one neuron, by sample."""
+        if not samples or not self.store.has("heatmaps"):
+            return {}
+        found = self._keyed("heatmaps", [(row, sample) for sample in samples])
+        return dict(zip(found["sample"].to_pylist(), read_heatmaps(found), strict=True))
+
+    @cached_property
+    def _offsets(self) -> dict[str, dict[tuple[int, ...], int]]:
+        """Where the rows of a table lie, by table and key; as of when they were last looked for."""
+        return {}
+
+    def _keyed(self, table: str, keys: Sequence[tuple[int, ...]]) -> pa.Table:
+        """Read the rows of a table that have one of the keys.
+
+        Its owner may write the table anew meanwhile, in another order. So a row counts only if it
+        has a key that was asked for; where one is missing, all are looked for again.
+        """
+        wanted = set(keys)
+        for again in (False, True):
+            if again or table not in self._offsets:
+                listed = _keys_of(table, self.store.read(table, _KEYS[table]))
+                self._offsets[table] = {key: offset for offset, key in enumerate(listed)}
+            offsets = self._offsets[table]
+            found = self._rows(table, [offsets[key] for key in wanted if key in offsets])
+            ours = [key in wanted for key in _keys_of(table, found)]
+            if sum(ours) == len(wanted):
+                break
+        return found.filter(pa.array(ours, pa.bool_()))
+
+    def _rows(self, table: str, offsets: Sequence[int]) -> pa.Table:
+        try:
+            return self.store.rows(table, offsets)
+        except IndexError:  # the table has become shorter
+            return self.store.rows(table, [])

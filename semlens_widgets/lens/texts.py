@@ -1,0 +1,246 @@
+"""What the foundation model makes of texts: embedded once, and checked for what gets lost."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+from torch.nn.functional import normalize
+
+from semlens_widgets.errors import LensUnavailable
+from semlens_widgets.inputs.foundation import CSP_TEMPLATES, embed_prompts
+from semlens_widgets.labels import scorers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from semlens_widgets.inputs.foundation import FoundationModel
+    from semlens_widgets.lens.reader import AnalysisReader
+
+_MOST_TEXTS = 50_000
+_MOST_KEPT = 48
+_ALIKE = 1e-6  # rounding moves unit vectors by less, another word by more
+_MOST_NAMED = 5
+_LONGEST_NAMED = 60
+Kept = TypeVar("Kept")
+# JupyterLab may answer widgets in another thread than the one that runs cells.
+_LOCK = threading.RLock()
+
+
+@dataclass(frozen=True)
+class TextCheck:
+    """What a text encoder loses of texts.
+
+    Attributes
+    ----------
+    cut
+        Texts that are longer than the encoder reads, each with the part that it reads.
+    alike
+        Groups of texts that the encoder cannot tell apart: all their scores are the same.
+    """
+
+    cut: Mapping[str, str] = field(default_factory=dict)
+    alike: tuple[tuple[str, ...], ...] = ()
+
+    def __str__(self) -> str:
+        """Say it in a sentence or two; empty if nothing is lost."""
+        said = []
+        if self.cut:
+            parts = [
+                f"{_short(name)} is read up to {_end(kept)}" for name, kept in self.cut.items()
+            ]
+            said.append(f"The text encoder cuts long texts: {_some(parts)}.")
+        if self.alike:
+            groups = [" = ".join(map(_short, group)) for group in self.alike]
+            said.append(
+                f"The text encoder cannot tell these apart, they score the same: {_some(groups)}."
+            )
+        return " ".join(said)
+
+
+def _some(parts: Sequence[str]) -> str:
+    more = len(parts) - _MOST_NAMED
+    return "; ".join(parts[:_MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _short(name: str) -> str:
+    if len(name) <= _LONGEST_NAMED:
+        return repr(name)
+    half = _LONGEST_NAMED // 2
+    return repr(f"{name[:half]} ... {name[-half:]}")
+
+
+def _end(kept: str) -> str:
+    return repr(kept if len(kept) <= _LONGEST_NAMED else f"... {kept[-_LONGEST_NAMED // 2 :]}")
+
+
+class Words:
+    """Text embeddings and what follows from them for all neurons, each computed once.
+
+    A label typed beside a thousand others costs one text; a change of scorer costs none.
+    """
+
+    def __init__(self, reader: AnalysisReader, foundation: FoundationModel) -> None:
+        self.reader = reader
+        self.foundation = foundation
+        self._known: dict[tuple[str, ...], tuple[dict[str, int], Tensor]] = {}
+        self._kept: OrderedDict[Hashable, Any] = OrderedDict()  # least recently used first
+
+    def prompts(self, names: Sequence[str], templates: Sequence[str] | None) -> Tensor:
+        """Embed texts, averaged over the templates, ``(1, texts, dim)`` of unit length."""
+        with _LOCK:
+            return self._prompts(names, sentences(templates))
+
+    def _prompts(self, names: Sequence[str], key: tuple[str, ...]) -> Tensor:
+        places, vectors = self._known.get(key, ({}, torch.empty(0, self.foundation.dim)))
+        new = [name for name in dict.fromkeys(names) if name not in places]
+        if new:
+            if len(places) + len(new) > _MOST_TEXTS:
+                return self._embed(names, key)[None]
+            vectors = torch.cat([vectors, self._embed(new, key)])
+            places |= {name: len(places) + at for at, name in enumerate(new)}
+            self._known[key] = (places, vectors)
+        return vectors[[places[name] for name in names]][None]
+
+    def _embed(self, names: Sequence[str], templates: tuple[str, ...]) -> Tensor:
+        return normalize(embed_prompts(self.foundation, names, templates).cpu().mean(0), dim=1)
+
+    def check(self, names: Sequence[str], templates: Sequence[str] | None) -> TextCheck:
+        """Find which of the texts the encoder cuts or cannot tell apart."""
+        key = sentences(templates)
+        return self._once(
+            ("check", tuple(names), key),
+            lambda: TextCheck(
+                cut=self._cut(names, key),
+                alike=tuple(
+                    tuple(names[at] for at in group)
+                    for group in alike_rows(self.prompts(names, templates)[0])
+                ),
+            ),
+        )
+
+    def warn_once(self, names: Sequence[str], templates: Sequence[str] | None) -> None:
+        """Warn of what is lost, once for the same texts: a panel asks at every key."""
+        key = (tuple(names), sentences(templates))
+
+        def warn() -> bool:
+            if said := str(self.check(names, templates)):
+                warnings.warn(said, stacklevel=6)
+            return True
+
+        self._once(("warned", key), warn)
+
+    def _cut(self, names: Sequence[str], templates: tuple[str, ...]) -> dict[str, str]:
+        """Name the texts that are cut in some sentence, each with the least that is read of it."""
+        kept_text = getattr(self.foundation, "kept_text", None)
+        if kept_text is None:  # a model of the person's own, which cannot tell
+            return {}
+        cut: dict[str, str] = {}
+        for template in templates:
+            given = [template.replace("{}", name) for name in names]
+            start = template.index("{}")
+            for name, sentence, kept in zip(names, given, kept_text(given), strict=True):
+                if kept != sentence:
+                    read = kept[start : start + len(name)]
+                    cut[name] = min(cut.get(name, read), read, key=len)
+        return cut
+
+    def prior(
+        self,
+        names: Sequence[str],
+        templates: Sequence[str] | None,
+        *,
+        centred: bool,
+        beside: Sequence[str] | None = None,
+    ) -> Tensor:
+        """Return CLIP-Dissect's prior of each candidate, or of texts beside them, ``(texts,)``."""
+        return self._once(
+            ("prior", tuple(names), sentences(templates), centred, tuple(beside or ())),
+            lambda: scorers.wpmi_prior(
+                self.reader.evidence,
+                self.prompts(names, templates),
+                centred=centred,
+                beside=None if beside is None else self.prompts(beside, templates),
+            ),
+        )
+
+    def chance(self, key: Hashable, compute: Callable[[], Tensor]) -> NDArray[np.float32]:
+        """Return :func:`chance_level` of scores of random words, ``(neurons, 2)``, by their key."""
+        return self._once(("chance", key), lambda: scorers.chance_level(compute()).numpy())
+
+    def _once(self, key: Hashable, compute: Callable[[], Kept]) -> Kept:
+        with _LOCK:
+            if key not in self._kept:
+                self._kept[key] = compute()
+                while len(self._kept) > _MOST_KEPT:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(key)
+            kept: Kept = self._kept[key]
+            return kept
+
+
+def needed(reader: AnalysisReader, foundation: FoundationModel | None) -> FoundationModel:
+    """Return the foundation model, or say how to give it."""
+    if foundation is None:
+        raise LensUnavailable(
+            "New words and images need the foundation model "
+            f"{reader.store.settings['foundation']!r}: open(path, foundation=OpenClip(...))."
+        )
+    return foundation
+
+
+def sentences(templates: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the templates, by default those of CSP."""
+    if isinstance(templates, str):
+        raise TypeError(f"templates must be a list of sentences: [{templates!r}].")
+    return tuple(templates or CSP_TEMPLATES)
+
+
+def alike_rows(vectors: Tensor, tolerance: float = _ALIKE) -> list[list[int]]:
+    """Group the rows of ``(N, D)`` that differ by no more than `tolerance` in any coordinate.
+
+    Returns
+    -------
+    list of list of int
+        Groups of two or more, by their first member.
+    """
+    # Along any line, rows that are alike lie close together: few pairs are left to compare.
+    generator = torch.Generator().manual_seed(0)
+    line = torch.randn(vectors.shape[1], dtype=torch.float64, generator=generator)
+    place, order = (vectors.double() @ line).sort()
+    reach = tolerance * float(line.abs().sum())
+    first = list(range(len(vectors)))  # of its group, for every row
+
+    def root(row: int) -> int:
+        while first[row] != row:
+            row = first[row]
+        return row
+
+    step = 1
+    while step < len(order):
+        near = torch.nonzero(place[step:] - place[:-step] <= reach)[:, 0]
+        if not len(near):
+            break
+        one, other = order[near], order[near + step]
+        same = (vectors[one] - vectors[other]).abs().amax(1) <= tolerance
+        for a, b in zip(one[same].tolist(), other[same].tolist(), strict=True):
+            low, high = sorted((root(a), root(b)))
+            first[high] = low
+        if same.any():  # one of each pair stands for both
+            stays = torch.ones(len(order), dtype=torch.bool)
+            stays[near[same] + step] = False
+            place, order, step = place[stays], order[stays], 1
+        else:
+            step += 1
+    groups: dict[int, list[int]] = {}
+    for row in range(len(first)):
+        groups.setdefault(root(row), []).append(row)
+    return [group for group in groups.values() if len(group) > 1]

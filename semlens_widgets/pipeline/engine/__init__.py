@@ -1,0 +1,1 @@
+"""Where the batches of a pass are computed: in this process, or in a Ray cluster."""

@@ -1,0 +1,1 @@
+"""The analysis on disk: tables, the manifest of what is finished, locks."""
