@@ -166,17 +166,6 @@ def redundancy(vectors: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
-def layer_redundancy(vectors: Tensor) -> float:
-    """Return the mean redundancy of a layer's neurons; NaN if there are fewer than two.
-
-    Raises
-    ------
-    ValueError
-        If ``vectors`` is not two-dimensional.
-    """
-    return float(redundancy(vectors).mean())
-
-
 def similarity(vectors: Tensor, others: Tensor) -> float:
     """Return S(A -> B), how well a set of neurons B covers what the neurons A stand for.
 

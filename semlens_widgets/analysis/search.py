@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 
 def query_directions(prompts: Tensor, empty: Tensor | None = None) -> Tensor:
@@ -31,65 +30,6 @@ def query_directions(prompts: Tensor, empty: Tensor | None = None) -> Tensor:
     _check_prompts(prompts, empty)
     directions = prompts.float().mean(0)  # (Q, D)
     return directions if empty is None else directions - empty.float().mean(0)
-
-
-def text_scores(
-    vectors: Tensor,
-    prompts: Tensor,
-    empty: Tensor | None = None,
-    mean_embedding: Tensor | None = None,
-) -> Tensor:
-    """Return the score of every neuron for every text query, ``(N, Q)``.
-
-    s(q, k) = cos(v_k, T(q)) - cos(v_k, T("")), averaged over templates.
-
-    Parameters
-    ----------
-    vectors
-        ``(N, D)`` semantic vectors of the neurons, of any length; a zero vector scores 0.
-    prompts
-        ``(templates, Q, D)`` unit text embeddings.
-    empty
-        ``(templates, 1, D)``, the empty text in every template; None subtracts nothing.
-    mean_embedding
-        ``(D,)`` mean of the unit image embeddings of the data set. If given, scores are centred:
-        each query's mean similarity over the whole data set is subtracted, which takes away the
-        advantage of texts that lie close to all images.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit together.
-
-    Notes
-    -----
-    Semantic search of SemanticLens (arXiv 2501.05398, Methods, "Search").
-    """
-    directions = query_directions(prompts, empty)
-    return unit_scores(normalize(vectors.float(), dim=-1), directions, mean_embedding)
-
-
-def image_scores(vectors: Tensor, images: Tensor, mean_embedding: Tensor | None = None) -> Tensor:
-    """Return the cosine of every neuron to every query image (or neuron), ``(N, Q)``.
-
-    Parameters
-    ----------
-    vectors
-        ``(N, D)`` semantic vectors of the neurons, of any length.
-    images
-        ``(Q, D)`` image embeddings, or semantic vectors of other neurons, of any length.
-    mean_embedding
-        As in :func:`text_scores`.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit together.
-    """
-    if images.ndim != 2:
-        raise ValueError(f"images: expected shape (queries, dim), got {tuple(images.shape)}")
-    directions = normalize(images.float(), dim=-1)
-    return unit_scores(normalize(vectors.float(), dim=-1), directions, mean_embedding)
 
 
 def combine_scores(scores: Tensor) -> Tensor:
@@ -146,10 +86,25 @@ def _descending(scores: Tensor) -> Tensor:
 def unit_scores(
     vectors: Tensor, directions: Tensor, mean_embedding: Tensor | None = None
 ) -> Tensor:
-    """Return the products of unit vectors ``(N, D)`` and directions ``(Q, D)``, ``(N, Q)``.
+    """Return the score of every neuron for every query, ``(N, Q)``.
 
-    For vectors that are at unit length already, because bringing 100,000 of them there takes
-    several times as long as the product. Parameters as in :func:`text_scores`.
+    s(q, k) = cos(v_k, T(q)) - cos(v_k, T("")) where the directions hold the difference.
+
+    Parameters
+    ----------
+    vectors
+        ``(N, D)`` semantic vectors of the neurons, at unit length already, because bringing 100,000
+        of them there takes several times as long as the product; a zero vector scores 0.
+    directions
+        ``(Q, D)`` from :func:`query_directions`, or unit embeddings of images or neurons.
+    mean_embedding
+        ``(D,)`` mean of the unit image embeddings of the data set. If given, scores are centred:
+        each query's mean similarity over the whole data set is subtracted, which takes away the
+        advantage of texts that lie close to all images.
+
+    Notes
+    -----
+    Semantic search of SemanticLens (arXiv 2501.05398, Methods, "Search").
 
     Raises
     ------

@@ -27,9 +27,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from semlens_widgets.attribution.gradients import DRAWS, alike, detached
+from semlens_widgets.attribution.gradients import detached
 from semlens_widgets.attribution.rules import FunctionRules
 from semlens_widgets.errors import ModelError
+from semlens_widgets.inputs.draws import DRAWS, alike
 from semlens_widgets.inputs.layers import first_tensor
 
 if TYPE_CHECKING:

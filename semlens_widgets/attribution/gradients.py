@@ -12,12 +12,6 @@ from semlens_widgets.inputs.layers import all_tensors
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-DRAWS = (
-    "The model gives different results for the same image: it draws random numbers in evaluation "
-    "mode too, as F.dropout(x) does without training=self.training. Mend that in the model; else "
-    "activations are by chance, and a heatmap is of another pass than they are."
-)
-
 
 def detached(what: str) -> str:
     """Say that there is no way back from a result to the image."""
@@ -26,12 +20,6 @@ def detached(what: str) -> str:
         "torch.no_grad(), torch.inference_mode() or numpy in the model's forward pass. Take that "
         "out to see relevance; activations need no gradients and are not concerned."
     )
-
-
-def alike(one: Tensor, other: Tensor) -> bool:
-    """Whether two passes gave the same, up to rounding."""
-    one, other = one.nan_to_num(), other.nan_to_num()
-    return bool((one - other).abs().max() <= 0.01 * float(other.abs().max()))
 
 
 _NO_HOOKS = "no gradient checkpointing here"

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, interpolate
 
+from semlens_widgets.attribution.arrived import arrived_said
 from semlens_widgets.attribution.attnlrp import KNOWN_ATTENTION, METHOD, attnlrp, inexact_in_attnlrp
 from semlens_widgets.attribution.crp import Rules, crp, rules_for
 from semlens_widgets.attribution.gradients import refuse_checkpointing
 from semlens_widgets.inputs.units import encode, unit_gradient
-from semlens_widgets.store.columns import arrived_said
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

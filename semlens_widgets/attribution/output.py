@@ -8,7 +8,6 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from semlens_widgets.attribution.attnlrp import (
     GAMMAS,
@@ -23,15 +22,12 @@ from semlens_widgets.attribution.rules import FunctionRules
 from semlens_widgets.errors import ModelError
 from semlens_widgets.inputs.layers import first_tensor
 from semlens_widgets.inputs.outputs import Explained, Head, check_count, head_of
-from semlens_widgets.inputs.transforms import transformed
-from semlens_widgets.pipeline.loading import load_again, stacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from torch import nn
 
-    from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.inputs.target import TargetModel
 
 _OUTPUT = ""  # the model itself, as torch names it
@@ -178,36 +174,3 @@ def _checked(result: Tensor, outputs: Tensor | None) -> tuple[Tensor, Tensor]:
     if int(outputs.min()) < 0 or int(outputs.max()) >= result.shape[1]:
         raise ValueError(f"The model's outputs are 0 to {result.shape[1] - 1}.")
     return result, outputs
-
-
-def images_relevance(
-    target: TargetModel,
-    images: ImageDataset,
-    samples: Sequence[int],
-    output: int,
-    batch_size: int,
-) -> dict[str, Tensor]:
-    """Compute the relevance of all neurons for one output on chosen images, with progress.
-
-    Returns
-    -------
-    dict
-        Layer to ``(samples, neurons)`` float32, on the CPU.
-    """
-    parts: dict[str, list[Tensor]] = {layer: [] for layer in target.layers}
-    with tqdm(
-        total=len(samples), desc="relevance", unit="image", disable=len(samples) < 100
-    ) as bar:
-        for start in range(0, len(samples), batch_size):
-            chosen = samples[start : start + batch_size]
-            batch = [
-                transformed(target.transform, load_again(images, sample), repr(images.uris[sample]))
-                for sample in chosen
-            ]
-            outputs = torch.full((len(batch),), output)
-            inputs = stacked([images.uris[sample] for sample in chosen], batch)
-            relevance, _ = output_relevance(target, inputs, outputs)
-            for layer, values in relevance.items():
-                parts[layer].append(values.cpu())
-            bar.update(len(batch))
-    return {layer: torch.cat(values) for layer, values in parts.items()}

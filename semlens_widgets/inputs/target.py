@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from semlens_widgets.attribution.gradients import DRAWS, alike
 from semlens_widgets.inputs import layers as _layers
 from semlens_widgets.inputs.channels import FollowChannels
+from semlens_widgets.inputs.draws import DRAWS, alike
 from semlens_widgets.inputs.outputs import checked_names, checked_place
 from semlens_widgets.inputs.shadow import Shadow, check_model, checked_device
 from semlens_widgets.inputs.twin import Apart

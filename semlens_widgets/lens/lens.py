@@ -11,10 +11,12 @@ from semlens_widgets.lens.labelling import Labelling
 from semlens_widgets.lens.looking import Looking
 from semlens_widgets.lens.relevance import Relevances
 from semlens_widgets.lens.search import Searching
-from semlens_widgets.pipeline import plan as stages
 from semlens_widgets.pipeline.engine.device import plainly
 from semlens_widgets.pipeline.engine.local import open_engine
+from semlens_widgets.pipeline.heatmaps import localise_all, localised
+from semlens_widgets.pipeline.plan import STAGES, doubted, run
 from semlens_widgets.pipeline.progress import progress_of, stops_in_a_line
+from semlens_widgets.pipeline.settings import Plan, check_foundation, left_to_chance
 from semlens_widgets.store.labels import count_of_people
 from semlens_widgets.store.store import AnalysisStore
 
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.inputs.target import TargetModel
     from semlens_widgets.pipeline.engine.local import Engine
-    from semlens_widgets.pipeline.examples import Embedding, Ranking
+    from semlens_widgets.pipeline.settings import Ranking
+    from semlens_widgets.store.aligned import Embedding
     from semlens_widgets.widgets import ConceptGallery, ContrastPanel, Explorer, NeuronMap
 
 
@@ -94,7 +97,7 @@ class SemanticLens(Labelling, Searching, Looking, Relevances):
     ) -> None:
         if on_change not in {"refuse", "recompute"}:
             raise ValueError(f'on_change={on_change!r} must be "refuse" or "recompute".')
-        self._plan: stages.Plan | None = stages.Plan(
+        self._plan: Plan | None = Plan(
             target,
             images,
             foundation,
@@ -107,13 +110,13 @@ class SemanticLens(Labelling, Searching, Looking, Relevances):
         self.target: TargetModel | None = target
         self.images: ImageDataset | None = images
         self.foundation: FoundationModel | None = foundation
-        self.store = AnalysisStore(path)
+        self.store = AnalysisStore(path, STAGES)
         recompute = on_change == "recompute"
         of_people = count_of_people(self.store) if recompute else 0
         self.store.configure(
             self._plan.settings(),
             recompute=recompute,
-            doubted=stages.doubted(self.store, images) if recompute else (),
+            doubted=doubted(self.store, images) if recompute else (),
         )
         if of_people and not count_of_people(self.store):
             warnings.warn(
@@ -129,7 +132,7 @@ class SemanticLens(Labelling, Searching, Looking, Relevances):
         lens.target = lens.images = None
         lens._plan = None  # noqa: SLF001 - another way to make oneself
         lens.foundation = foundation
-        lens.store = AnalysisStore(path, read_only=True)
+        lens.store = AnalysisStore(path, STAGES, read_only=True)
         recorded = lens.store.settings
         needed = ("model", "foundation", "foundation_dim", "embedding", "examples_by", "images")
         if any(name not in recorded for name in needed):
@@ -138,7 +141,7 @@ class SemanticLens(Labelling, Searching, Looking, Relevances):
                 "begun it, or its analysis.json is damaged."
             )
         if foundation is not None:
-            stages.check_foundation(foundation)
+            check_foundation(foundation)
         if foundation is not None and (foundation.name, foundation.dim) != (
             recorded["foundation"],
             recorded["foundation_dim"],
@@ -213,14 +216,14 @@ class SemanticLens(Labelling, Searching, Looking, Relevances):
         if self._plan is None:
             raise LensUnavailable("This analysis is open for reading; it cannot be run again.")
         fresh = not self.store.is_finished("collect")
-        for words in stages.left_to_chance(self.store.settings):
+        for words in left_to_chance(self.store.settings):
             warnings.warn(words, stacklevel=3)
         with (
             stops_in_a_line(lambda: str(progress_of(self.store)), "run()"),
             self.store.writing(),
             open_engine(engine, workers) as mapper,
         ):
-            stages.run(self.store, self._plan, mapper)
+            run(self.store, self._plan, mapper)
         self._forget()
         if fresh and self.unreadable:
             some = ", ".join(self.unreadable[:5]) + (", ..." if len(self.unreadable) > 5 else "")
@@ -240,14 +243,14 @@ class SemanticLens(Labelling, Searching, Looking, Relevances):
         """
         plan = self._need_plan("Heatmaps")
         with (
-            stops_in_a_line(lambda: stages.localised(self.store), "localise()"),
+            stops_in_a_line(lambda: localised(self.store), "localise()"),
             self.store.writing(),
             open_engine(engine, workers) as mapper,
         ):
-            stages.localise_all(self.store, plan, mapper)
+            localise_all(self.store, plan, mapper)
         return self
 
-    def _need_plan(self, what: str) -> stages.Plan:
+    def _need_plan(self, what: str) -> Plan:
         if self._plan is None:
             raise LensUnavailable(
                 f"{what} that are not stored need the model and the images: make a "

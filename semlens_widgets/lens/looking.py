@@ -9,8 +9,8 @@ import numpy as np
 from semlens_widgets.analysis.measures import two_means
 from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.lens.scoring import Scoring
-from semlens_widgets.pipeline import plan as stages
 from semlens_widgets.pipeline.engine.device import plainly
+from semlens_widgets.pipeline.heatmaps import localise_some
 from semlens_widgets.pipeline.thumbnails import jpeg
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from semlens_widgets.inputs.images import ImageDataset
-    from semlens_widgets.pipeline.plan import Plan
+    from semlens_widgets.pipeline.settings import Plan
     from semlens_widgets.store.store import StoredHeatmap
 
 
@@ -105,6 +105,6 @@ class Looking(Scoring):
         if missing:
             plan = self._need_plan("Heatmaps")
             with self.store.writing():
-                stages.localise_some(self.store, plan, missing)
+                localise_some(self.store, plan, missing)
                 found |= self._read.heatmaps(row, [sample for _, sample in missing])
         return [found[sample] for sample in samples]

@@ -14,13 +14,13 @@ from torch.nn.functional import normalize
 
 from semlens_widgets.errors import StoreError
 from semlens_widgets.labels.evidence import Evidence
-from semlens_widgets.pipeline.examples import (
+from semlens_widgets.store.aligned import (
     example_embeddings,
     example_samples,
     image_embeddings,
     layer_spans,
 )
-from semlens_widgets.store.store import read_heatmaps
+from semlens_widgets.store.columns import read_heatmaps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from semlens_widgets.pipeline.examples import Embedding
+    from semlens_widgets.store.aligned import Embedding
     from semlens_widgets.store.store import AnalysisStore, StoredHeatmap
 
 _NEEDED = ("collect", "classes", "examples", "vectors")

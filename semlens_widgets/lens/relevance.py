@@ -11,8 +11,9 @@ import pandas as pd
 import pyarrow as pa
 
 from semlens_widgets.analysis.mining import concept_examples
-from semlens_widgets.attribution.output import images_relevance, relevance_method
+from semlens_widgets.attribution.output import relevance_method
 from semlens_widgets.pipeline.engine.device import plainly
+from semlens_widgets.pipeline.relevance import images_relevance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from semlens_widgets.inputs.outputs import Names
     from semlens_widgets.lens.reader import AnalysisReader
-    from semlens_widgets.pipeline.plan import Plan
+    from semlens_widgets.pipeline.settings import Plan
     from semlens_widgets.store.store import AnalysisStore
 
 TABLE = "output_relevance"

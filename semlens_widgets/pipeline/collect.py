@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import torch
 from tqdm.auto import tqdm
 
-from semlens_widgets.attribution.output import output_relevance
 from semlens_widgets.errors import ModelError, SemlensError, UnreadableImage, named
 from semlens_widgets.inputs.decode import is_of_the_machine
 from semlens_widgets.pipeline.engine.device import HostCopy
@@ -19,10 +18,10 @@ from semlens_widgets.pipeline.loading import (
     ImageBatch,
     batch_ranges,
     load_batch,
-    no_longer_readable,
 )
-from semlens_widgets.store.scratch import RowLog
-from semlens_widgets.store.store import vector_batches
+from semlens_widgets.store.columns import vector_batches
+from semlens_widgets.store.scratch import RowLog, logged_rows
+from semlens_widgets.store.stages import IMAGES, TARGET, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,11 +35,8 @@ if TYPE_CHECKING:
     from semlens_widgets.pipeline.engine.local import Mapper
     from semlens_widgets.store.store import AnalysisStore
 
-STAGE = "collect"
-RELEVANCE = "relevance"
-_LABELS = {STAGE: "activations", RELEVANCE: "relevance"}
 _BLOCK_VALUES = 8 << 20  # 32 MiB
-_READABLE, _OUTPUT = "", " "  # columns of the log beside the layers, by names no layer has
+READABLE = ""  # a column of the log beside the layers, by a name no layer has
 
 
 def collect(
@@ -50,7 +46,7 @@ def collect(
     *,
     batch_size: int = 64,
     mapper: Mapper = in_process,
-) -> None:
+) -> dict[str, Any]:
     """Write the pooled activation of every neuron on every image.
 
     One forward pass per image serves all layers. Values stay float32, because which image ranks
@@ -63,13 +59,18 @@ def collect(
     Parameters
     ----------
     store
-        Where the table is written; the stage is skipped if it is finished there.
+        Where the tables are written.
     target, images
         The model and what it is shown.
     batch_size
         Images per forward pass.
     mapper
         Where the batches are computed.
+
+    Returns
+    -------
+    dict
+        ``layers``: how many neurons each has.
 
     Raises
     ------
@@ -78,86 +79,35 @@ def collect(
     ModelError
         If a layer's activations are not finite, or the model fails; the images are named.
     """
-    if store.is_finished(STAGE):
-        return
-    log = _pass_over(store, STAGE, _Values(target, images, _activations), batch_size, mapper)
-    _write_neurons(store, STAGE, "activations", log, target.layers)
+    compute = Values(target, images, _activations)
+    log = pass_over(store, "collect", "activations", compute, batch_size, mapper)
+    write_neurons(store, "collect", "activations", log, target.layers)
     store.write(
         "samples",
         pa.table(
             {
                 "uri": pa.array(images.uris, pa.string()),
-                "readable": pa.array(log.read(_READABLE)[:, 0].astype(bool)),
+                "readable": pa.array(log.read(READABLE)[:, 0].astype(bool)),
             }
         ),
     )
-    layers = {layer: log.widths[layer] for layer in target.layers}
-    store.finish(STAGE, layers=layers)
+    return {"layers": {layer: log.widths[layer] for layer in target.layers}}
 
 
-def write_classes(store: AnalysisStore, images: ImageDataset) -> None:
-    """Write each image's class label into the ``samples`` table."""
-    if store.is_finished("classes"):
-        return
+def write_classes(store: AnalysisStore, images: ImageDataset) -> dict[str, Any]:
+    """Write each image's class label into the ``samples`` table; return the classes' names."""
     samples = store.read("samples", ["uri", "readable"])
     labels = pa.array(images.labels or [-1] * len(images), pa.int32())
     store.write("samples", samples.append_column("label", labels))
-    store.finish("classes", names=list(images.classes))
-
-
-def collect_relevance(
-    store: AnalysisStore,
-    target: TargetModel,
-    images: ImageDataset,
-    *,
-    batch_size: int = 64,
-    mapper: Mapper = in_process,
-) -> None:
-    """Write the relevance of every neuron on every image for what the model says of it.
-
-    The ``relevances`` table is laid out as ``activations`` is; the ``predictions`` table holds the
-    output explained for each image, the model's largest (-1 where the image is unreadable). Concept
-    examples by relevance (RelMax) rest on it.
-
-    Parameters
-    ----------
-    store, target, images, batch_size, mapper
-        As in :func:`collect`.
-
-    Raises
-    ------
-    ValueError
-        See :func:`semlens_widgets.attribution.output.output_relevance`.
-    UnreadableImage
-        If images whose activations are known cannot be read any more.
-
-    Notes
-    -----
-    Relevance maximisation: Achtibat et al. 2023 (Concept Relevance Propagation).
-    """
-    if store.is_finished(RELEVANCE):
-        return
-    compute = _Values(target, images, _relevance)
-    log = _pass_over(store, RELEVANCE, compute, batch_size, mapper)
-    if store.is_finished(STAGE):
-        _try_again(store, log, compute, batch_size, mapper)
-    _write_neurons(store, RELEVANCE, "relevances", log, target.layers)
-    outputs = np.where(log.read(_READABLE).astype(bool), log.read(_OUTPUT), -1)[:, 0]
-    store.write("predictions", pa.table({"output": pa.array(outputs.astype(np.int32))}))
-    store.finish(RELEVANCE)
+    return {"names": list(images.classes)}
 
 
 def _activations(target: TargetModel, batch: Tensor) -> dict[str, Tensor]:
     return target.units(batch)
 
 
-def _relevance(target: TargetModel, batch: Tensor) -> dict[str, Tensor]:
-    found, outputs = output_relevance(target, batch)
-    return {_OUTPUT: outputs[:, None].float(), **found}
-
-
 @dataclass(frozen=True)
-class _Values:
+class Values:
     """What the model makes of a batch: which images are readable, column to (readable, width)."""
 
     target: TargetModel
@@ -166,9 +116,11 @@ class _Values:
 
     @property
     def device(self) -> torch.device:
+        """Where the model computes."""
         return self.target.device
 
     def __call__(self, samples: Sequence[int], /) -> tuple[ImageBatch, HostCopy]:
+        """Load and compute one batch; the values are copied while the next one is computed."""
         pin = self.device.type == "cuda"
         batch = load_batch(self.images, self.target.transform, samples, pin=pin)
         found = self._of(batch.images[0], samples) if batch.readable.any() else {}
@@ -188,8 +140,13 @@ class _Values:
             ) from error
 
 
-def _pass_over(
-    store: AnalysisStore, stage: str, compute: _Values, batch_size: int, mapper: Mapper
+def pass_over(
+    store: AnalysisStore,
+    stage: str,
+    label: str,
+    compute: Values,
+    batch_size: int,
+    mapper: Mapper,
 ) -> RowLog:
     """Log what ``compute`` makes of every batch, column to (batch, width); 0 where unreadable."""
     images = compute.images
@@ -197,7 +154,7 @@ def _pass_over(
     log = RowLog(store.scratch(), stage, np.float32, step=batch_size, total=total)
     todo = batch_ranges(log.rows, total, batch_size)
     unread: list[str] = []  # leading images, before the columns' widths are known
-    with tqdm(total=total, initial=log.rows, desc=_LABELS[stage], unit="image") as bar:
+    with tqdm(total=total, initial=log.rows, desc=label, unit="image") as bar:
         for batch, copy in mapper(compute, todo):
             bar.update(len(batch.indices))
             if not (log.widths or batch.readable.any()):
@@ -205,7 +162,7 @@ def _pass_over(
                 continue
             present = np.concatenate([np.zeros(len(unread), bool), batch.readable.numpy()])
             unread = []
-            log.append(_block(log, present, _finite(images, batch, copy.read())))
+            log.append(laid_out(log, present, finite(images, batch, copy.read())))
     if not log.widths:
         raise UnreadableImage(
             f"None of the images could be read. The first: {unread[0]} "
@@ -214,7 +171,7 @@ def _pass_over(
     return log
 
 
-def _block(
+def laid_out(
     log: RowLog, present: NDArray[np.bool_], found: dict[str, NDArray[np.float32]]
 ) -> dict[str, NDArray[np.float32]]:
     """Lay values of the readable images, column to (readable, width), among the others."""
@@ -224,46 +181,31 @@ def _block(
         block[name] = np.zeros((len(present), width), np.float32)
         if found:
             block[name][present] = found[name]
-    return {**block, _READABLE: present[:, None].astype(np.float32)}
-
-
-def _try_again(
-    store: AnalysisStore, log: RowLog, compute: _Values, batch_size: int, mapper: Mapper
-) -> None:
-    """Complete a pass by the images that it could not read and an earlier one could.
-
-    Raises
-    ------
-    UnreadableImage
-        If some still cannot be read.
-    """
-    known = store.frame("samples", ["readable"])["readable"].to_numpy()
-    again = np.flatnonzero(known & (log.read(_READABLE)[:, 0] == 0)).tolist()
-    chunks = [again[i : i + batch_size] for i in range(0, len(again), batch_size)]
-    lost: dict[int, str] = {}
-    for batch, copy in mapper(compute, chunks):
-        lost |= batch.problems
-        found = _finite(compute.images, batch, copy.read())
-        whole = batch.indices[batch.readable].tolist()
-        log.replace(whole, _block(log, np.ones(len(whole), bool), found) if whole else {})
-    if lost:
-        raise no_longer_readable(compute.images, list(lost), next(iter(lost.values())))
+    return {**block, READABLE: present[:, None].astype(np.float32)}
 
 
 def _without_readable(widths: dict[str, int]) -> dict[str, int]:
-    return {name: width for name, width in widths.items() if name != _READABLE}
+    return {name: width for name, width in widths.items() if name != READABLE}
 
 
-def _write_neurons(
+def write_neurons(
     store: AnalysisStore, stage: str, table: str, log: RowLog, layers: tuple[str, ...]
 ) -> None:
+    """Write the log of a pass as a table of one row per neuron, with a value for each image."""
     blocks = _neuron_blocks(log, layers, store.scratch() / f"{stage}-turned.rows")
     store.write(table, vector_batches(table, blocks, log.rows, pa.float32()))
 
 
-def _finite(
+def finite(
     images: ImageDataset, batch: ImageBatch, found: dict[str, NDArray[np.float32]]
 ) -> dict[str, NDArray[np.float32]]:
+    """Return what was found for a batch.
+
+    Raises
+    ------
+    ModelError
+        If it is not finite; layer and images are named.
+    """
     for layer, values in found.items():
         wrong = ~np.isfinite(values).all(axis=1)
         if wrong.any():
@@ -300,3 +242,26 @@ def _neuron_blocks(
                 count = min(wide, width - start) * images
                 yield np.fromfile(file, np.float32, count).reshape(-1, images)
     turned.unlink(missing_ok=True)
+
+
+COLLECT = Stage(
+    "collect",
+    "activations",
+    settings=(*IMAGES, *TARGET, "autocast"),
+    tables=("activations", "samples"),
+    run=lambda store, plan, mapper: collect(
+        store, plan.target, plan.images, batch_size=plan.batch_size, mapper=mapper
+    ),
+    count=lambda store: (
+        logged_rows(store.path / "scratch", "collect", np.float32),
+        store.settings["images"],
+    ),
+)
+
+CLASSES = Stage(
+    "classes",
+    "class labels",
+    settings=("classes",),
+    after=("collect",),
+    run=lambda store, plan, _: write_classes(store, plan.images),
+)

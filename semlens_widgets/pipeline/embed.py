@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,43 +13,35 @@ from tqdm.auto import tqdm
 from semlens_widgets.errors import EmbeddingError, SemlensError, named
 from semlens_widgets.inputs.decode import is_of_the_machine
 from semlens_widgets.inputs.embeddings import checked_embeddings
-from semlens_widgets.inputs.transforms import transformed
 from semlens_widgets.pipeline.engine.local import in_process
-from semlens_widgets.pipeline.loading import (
-    batch_ranges,
-    load_again,
-    load_batch,
-    no_longer_readable,
-    stacked,
-)
-from semlens_widgets.store.scratch import RowLog
-from semlens_widgets.store.store import vector_batches
+from semlens_widgets.pipeline.loading import batch_ranges, load_batch, no_longer_readable
+from semlens_widgets.store.columns import vector_batches
+from semlens_widgets.store.scratch import RowLog, logged_rows
+from semlens_widgets.store.stages import FOUNDATION, IMAGES, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-    from PIL import Image
 
     from semlens_widgets.inputs.foundation import FoundationModel
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.pipeline.engine.local import Mapper
     from semlens_widgets.store.store import AnalysisStore
 
-STAGE = "embed"
 _ROWS_AT_ONCE = 1 << 14
-_NEARLY_ALL = 0.95  # of the short side of what the model sees
-
-Box = tuple[float, ...]  # left, top, right, bottom as shares of the image
 
 
 @dataclass(frozen=True)
-class _Embedder:
+class Embedder:
+    """Embeds batches of images, and says of which ones the foundation model fails."""
+
     foundation: FoundationModel
     images: ImageDataset
 
     @property
     def device(self) -> torch.device:
+        """Where the foundation model computes."""
         return torch.device(getattr(self.foundation, "device", "cpu"))
 
     def embedded(self, inputs: torch.Tensor, samples: Sequence[int]) -> NDArray[np.float16]:
@@ -70,7 +61,7 @@ class _Embedder:
         return vectors.cpu().numpy().astype(np.float16)
 
 
-class _Images(_Embedder):
+class _Images(Embedder):
     """Unit embeddings of a batch, ``(batch, dim)`` float16; zero where unreadable."""
 
     def __call__(self, samples: Sequence[int], /) -> NDArray[np.float16]:
@@ -83,30 +74,6 @@ class _Images(_Embedder):
         return rows
 
 
-class _Crops(_Embedder):
-    """Unit embeddings of (image, box) pairs, ``(pairs, dim)`` float16; zero where there is none.
-
-    Without a box the image is embedded whole.
-    """
-
-    def __call__(self, pairs: Sequence[tuple[int, Box | None] | None], /) -> NDArray[np.float16]:
-        rows = np.zeros((len(pairs), self.foundation.dim), np.float16)
-        present = {i: pair for i, pair in enumerate(pairs) if pair is not None}
-        if present:
-            samples = [sample for sample, _ in present.values()]
-            crops = [
-                transformed(
-                    self.foundation.transform,
-                    _crop(load_again(self.images, sample), box),
-                    f"a crop of {self.images.uris[sample]!r}",
-                )
-                for sample, box in present.values()
-            ]
-            names = [f"a crop of {self.images.uris[sample]}" for sample in samples]
-            rows[list(present)] = self.embedded(stacked(names, crops), samples)
-        return rows
-
-
 def embed(
     store: AnalysisStore,
     foundation: FoundationModel,
@@ -114,7 +81,7 @@ def embed(
     *,
     batch_size: int = 64,
     mapper: Mapper = in_process,
-) -> None:
+) -> dict[str, Any]:
     """Write the unit embedding of every image to the ``embeddings`` table, as float16.
 
     Unreadable images get a zero vector. An interrupted pass goes on where it stopped. An image
@@ -123,7 +90,7 @@ def embed(
     Parameters
     ----------
     store
-        Where the table is written; the stage is skipped if it is finished there.
+        Where the table is written.
     foundation, images
         The model and what it is shown.
     batch_size
@@ -139,12 +106,8 @@ def embed(
         If images whose activations are known cannot be read any more.
     """
     known = _readable(store)
-    if store.is_finished(STAGE):
-        without = store.stages[STAGE].get("without", [])
-        if known is None or not known[without].any():
-            return
-    log = RowLog(store.scratch(), STAGE, np.float16, step=batch_size, total=len(images))
-    if store.is_finished(STAGE) and log.rows < len(images):  # activations were collected anew
+    log = RowLog(store.scratch(), "embed", np.float16, step=batch_size, total=len(images))
+    if store.is_finished("embed") and log.rows < len(images):  # activations were collected anew
         for _, block in store.row_chunks("embeddings", "embedding", log.rows, len(images)):
             log.append({"embedding": block})
     compute = _Images(foundation, images)
@@ -163,8 +126,8 @@ def embed(
         lost = missing[known[missing]].tolist()
         if lost:
             raise no_longer_readable(images, lost)
-    store.write("embeddings", _embeddings(log))
-    store.finish(STAGE, foundation=foundation.name, dim=foundation.dim, without=missing.tolist())
+    store.write("embeddings", embedding_rows(log))
+    return {"foundation": foundation.name, "dim": foundation.dim, "without": missing.tolist()}
 
 
 def _readable(store: AnalysisStore) -> NDArray[np.bool_] | None:
@@ -181,91 +144,31 @@ def _zero(log: RowLog) -> NDArray[np.bool_]:
     return np.concatenate(blocks)
 
 
-def _embeddings(log: RowLog) -> pa.RecordBatchReader:
+def embedding_rows(log: RowLog) -> pa.RecordBatchReader:
+    """Return the logged embeddings as rows of a table."""
     blocks = (block for _, block in log.blocks("embedding", _ROWS_AT_ONCE))
     return vector_batches("embedding", blocks, log.widths["embedding"], pa.float16())
 
 
-def embed_crops(
-    store: AnalysisStore,
-    foundation: FoundationModel,
-    images: ImageDataset,
-    table: Literal["crops", "contrast_crops"],
-    *,
-    batch_size: int = 64,
-    mapper: Mapper = in_process,
-) -> None:
-    """Write the unit embeddings of cropped examples to ``table``, aligned with ``examples``.
-
-    An example is cropped to the box of its heatmap, and its contrastive example at the same place,
-    so that both sides are embedded alike. Where there is no example or contrast the row is zero;
-    where the place of a heatmap is unknown both are embedded whole. The stage records the share of
-    examples that are embedded (nearly) whole as ``whole`` and those without a place as
-    ``unplaced``.
-
-    Warns
-    -----
-    UserWarning
-        If most of the crops are all that the model sees, or some examples have no place.
-    """
-    if store.is_finished(table):
-        return
-    examples = store.read("examples", ["row", "sample"]).to_pandas()
-    shown = store.frame("examples" if table == "crops" else "contrasts", ["sample"])["sample"]
-    places = list(zip(examples["row"], examples["sample"], strict=True))  # keys of the heatmaps
-    boxes = _boxes(store)
-    wanted = [
-        None if sample < 0 else (int(sample), boxes[place][0])
-        for sample, place in zip(shown, places, strict=True)
-    ]
-    facts: dict[str, Any] = {}
-    if table == "crops":
-        facts = _crop_facts([boxes[place] for place in places if place[1] >= 0])
-    log = RowLog(store.scratch(), table, np.float16, step=batch_size, total=len(wanted))
-    tasks = [wanted[i : i + batch_size] for i in range(log.rows, len(wanted), batch_size)]
-    with tqdm(total=len(wanted), initial=log.rows, desc="crops", unit="crop") as bar:
-        for rows in mapper(_Crops(foundation, images), tasks):
-            log.append({"embedding": rows})
-            bar.update(len(rows))
-    store.write(table, _embeddings(log))
-    store.finish(table, **facts)
+def _all_embedded(store: AnalysisStore) -> bool:
+    """Whether no image lacks an embedding that could be read when activations were collected."""
+    if not store.is_finished("embed"):
+        return False
+    known, without = _readable(store), store.stages["embed"].get("without", [])
+    return known is None or not known[without].any()
 
 
-def _boxes(store: AnalysisStore) -> dict[tuple[int, int], tuple[Box | None, float]]:
-    """Read the box of each heatmap and its side as a share of what the model sees."""
-    rows = store.read("heatmaps", ["row", "sample", "box", "side"]).to_pylist()
-    return {
-        (row["row"], row["sample"]): (row["box"] and tuple(row["box"]), row["side"]) for row in rows
-    }
-
-
-def _crop_facts(boxes: Sequence[tuple[Box | None, float]]) -> dict[str, Any]:
-    """Count how many crops are no crops, and say so if that makes embedding them pointless."""
-    unplaced = sum(box is None for box, _ in boxes)
-    nearly = sum(box is not None and side >= _NEARLY_ALL for box, side in boxes)
-    if 2 * nearly > len(boxes):
-        warnings.warn(
-            f"{nearly} of {len(boxes)} crops are all that the model sees, or nearly (side at least "
-            f"{_NEARLY_ALL:.0%}): crop embedding takes two more embeddings for each example and "
-            "changes little here. Give a higher crop_threshold (such as 0.5), or "
-            'embedding="image".',
-            stacklevel=2,
-        )
-    if unplaced:
-        warnings.warn(
-            f"{unplaced} of {len(boxes)} examples are embedded whole: where what the model sees of "
-            "them lies in the image was not found, so that they cannot be cropped.",
-            stacklevel=2,
-        )
-    return {"whole": (nearly + unplaced) / max(len(boxes), 1), "unplaced": unplaced}
-
-
-def _crop(image: Image.Image, box: Box | None) -> Image.Image:
-    if box is None:
-        return image
-    width, height = image.size
-    # Edges are stored as float32 fractions: rounded alike, a square stays one.
-    left, top = round(box[0] * width), round(box[1] * height)
-    right, bottom = round(box[2] * width), round(box[3] * height)
-    left, top = min(left, width - 1), min(top, height - 1)
-    return image.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
+EMBED = Stage(
+    "embed",
+    "image embeddings",
+    settings=(*IMAGES, *FOUNDATION),
+    tables=("embeddings",),
+    run=lambda store, plan, mapper: embed(
+        store, plan.foundation, plan.images, batch_size=plan.batch_size, mapper=mapper
+    ),
+    done=_all_embedded,
+    count=lambda store: (
+        logged_rows(store.path / "scratch", "embed", np.float16),
+        store.settings["images"],
+    ),
+)

@@ -22,9 +22,10 @@ from semlens_widgets.attribution.view import to_image_box, to_image_grid, to_inp
 from semlens_widgets.errors import TransformError, UnreadableImage
 from semlens_widgets.inputs.transforms import transformed
 from semlens_widgets.pipeline.engine.local import in_process
-from semlens_widgets.pipeline.examples import example_samples, layer_spans
 from semlens_widgets.pipeline.loading import load_again, stacked
-from semlens_widgets.store.store import StoredHeatmap, heatmap_table
+from semlens_widgets.store.aligned import example_samples, layer_spans
+from semlens_widgets.store.columns import StoredHeatmap, heatmap_table
+from semlens_widgets.store.stages import IMAGES, TARGET, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.inputs.target import TargetModel
     from semlens_widgets.pipeline.engine.local import Mapper
+    from semlens_widgets.pipeline.settings import Plan
     from semlens_widgets.store.store import AnalysisStore
 
 UNPLACED = "place in the image unknown: drawn over what the model sees"
@@ -77,6 +79,36 @@ def write_heatmaps(
             bar.update(len(block))
     if many:
         store.compact("heatmaps")
+
+
+def localise_some(
+    store: AnalysisStore, plan: Plan, keys: Sequence[Key], mapper: Mapper = in_process
+) -> None:
+    """Compute the heatmaps of (neuron row, sample) pairs that are not stored yet."""
+    write_heatmaps(
+        store,
+        plan.target,
+        plan.images,
+        keys,
+        batch_size=plan.batch_size,
+        threshold=plan.crop_threshold,
+        mapper=mapper,
+    )
+
+
+def localise_all(store: AnalysisStore, plan: Plan, mapper: Mapper = in_process) -> None:
+    """Compute the heatmaps of all concept and contrastive examples that are not stored yet."""
+    localise_some(store, plan, _all_keys(store), mapper)
+
+
+def localised(store: AnalysisStore) -> str:
+    """Say how many of the heatmaps of :func:`localise_all` are stored."""
+    keys = set(_all_keys(store))
+    return f"{len(keys & stored_keys(store))} of {len(keys)} heatmaps"
+
+
+def _all_keys(store: AnalysisStore) -> list[Key]:
+    return example_keys(store, "examples") + example_keys(store, "contrasts")
 
 
 def example_keys(store: AnalysisStore, table: str = "examples") -> list[Key]:
@@ -202,3 +234,29 @@ def check_places(target: TargetModel, images: ImageDataset) -> None:
             "resize, crop, pad, flip and change colours, or is random. Use such a transform, or "
             "embedding='image'."
         )
+
+
+def _count(store: AnalysisStore) -> tuple[int, int]:
+    wanted = set(example_keys(store))
+    return len(wanted & stored_keys(store)), len(wanted)
+
+
+def _those_of_a_run(store: AnalysisStore) -> bool:
+    """Whether every concept example has a heatmap; they are added on demand, and never finished."""
+    if store.is_finished("crops") or not store.is_finished("examples"):
+        return store.is_finished("crops")
+    done, total = _count(store)
+    return done == total
+
+
+HEATMAPS = Stage(
+    "heatmaps",
+    "heatmaps",
+    settings=(*IMAGES, *TARGET, "composite", "attention", "crop_threshold"),
+    tables=("heatmaps",),
+    keyed=True,
+    run=lambda store, plan, mapper: localise_some(store, plan, example_keys(store), mapper),
+    wanted=lambda settings: settings["embedding"] == "crop",
+    done=_those_of_a_run,
+    count=_count,
+)

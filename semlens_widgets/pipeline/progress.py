@@ -4,33 +4,15 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from semlens_widgets.errors import RunStopped
-from semlens_widgets.pipeline.heatmaps import example_keys, stored_keys
-from semlens_widgets.store.scratch import logged_rows
-from semlens_widgets.store.stages import STAGES
+from semlens_widgets.pipeline.plan import stages_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
-    from semlens_widgets.store.stages import Stage
     from semlens_widgets.store.store import AnalysisStore
-
-_CROPS = {"heatmaps", "crops", "contrast_crops"}
-_ON_DEMAND = {"output_relevance", "labels"}
-
-
-def stages_of(settings: Mapping[str, Any]) -> tuple[Stage, ...]:
-    """Return the stages of a run, in order; what is computed on demand is none of them."""
-    left_out = set(_ON_DEMAND)
-    if settings["embedding"] != "crop":
-        left_out |= _CROPS
-    if settings["examples_by"] != "relevance":
-        left_out.add("relevance")
-    return tuple(stage for stage in STAGES if stage.name not in left_out)
 
 
 @dataclass(frozen=True)
@@ -67,33 +49,10 @@ class Progress:
 def progress_of(store: AnalysisStore) -> Progress:
     """Read how far a run has come, without changing anything."""
     stages = stages_of(store.settings)
-    left = [stage.name for stage in stages if not is_done(store, stage.name)]
-    done, total = _count(store, left[0]) if left else (0, 0)
-    if left[:1] == ["heatmaps"] and done == total:  # no record says that they are finished
-        left = left[1:]
-        done, total = _count(store, left[0])
-    return Progress(len(stages) - len(left), len(stages), left[0] if left else "", done, total)
-
-
-def is_done(store: AnalysisStore, stage: str) -> bool:
-    """Whether a stage has nothing left to do in a run."""
-    # Heatmaps are added on demand and never finished; those of a run are there once the crops are.
-    return store.is_finished("crops" if stage == "heatmaps" else stage)
-
-
-def _count(store: AnalysisStore, stage: str) -> tuple[int, int]:
-    folder = store.path / "scratch"
-    if stage in {"collect", "relevance"}:
-        return logged_rows(folder, stage, np.float32), store.settings["images"]
-    if stage == "embed":
-        return logged_rows(folder, stage, np.float16), store.settings["images"]
-    if stage == "heatmaps":
-        wanted = set(example_keys(store))
-        return len(wanted & stored_keys(store)), len(wanted)
-    if stage in _CROPS:
-        examples = store.read("examples", ["row"]).num_rows
-        return logged_rows(folder, stage, np.float16), examples
-    return 0, 0
+    left = [stage for stage in stages if not stage.is_done(store)]
+    if not left:
+        return Progress(len(stages), len(stages))
+    return Progress(len(stages) - len(left), len(stages), left[0].name, *left[0].count(store))
 
 
 @contextmanager

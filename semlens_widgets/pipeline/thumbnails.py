@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 from PIL import Image
 from tqdm.auto import tqdm
 
-from semlens_widgets.pipeline.examples import example_samples
 from semlens_widgets.pipeline.loading import load_again
+from semlens_widgets.store.aligned import example_samples
+from semlens_widgets.store.stages import IMAGES, Stage
 
 if TYPE_CHECKING:
     from semlens_widgets.inputs.images import ImageDataset
@@ -31,13 +32,11 @@ def jpeg(image: Image.Image, side: int = SIDE) -> bytes:
     return buffer.getvalue()
 
 
-def write_thumbnails(store: AnalysisStore, images: ImageDataset) -> None:
+def write_thumbnails(store: AnalysisStore, images: ImageDataset) -> dict[str, Any]:
     """Write the ``thumbnails`` table for all concept and contrastive examples.
 
     Rows are committed in blocks; an interrupted stage goes on with the images still missing.
     """
-    if store.is_finished("thumbnails"):
-        return
     wanted = np.union1d(example_samples(store).numpy(), example_samples(store, "contrasts").numpy())
     wanted = wanted[wanted >= 0]
     if store.has("thumbnails"):
@@ -55,4 +54,15 @@ def write_thumbnails(store: AnalysisStore, images: ImageDataset) -> None:
                 pa.table({"sample": pa.array(block, pa.int32()), "jpeg": pa.array(pictures)}),
             )
     store.compact("thumbnails")
-    store.finish("thumbnails")
+    return {}
+
+
+THUMBNAILS = Stage(
+    "thumbnails",
+    "thumbnails",
+    settings=IMAGES,
+    after=("contrasts",),
+    tables=("thumbnails",),
+    keyed=True,
+    run=lambda store, plan, _: write_thumbnails(store, plan.images),
+)

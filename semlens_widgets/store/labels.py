@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from semlens_widgets.store.stages import Stage
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -100,3 +102,13 @@ def count_of_people(store: AnalysisStore) -> int:
     if not store.has(_TABLE):
         return 0
     return int((store.frame(_TABLE, ["source"])["source"] == PERSON).sum())
+
+
+LABELS = Stage(
+    _TABLE,
+    "neurons' labels, except those that people gave",
+    settings=("weights", "architecture", "layers", "channels", "units", "pooling"),
+    after=("vectors",),
+    tables=(_TABLE,),
+    keyed=True,
+)

@@ -1,15 +1,15 @@
-"""Which stage depends on which input, and which tables are its own.
+"""What a stage of an analysis is: what depends on what, its tables, and what it does.
 
-One table says it for all: what is computed anew after a change follows from it.
+What is computed anew after a change follows from the stages' own words.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,19 @@ class Stage:
     keyed
         Whether each row stands for itself, so that rows stay true while `settings` are the same,
         whatever becomes of the stages before.
+    run
+        Does the work of a run: ``run(store, plan, mapper)``, see
+        :mod:`semlens_widgets.pipeline.plan`. It goes on where an interrupted one stopped. It
+        returns facts to record (JSON) once it is finished, or None if it is never finished because
+        rows are added on demand. Without it the stage is no part of a run.
+    wanted
+        Whether a run with these settings needs it; by default all do.
+    done
+        Whether a run has nothing left to do here; by default once it is recorded as finished.
+    notice
+        Said beside the progress bar, for work in which nothing can be counted.
+    count
+        How far unfinished work is, and of how many; by default nothing is counted.
     """
 
     name: str
@@ -39,87 +52,20 @@ class Stage:
     after: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     keyed: bool = False
+    run: Callable[..., Mapping[str, Any] | None] | None = None
+    wanted: Callable[[Mapping[str, Any]], bool] = lambda _settings: True
+    done: Callable[[Any], bool] | None = None
+    notice: str = ""
+    count: Callable[[Any], tuple[int, int]] = lambda _store: (0, 0)
+
+    def is_done(self, store: Any) -> bool:
+        """Whether a run has nothing left to do here."""
+        return store.is_finished(self.name) if self.done is None else self.done(store)
 
 
-_IMAGES = ("images", "uris", "pictures")
-_TARGET = ("weights", "architecture", "layers", "channels", "units", "pooling", "transform")
-_FOUNDATION = ("foundation", "foundation_dim", "foundation_autocast", "foundation_transform")
-
-STAGES = (
-    Stage(
-        "collect",
-        "activations",
-        (*_IMAGES, *_TARGET, "autocast"),
-        (),
-        ("activations", "samples"),
-    ),
-    Stage("classes", "class labels", ("classes",), ("collect",)),
-    Stage("embed", "image embeddings", (*_IMAGES, *_FOUNDATION), (), ("embeddings",)),
-    Stage(
-        "relevance",
-        "relevance of neurons",
-        (*_IMAGES, *_TARGET, "logits"),
-        (),
-        ("relevances", "predictions"),
-    ),
-    Stage(
-        "examples",
-        "concept examples",
-        ("n_examples", "examples_by"),
-        ("collect", "relevance"),
-        ("neurons", "examples"),
-    ),
-    Stage(
-        "heatmaps",
-        "heatmaps",
-        (*_IMAGES, *_TARGET, "composite", "attention", "crop_threshold"),
-        (),
-        ("heatmaps",),
-        keyed=True,
-    ),
-    Stage(
-        "crops",
-        "embeddings of crops",
-        ("embedding", *_FOUNDATION),
-        ("examples", "heatmaps"),
-        ("crops",),
-    ),
-    Stage(
-        "contrasts",
-        "contrastive examples",
-        ("embedding",),
-        ("embed", "examples", "crops"),
-        ("contrasts",),
-    ),
-    Stage(
-        "contrast_crops",
-        "embeddings of contrastive crops",
-        ("embedding", *_FOUNDATION),
-        ("contrasts",),
-        ("contrast_crops",),
-    ),
-    Stage("vectors", "semantic vectors", (), ("contrasts", "contrast_crops"), ("vectors",)),
-    Stage("measures", "measures", (), ("vectors",), ("measures",)),
-    Stage("thumbnails", "thumbnails", _IMAGES, ("contrasts",), ("thumbnails",), keyed=True),
-    Stage("layout", "the map's layout", (), ("vectors",), ("layout",)),
-    Stage(
-        "output_relevance",
-        "relevance for outputs",
-        (*_IMAGES, *_TARGET, "logits"),
-        (),
-        ("output_relevance",),
-        keyed=True,
-    ),
-    Stage(
-        "labels",
-        "neurons' labels, except those that people gave",
-        ("weights", "architecture", "layers", "channels", "units", "pooling"),
-        ("vectors",),
-        ("labels",),
-        keyed=True,
-    ),
-)
-"""In the order in which they run."""
+IMAGES = ("images", "uris", "pictures")
+TARGET = ("weights", "architecture", "layers", "channels", "units", "pooling", "transform")
+FOUNDATION = ("foundation", "foundation_dim", "foundation_autocast", "foundation_transform")
 
 
 @dataclass(frozen=True)
@@ -138,18 +84,22 @@ class Stale:
     tables: tuple[str, ...]
 
 
-def stale_after(changed: Collection[str], begun: Callable[[Stage], bool]) -> Stale:
+def stale_after(
+    stages: Sequence[Stage], changed: Collection[str], begun: Callable[[Stage], bool]
+) -> Stale:
     """Find what depends on settings that changed, directly or through another stage.
 
     Parameters
     ----------
+    stages
+        All of them, in the order in which they run.
     changed
         Names of settings.
     begun
         Whether a stage has results; nothing can have been made of those of another one.
     """
     found: list[Stage] = []
-    for stage in filter(begun, STAGES):
+    for stage in filter(begun, stages):
         names = {earlier.name for earlier in found}
         if names & set(stage.after) or set(changed) & set(stage.settings):
             found.append(stage)

@@ -26,7 +26,7 @@ from semlens_widgets.store.columns import (
 from semlens_widgets.store.interrupts import interrupts_wait
 from semlens_widgets.store.locks import locked
 from semlens_widgets.store.manifest import SCHEMA_VERSION, Manifest, write_atomically
-from semlens_widgets.store.stages import STAGES, stale_after
+from semlens_widgets.store.stages import stale_after
 from semlens_widgets.store.tables import Tables
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ class AnalysisStore(Tables):
     ----------
     path
         Folder of the analysis, on this machine; what is relative or in ``~`` is resolved now.
+    stages
+        The stages that write here, in the order in which they run: what depends on what.
     read_only
         Refuse to write; the folder must hold an analysis already.
 
@@ -74,7 +76,9 @@ class AnalysisStore(Tables):
         manifest is damaged, or `path` is an address.
     """
 
-    def __init__(self, path: str | Path, *, read_only: bool = False) -> None:
+    def __init__(
+        self, path: str | Path, stages: Sequence[Stage] = (), *, read_only: bool = False
+    ) -> None:
         super().__init__(local_path(path, "path", StoreError))
         if shown(str(self.path)) != str(self.path):
             raise StoreError(
@@ -82,6 +86,7 @@ class AnalysisStore(Tables):
                 "line, and tables cannot lie there. Rename it, or give another path."
             )
         self.read_only = read_only
+        self._all_stages = tuple(stages)
         if read_only and not (self.path / "analysis.json").exists():
             raise StoreError(
                 f"No analysis in {str(path)!r}: there is no analysis.json. "
@@ -138,8 +143,8 @@ class AnalysisStore(Tables):
         Parameters
         ----------
         settings
-            JSON; :data:`semlens_widgets.store.stages.STAGES` says what depends on each. None within
-            a list is something unknown, and neither differs nor is forgotten.
+            JSON; the stages say what depends on each. None within a list is something unknown, and
+            neither differs nor is forgotten.
         recompute
             If settings have changed, give up the results that depend on them, and no others.
         doubted
@@ -168,7 +173,7 @@ class AnalysisStore(Tables):
                 if not recorded
                 or _known(recorded.get(key, settings[key]), settings, key) != settings[key]
             ]
-            stale = stale_after({*changed, *doubted}, self._has_begun)
+            stale = stale_after(self._all_stages, {*changed, *doubted}, self._has_begun)
             if stale.stages and not recompute:
                 raise StoreError(self._refusal(settings, changed, stale.stages))
             for stage in stale.stages:
@@ -291,7 +296,7 @@ class AnalysisStore(Tables):
     def _reopen(self) -> None:
         """Count a stage whose tables are gone as not done, and so what was made of them."""
         found: set[str] = set()
-        for stage in STAGES:
+        for stage in self._all_stages:
             gone = not all(self.has(table) for table in stage.tables)
             if self.is_finished(stage.name) and (gone or found & set(stage.after)):
                 found.add(stage.name)

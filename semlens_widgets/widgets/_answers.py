@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from semlens_widgets.attribution.arrived import arrived_said
 from semlens_widgets.errors import LensUnavailable
-from semlens_widgets.store.columns import arrived_said
 from semlens_widgets.widgets._base import describe
 from semlens_widgets.widgets._columns import pack_scores, readable
 

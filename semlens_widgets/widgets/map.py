@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import traitlets
 
+from semlens_widgets.lens.joint import JointLens
 from semlens_widgets.widgets import _answers, _columns, _filter
 from semlens_widgets.widgets._base import Handler, LensWidget, Reply, asset, close_matches
 from semlens_widgets.widgets._columns import Floats, read_column, title
-from semlens_widgets.widgets._joint import JointLens
 from semlens_widgets.widgets._preview import FAINT, point_colors, scatter_png
 
 if TYPE_CHECKING:

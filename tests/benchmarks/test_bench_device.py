@@ -92,7 +92,7 @@ def measured(benchmark, run, count, unit, warm):
 
 def collected(folder, model, some, batch_size=BATCH):
     store = AnalysisStore(folder)
-    collect(store, model, some, batch_size=batch_size)
+    store.finish("collect", **collect(store, model, some, batch_size=batch_size))
     return store
 
 

@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,21 +72,17 @@ def analyse(path):
     torch.set_num_threads(1)
     report = {"start": {"peak": peak()}}
 
-    def measured(name):
-        stage = getattr(run_module, name)
-
-        def run(*args, **kwargs):
+    def measured(stage):
+        def run(*args):
             start = time.perf_counter()
-            stage(*args, **kwargs)
-            report[name] = {"peak": peak(), "seconds": round(time.perf_counter() - start, 1)}
-            print(name, report[name], file=sys.stderr, flush=True)
+            facts = stage.run(*args)
+            report[stage.name] = {"peak": peak(), "seconds": round(time.perf_counter() - start, 1)}
+            print(stage.name, report[stage.name], file=sys.stderr, flush=True)
+            return facts
 
-        setattr(run_module, name, run)
+        return replace(stage, run=run) if stage.run else stage
 
-    for name in ("collect", "embed", "select_examples", "select_contrasts", "write_vectors"):
-        measured(name)
-    for name in ("measure", "write_thumbnails", "lay_out"):
-        measured(name)
+    run_module.STAGES = tuple(map(measured, run_module.STAGES))
     target = slw.TargetModel(Net(), ["units"], transform=to_tensor)
     images = slw.ImageDataset.from_dataset(Drawn(), labels=[0] * IMAGES, classes=["noise"])
     slw.SemanticLens(target, images, Foundation(), path=path, batch_size=256).run()

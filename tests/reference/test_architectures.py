@@ -18,7 +18,7 @@ from zennit.torchvision import ResNetCanonizer
 import semlens_widgets as slw
 from semlens_widgets.attribution.neuron import localise, localise_shares, method_of, method_said
 from semlens_widgets.pipeline.collect import collect
-from semlens_widgets.pipeline.embed import embed_crops
+from semlens_widgets.pipeline.crops import embed_crops
 from semlens_widgets.pipeline.examples import select_examples
 from semlens_widgets.pipeline.heatmaps import write_heatmaps
 from semlens_widgets.store.store import AnalysisStore, read_heatmaps
@@ -145,7 +145,7 @@ def test_from_suggested_layers_to_crops(kind, tmp_path):
     target = slw.TargetModel(model, layers, transform=transform)
 
     store = AnalysisStore(tmp_path)
-    collect(store, target, images, batch_size=3)
+    store.finish("collect", **collect(store, target, images, batch_size=3))
     widths = store.stages["collect"]["layers"]
     assert list(widths) == layers
     for layer in layers:
@@ -156,7 +156,7 @@ def test_from_suggested_layers_to_crops(kind, tmp_path):
         units = target.units(torch.stack([transform(p) for p in pictures]))[layer]
         torch.testing.assert_close(units, expected)
 
-    select_examples(store, EXAMPLES)
+    store.finish("examples", **select_examples(store, EXAMPLES))
     last = sum(widths.values()) - widths[layers[-1]]
     rows = [last, last + 1, last + 2]
     examples = store.read("examples", ["row", "sample"]).to_pylist()

@@ -22,12 +22,14 @@ from semlens_widgets.errors import (
     UnreadableImage,
 )
 from semlens_widgets.inputs.foundation import embed_prompts
-from semlens_widgets.pipeline import loading
-from semlens_widgets.pipeline import plan as run
-from semlens_widgets.pipeline.collect import collect, collect_relevance, write_classes
+from semlens_widgets.pipeline import layout, loading
+from semlens_widgets.pipeline import plan as loop
+from semlens_widgets.pipeline.collect import collect, write_classes
+from semlens_widgets.pipeline.contrasts import select_contrasts
 from semlens_widgets.pipeline.embed import embed
-from semlens_widgets.pipeline.examples import select_contrasts, select_examples
-from semlens_widgets.pipeline.plan import Plan
+from semlens_widgets.pipeline.examples import select_examples
+from semlens_widgets.pipeline.relevance import collect_relevance
+from semlens_widgets.pipeline.settings import Plan, left_to_chance
 from semlens_widgets.pipeline.thumbnails import write_thumbnails
 from semlens_widgets.store.store import AnalysisStore
 from tests.colour_world import ColourFoundation, ColourNet, colour_images, to_tensor
@@ -73,9 +75,9 @@ def made(path, data, foundation=None, model=None, transform=to_tensor, **options
 
 
 def passes(lens, monkeypatch):
-    monkeypatch.setattr(run, "lay_out", lambda _: None)
+    monkeypatch.setattr(layout, "lay_out", lambda _: None)
     with lens.store.writing():
-        run.run(lens.store, lens._plan)
+        loop.run(lens.store, lens._plan)
     return lens.store
 
 
@@ -182,8 +184,9 @@ def lost_after(tmp_path, data, failing):
     """A lens whose activations are collected, and whose data set then loses images."""
     lens = made(tmp_path / "a", data)
     with lens.store.writing():
-        collect(lens.store, lens.target, lens.images, batch_size=8)
-        write_classes(lens.store, lens.images)
+        facts = collect(lens.store, lens.target, lens.images, batch_size=8)
+        lens.store.finish("collect", **facts)
+        lens.store.finish("classes", **write_classes(lens.store, lens.images))
     data.failing = set(failing)
     return lens
 
@@ -243,7 +246,7 @@ def test_the_relevance_pass_and_thumbnails_name_what_was_lost(tmp_path):
     lens = lost_after(tmp_path, data, [])
     store, images = lens.store, lens.images
     with store.writing():
-        embed(store, lens.foundation, images)
+        store.finish("embed", **embed(store, lens.foundation, images))
         data.failing = {5}
         target = slw.TargetModel(ColourNet(), ["seen"], transform=to_tensor)
         with pytest.raises(UnreadableImage, match="'item-000005'"):
@@ -252,7 +255,7 @@ def test_the_relevance_pass_and_thumbnails_name_what_was_lost(tmp_path):
         collect_relevance(store, target, images, batch_size=8)
         outputs = store.frame("predictions")["output"]
         assert (outputs >= 0).all()
-        select_examples(store, 30)
+        store.finish("examples", **select_examples(store, 30))
         select_contrasts(store, "image")
         data.failing = {5}
         with pytest.raises(UnreadableImage, match="'item-000005'"):
@@ -351,15 +354,15 @@ class Restless(Data):
 
 
 def test_what_is_left_to_chance_is_said_and_can_be_opened_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(run, "_run", lambda *_: None)
+    monkeypatch.setattr(loop, "_run", lambda *_: None)
     lens = made(tmp_path / "a", Restless(), transform=lambda i: to_tensor(i) + torch.rand(()))
-    said = run.left_to_chance(lens.store.settings)
+    said = left_to_chance(lens.store.settings)
     assert len(said) == 2
     assert "data set gives another picture" in said[0]
     assert "transform gives different results" in said[1]
     again = made(tmp_path / "a", Restless(), transform=lambda i: to_tensor(i) + torch.rand(()))
     assert again.store.settings == lens.store.settings
-    assert run.left_to_chance(made(tmp_path / "b", Data()).store.settings) == []
+    assert left_to_chance(made(tmp_path / "b", Data()).store.settings) == []
 
 
 def test_tables_without_a_manifest_are_not_taken_for_ones_own(tmp_path, monkeypatch):

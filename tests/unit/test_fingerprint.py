@@ -11,8 +11,9 @@ from torchvision.transforms import v2
 
 import semlens_widgets as slw
 from semlens_widgets.pipeline import fingerprint
-from semlens_widgets.pipeline.plan import Plan
-from semlens_widgets.store.stages import STAGES, stale_after
+from semlens_widgets.pipeline.plan import STAGES
+from semlens_widgets.pipeline.settings import Plan
+from semlens_widgets.store.stages import stale_after
 from tests.colour_world import ColourFoundation, ColourNet, colour_images, to_tensor
 
 
@@ -148,12 +149,12 @@ def test_every_setting_belongs_to_a_stage():
     ],
 )
 def test_what_depends_on_what(changed, kept, gone):
-    stale = set(stale_after({changed}, lambda stage: "crops" not in stage.name).tables)
+    stale = set(stale_after(STAGES, {changed}, lambda stage: "crops" not in stage.name).tables)
     assert gone - {"crops"} <= stale
     assert not kept & stale
 
 
 def test_crops_depend_on_heatmaps():
-    stale = set(stale_after({"composite"}, lambda _: True).tables)
+    stale = set(stale_after(STAGES, {"composite"}, lambda _: True).tables)
     assert {"heatmaps", "crops", "contrasts", "vectors"} <= stale
     assert not {"activations", "examples", "embeddings", "thumbnails"} & stale

@@ -9,6 +9,7 @@ import pytest
 
 import semlens_widgets as slw
 from semlens_widgets.errors import StoreError
+from semlens_widgets.pipeline.plan import STAGES
 from semlens_widgets.store.manifest import SCHEMA_VERSION
 from semlens_widgets.store.store import AnalysisStore
 
@@ -85,7 +86,7 @@ def test_doubts_survive(tmp_path):
 
 
 def test_a_refusal_names_a_few_of_many_values(tmp_path):
-    store = AnalysisStore(tmp_path)
+    store = AnalysisStore(tmp_path, STAGES)
     names = {f"a kind of bird, number {i}": [i] for i in range(1000)}
     store.configure({"weights": "a" * 16, "outputs": names})
     store.write("activations", pa.table({"activation": [1.0]}))

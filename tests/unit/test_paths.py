@@ -16,6 +16,7 @@ from semlens_widgets.errors import StoreError
 from semlens_widgets.inputs.foundation import OpenClip
 from semlens_widgets.inputs.images import ImageDataset
 from semlens_widgets.inputs.paths import local_path, shown
+from semlens_widgets.pipeline import fingerprint
 from semlens_widgets.pipeline.collect import collect, write_classes
 from semlens_widgets.store.store import AnalysisStore
 from tests.colour_world import ColourNet, to_tensor
@@ -185,9 +186,9 @@ def test_names_of_files_may_be_anything(tmp_path):
     assert all(images.load(i).getpixel((0, 0)) == (9, 9, 9) for i in range(4))
     store = AnalysisStore(tmp_path / "a")
     target = slw.TargetModel(ColourNet(), ["seen"], transform=to_tensor)
-    store.configure({"uris": slw.fingerprint.of_uris(images), "names": images.uris})
+    store.configure({"uris": fingerprint.of_uris(images), "names": images.uris})
     with store.writing():
-        collect(store, target, images)
+        store.finish("collect", **collect(store, target, images))
         write_classes(store, images)
     again = AnalysisStore(tmp_path / "a", read_only=True)
     assert again.frame("samples")["uri"].tolist() == images.uris

@@ -13,7 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import semlens_widgets as slw
 from semlens_widgets.errors import RunStopped
-from semlens_widgets.pipeline import collect, embed, heatmaps
+from semlens_widgets.pipeline import collect, contrasts, crops, embed, heatmaps, layout, thumbnails
 from semlens_widgets.pipeline import plan as run_module
 from semlens_widgets.pipeline.progress import progress_of
 from semlens_widgets.store.scratch import RowLog, logged_rows
@@ -69,16 +69,20 @@ def test_a_run_says_where_it_stopped_and_goes_on_there(colour_lens, stopping):
 
 
 @pytest.mark.parametrize(
-    ("function", "said"),
+    ("module", "function", "said"),
     [
-        ("select_contrasts", "Stopped at stage 'contrasts'; run() goes on from there."),
-        ("write_thumbnails", "Stopped at stage 'thumbnails'; run() goes on from there."),
-        ("lay_out", "Stopped at stage 'layout'; run() goes on from there."),
+        (contrasts, "select_contrasts", "Stopped at stage 'contrasts'; run() goes on from there."),
+        (
+            thumbnails,
+            "write_thumbnails",
+            "Stopped at stage 'thumbnails'; run() goes on from there.",
+        ),
+        (layout, "lay_out", "Stopped at stage 'layout'; run() goes on from there."),
     ],
 )
-def test_stages_without_a_count_are_named(colour_lens, stopping, function, said):
+def test_stages_without_a_count_are_named(colour_lens, stopping, module, function, said):
     lens = colour_lens()
-    stopping(run_module, function, 1)
+    stopping(module, function, 1)
     assert stopped(lens.run) == said
     assert "run unfinished" in repr(lens)
     assert "neurons seen" in repr(lens.run())
@@ -88,9 +92,9 @@ def test_crops_and_their_heatmaps_are_counted(colour_lens, stopping):
     lens = colour_lens(embedding="crop", batch_size=8)
     stopping(heatmaps, "relevance_boxes", 3)
     assert stopped(lens.run).startswith("Stopped at 16 of 42 in stage 'heatmaps'")
-    stopping(run_module, "embed_crops", 1)
+    stopping(crops, "embed_crops", 1)
     assert stopped(lens.run).startswith("Stopped at 0 of 42 in stage 'crops'")
-    stopping(embed, "_crop", 26)
+    stopping(crops, "_crop", 26)
     with pytest.warns(UserWarning, match="42 of 42 crops are all that the model sees"):
         assert stopped(lens.run).startswith("Stopped at 24 of 42 in stage 'crops'")
     assert "5 of 12 stages, 24 of 42 in stage 'crops'" in repr(lens)

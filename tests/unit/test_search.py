@@ -7,13 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from semlens_widgets.analysis.search import (
-    combine_scores,
-    image_scores,
-    query_directions,
-    rank,
-    text_scores,
-)
+from semlens_widgets.analysis.search import combine_scores, query_directions, rank, unit_scores
 
 
 def cosine(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -31,13 +25,13 @@ def unit(*shape: int, seed: int = 0) -> torch.Tensor:
 @pytest.mark.parametrize("queries", [1, 4, 7])
 @pytest.mark.parametrize("templates", [1, 3, 4, 7])
 @pytest.mark.parametrize("dim", [4, 7])
-def test_text_scores_are_those_of_a_loop(neurons: int, queries: int, templates: int, dim: int):
-    vectors = unit(neurons, dim, seed=1) * 3
+def test_scores_of_texts_are_those_of_a_loop(neurons: int, queries: int, templates: int, dim: int):
+    vectors = unit(neurons, dim, seed=1)
     prompts, empty = unit(templates, queries, dim, seed=2), unit(templates, 1, dim, seed=3)
     images = unit(11, dim, seed=4)
-    plain = text_scores(vectors, prompts)
-    differences = text_scores(vectors, prompts, empty)
-    centred = text_scores(vectors, prompts, empty, images.mean(0))
+    plain = unit_scores(vectors, query_directions(prompts))
+    differences = unit_scores(vectors, query_directions(prompts, empty))
+    centred = unit_scores(vectors, query_directions(prompts, empty), images.mean(0))
     assert plain.shape == differences.shape == centred.shape == (neurons, queries)
     for k in range(neurons):
         for q in range(queries):
@@ -56,14 +50,14 @@ def test_text_scores_are_those_of_a_loop(neurons: int, queries: int, templates: 
 
 def test_a_neuron_finds_itself():
     vectors = unit(20, 8)
-    scores = image_scores(vectors * 5, vectors[[3, 11]] * 0.1)
+    scores = unit_scores(vectors, vectors[[3, 11]])
     assert scores.argmax(0).tolist() == [3, 11]
     assert scores.max(0).values.tolist() == pytest.approx([1.0, 1.0])
 
 
-def test_centred_image_scores_subtract_the_mean_similarity():
+def test_centred_scores_of_images_subtract_the_mean_similarity():
     vectors, queries, images = unit(5, 8), unit(2, 8, seed=1), unit(9, 8, seed=2)
-    found = image_scores(vectors, queries, images.mean(0))
+    found = unit_scores(vectors, queries, images.mean(0))
     for k in range(5):
         for q in range(2):
             expected = cosine(vectors[k], queries[q]) - np.mean(
@@ -75,7 +69,7 @@ def test_centred_image_scores_subtract_the_mean_similarity():
 def test_zero_vectors_score_zero():
     vectors = unit(3, 6)
     vectors[1] = 0
-    assert text_scores(vectors, unit(2, 4, 6))[1].tolist() == [0.0] * 4
+    assert unit_scores(vectors, unit(4, 6))[1].tolist() == [0.0] * 4
 
 
 def test_several_queries_are_averaged():
@@ -109,11 +103,9 @@ def test_errors_name_the_argument():
     with pytest.raises(ValueError, match="empty"):
         query_directions(unit(2, 3, 6), unit(1, 1, 6))
     with pytest.raises(ValueError, match="vectors"):
-        text_scores(unit(4, 5), unit(1, 3, 6))
+        unit_scores(unit(4, 5), unit(3, 6))
     with pytest.raises(ValueError, match="mean_embedding"):
-        text_scores(unit(4, 6), unit(1, 3, 6), None, unit(5))
-    with pytest.raises(ValueError, match="images"):
-        image_scores(unit(4, 6), unit(6))
+        unit_scores(unit(4, 6), unit(3, 6), unit(5))
     with pytest.raises(ValueError, match="at least one query"):
         combine_scores(torch.zeros(3, 0))
     with pytest.raises(ValueError, match="scores"):

@@ -1,0 +1,163 @@
+"""How relevant every neuron is: for what the model says of each image, or for a chosen output."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from tqdm.auto import tqdm
+
+from semlens_widgets.attribution.output import output_relevance
+from semlens_widgets.inputs.transforms import transformed
+from semlens_widgets.pipeline.collect import (
+    READABLE,
+    Values,
+    finite,
+    laid_out,
+    pass_over,
+    write_neurons,
+)
+from semlens_widgets.pipeline.engine.local import in_process
+from semlens_widgets.pipeline.loading import load_again, no_longer_readable, stacked
+from semlens_widgets.store.scratch import logged_rows
+from semlens_widgets.store.stages import IMAGES, TARGET, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from semlens_widgets.inputs.images import ImageDataset
+    from semlens_widgets.inputs.target import TargetModel
+    from semlens_widgets.pipeline.engine.local import Mapper
+    from semlens_widgets.store.scratch import RowLog
+    from semlens_widgets.store.store import AnalysisStore
+
+_OUTPUT = " "  # a column of the log beside the layers, by a name no layer has
+
+
+def collect_relevance(
+    store: AnalysisStore,
+    target: TargetModel,
+    images: ImageDataset,
+    *,
+    batch_size: int = 64,
+    mapper: Mapper = in_process,
+) -> dict[str, Any]:
+    """Write the relevance of every neuron on every image for what the model says of it.
+
+    The ``relevances`` table is laid out as ``activations`` is; the ``predictions`` table holds the
+    output explained for each image, the model's largest (-1 where the image is unreadable). Concept
+    examples by relevance (RelMax) rest on it.
+
+    Parameters
+    ----------
+    store, target, images, batch_size, mapper
+        As in :func:`semlens_widgets.pipeline.collect.collect`.
+
+    Raises
+    ------
+    ValueError
+        See :func:`semlens_widgets.attribution.output.output_relevance`.
+    UnreadableImage
+        If images whose activations are known cannot be read any more.
+
+    Notes
+    -----
+    Relevance maximisation: Achtibat et al. 2023 (Concept Relevance Propagation).
+    """
+    compute = Values(target, images, _relevance)
+    log = pass_over(store, "relevance", "relevance", compute, batch_size, mapper)
+    if store.is_finished("collect"):
+        _try_again(store, log, compute, batch_size, mapper)
+    write_neurons(store, "relevance", "relevances", log, target.layers)
+    outputs = np.where(log.read(READABLE).astype(bool), log.read(_OUTPUT), -1)[:, 0]
+    store.write("predictions", pa.table({"output": pa.array(outputs.astype(np.int32))}))
+    return {}
+
+
+def _relevance(target: TargetModel, batch: Tensor) -> dict[str, Tensor]:
+    found, outputs = output_relevance(target, batch)
+    return {_OUTPUT: outputs[:, None].float(), **found}
+
+
+def _try_again(
+    store: AnalysisStore, log: RowLog, compute: Values, batch_size: int, mapper: Mapper
+) -> None:
+    """Complete a pass by the images that it could not read and an earlier one could.
+
+    Raises
+    ------
+    UnreadableImage
+        If some still cannot be read.
+    """
+    known = store.frame("samples", ["readable"])["readable"].to_numpy()
+    again = np.flatnonzero(known & (log.read(READABLE)[:, 0] == 0)).tolist()
+    chunks = [again[i : i + batch_size] for i in range(0, len(again), batch_size)]
+    lost: dict[int, str] = {}
+    for batch, copy in mapper(compute, chunks):
+        lost |= batch.problems
+        found = finite(compute.images, batch, copy.read())
+        whole = batch.indices[batch.readable].tolist()
+        log.replace(whole, laid_out(log, np.ones(len(whole), bool), found) if whole else {})
+    if lost:
+        raise no_longer_readable(compute.images, list(lost), next(iter(lost.values())))
+
+
+def images_relevance(
+    target: TargetModel,
+    images: ImageDataset,
+    samples: Sequence[int],
+    output: int,
+    batch_size: int,
+) -> dict[str, Tensor]:
+    """Compute the relevance of all neurons for one output on chosen images, with progress.
+
+    Returns
+    -------
+    dict
+        Layer to ``(samples, neurons)`` float32, on the CPU.
+    """
+    parts: dict[str, list[Tensor]] = {layer: [] for layer in target.layers}
+    with tqdm(
+        total=len(samples), desc="relevance", unit="image", disable=len(samples) < 100
+    ) as bar:
+        for start in range(0, len(samples), batch_size):
+            chosen = samples[start : start + batch_size]
+            batch = [
+                transformed(target.transform, load_again(images, sample), repr(images.uris[sample]))
+                for sample in chosen
+            ]
+            outputs = torch.full((len(batch),), output)
+            inputs = stacked([images.uris[sample] for sample in chosen], batch)
+            relevance, _ = output_relevance(target, inputs, outputs)
+            for layer, values in relevance.items():
+                parts[layer].append(values.cpu())
+            bar.update(len(batch))
+    return {layer: torch.cat(values) for layer, values in parts.items()}
+
+
+RELEVANCE = Stage(
+    "relevance",
+    "relevance of neurons",
+    settings=(*IMAGES, *TARGET, "logits"),
+    tables=("relevances", "predictions"),
+    run=lambda store, plan, mapper: collect_relevance(
+        store, plan.target, plan.images, batch_size=plan.batch_size, mapper=mapper
+    ),
+    wanted=lambda settings: settings["examples_by"] == "relevance",
+    count=lambda store: (
+        logged_rows(store.path / "scratch", "relevance", np.float32),
+        store.settings["images"],
+    ),
+)
+
+OUTPUT_RELEVANCE = Stage(
+    "output_relevance",
+    "relevance for outputs",
+    settings=(*IMAGES, *TARGET, "logits"),
+    tables=("output_relevance",),
+    keyed=True,
+)
