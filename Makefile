@@ -27,7 +27,7 @@ $(VENV)/installed: pyproject.toml constraints.txt hatch_build.py
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[lab,test]'
 	touch $@
 
-semlens_widgets/static/.built: js/node_modules/.package-lock.json $(wildcard js/src/*) js/package.json
+semlens_widgets/static/.built: js/node_modules/.package-lock.json $(shell find js/src -type f) js/build.mjs js/package.json
 	cd js && npm run --silent build
 	touch $@
 

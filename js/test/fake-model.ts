@@ -1,5 +1,5 @@
 // An anywidget model without a kernel: traits in an object, and `answer` for requests.
-import type { Model } from "../src/model";
+import type { Model } from "../src/source/model";
 
 export interface Request {
   kind: "request";

@@ -1,4 +1,4 @@
-"""The map's filter: what is shown, column by column. The other side is ``js/src/filter.ts``."""
+"""The map's filter: what is shown, column by column. The other side is ``js/src/map/filter.ts``."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _SUGGESTIONS = 8
 #: Scores that are kept in a saved notebook, and candidates whose scores are taken apart.
 _KEPT = 64
-#: A list of candidates is saved with the notebook; js/src/candidate-list.ts knows the same bounds.
+#: A list of candidates is saved with the notebook; js/src/contrast/candidate-list.ts knows the same bounds.
 MOST_CANDIDATES = 5_000
 LONGEST_CANDIDATE = 120
 TEMPLATES = {"csp": CSP_TEMPLATES, "plain": ("{}",)}

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from semlens_widgets.lens.lens import SemanticLens
 
 MAP_HEIGHT = 560
-#: What a view is made of, by part; the browser copies the same (js/src/state.ts).
+#: What a view is made of, by part; the browser copies the same (js/src/explorer/view-state.ts).
 _PARTS = {
     "map": (
         "color_by", "size_by", "opacity_by", "filter", "contours", "region_labels", "tool",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.browser.kernel import Kernel
 
-MARGIN = 28  # pixels around the fitted points, as in js/src/camera.ts
+MARGIN = 28  # pixels around the fitted points, as in js/src/map/camera.ts
 
 
 def picture(element: Locator) -> NDArray[np.uint8]:

@@ -1,3 +1,3 @@
-import { render } from "../contrast";
+import { render } from "../contrast/contrast";
 
 export default { render };

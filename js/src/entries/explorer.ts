@@ -1,3 +1,3 @@
-import { render } from "../explorer";
+import { render } from "../explorer/explorer";
 
 export default { render };

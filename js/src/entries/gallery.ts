@@ -1,3 +1,3 @@
-import { render } from "../gallery";
+import { render } from "../gallery/gallery";
 
 export default { render };

@@ -1,3 +1,3 @@
-import { render } from "../map";
+import { render } from "../map/map";
 
 export default { render };

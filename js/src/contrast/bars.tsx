@@ -1,0 +1,250 @@
+// Label scores as sorted bars; the best one is set off, with its lead over the runner-up.
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { isolated } from "../shared/format";
+import { Icon } from "../shared/icons";
+import { column } from "../source/neuron";
+import type { Chance, Method, Score } from "./scoring";
+
+interface BarsProps {
+  bars: Score[];
+  pending: boolean;
+  method: Method;
+  chance: Chance | null;
+  /** The neuron's label. */
+  current: string;
+  /** Whether nothing can be accepted now, because what is shown is not yet the neuron's. */
+  waiting: boolean;
+  accepting: string | null;
+  accept: (candidate: string, score: number | null) => void;
+  /** What can be removed: a neuron's own label stands here also where it is no candidate. */
+  listed: readonly string[];
+  remove: (candidate: string) => void;
+  /** Whose pairs are explained. */
+  focused: string | null;
+  /** Explain this one while it is pointed at; null: no longer. */
+  point: (candidate: string | null) => void;
+  /** Explained while none is pointed at. */
+  pinned: string | null;
+  pin: (candidate: string | null) => void;
+}
+
+const FOLDED = 12;
+
+/**
+ * Places on a scale that holds every score, in percent; it starts at zero, or at the worst score
+ * where that is all that scores mean: CLIP-Dissect's are logarithms, all below zero.
+ */
+export function barScale(scores: (number | null)[], method: Method = "csp"): (score: number) => number {
+  const known = scores.filter((score) => score !== null);
+  const fromWorst = method === "clip-dissect" && known.length > 0;
+  const low = fromWorst ? Math.min(...known) : Math.min(0, ...known);
+  const high = fromWorst ? Math.max(...known) : Math.max(0, ...known);
+  const extent = high - low || 1;
+  return (score) => ((score - low) / extent) * 100;
+}
+
+const sameLabel = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
+
+interface BarProps extends Omit<BarsProps, "bars" | "pending"> {
+  score: Score;
+  runnerUp: number | null;
+  best: boolean;
+  /** Where bars start. */
+  zero: number;
+  place: (score: number) => number;
+  write: (score: number | null) => string;
+  /** One stop for the tab key in all rows: the place of this row's, if it is here. */
+  stop: number | null;
+}
+
+function Bar({ score: [candidate, score], runnerUp, best, zero, place, write, ...props }: BarProps) {
+  const { current, waiting, accepting, accept, remove, focused, point, pinned, pin, chance } = props;
+  const end = score === null ? zero : place(score);
+  const span = (from: number, to: number) => ({
+    left: `${Math.min(from, to)}%`,
+    width: `${Math.abs(to - from)}%`,
+  });
+  const lead = best && score !== null && runnerUp !== null ? score - runnerUp : null;
+  const isLabel = sameLabel(candidate, current);
+  const byChance = score !== null && chance !== null && score <= chance[1];
+  const blocked = waiting || accepting !== null || isLabel;
+  const name = isolated(candidate);
+  const tab = (at: number) => ({ "data-at": at, tabIndex: props.stop === at ? 0 : -1 });
+  const states = [best && "slw-score-best", candidate === focused && "slw-score-focused",
+    byChance && "slw-score-by-chance"];
+  return (
+    <li
+      class={["slw-score", ...states].filter(Boolean).join(" ")}
+      data-candidate={candidate}
+      onPointerEnter={() => point(candidate)}
+      onFocusIn={() => point(candidate)}
+    >
+      <button
+        type="button"
+        {...tab(0)}
+        class="slw-score-name slw-ellipsis"
+        dir="auto"
+        title={`${name}\nClick to keep its explanation`}
+        aria-pressed={candidate === pinned}
+        onClick={() => pin(candidate === pinned ? null : candidate)}
+      >
+        {candidate}
+      </button>
+      <span class="slw-score-track" aria-hidden="true">
+        <i class="slw-score-bar" style={span(zero, end)} />
+        {lead !== null && lead > 0 && (
+          <i class="slw-score-lead" style={span(Math.max(place(runnerUp!), zero), end)} />
+        )}
+        {zero > 0 && <i class="slw-score-zero" style={{ left: `${zero}%` }} />}
+        {chance && (
+          <>
+            <i class="slw-score-median" style={{ left: `${place(chance[0])}%` }} />
+            <i class="slw-score-chance" style={{ left: `${place(chance[1])}%` }} />
+          </>
+        )}
+      </span>
+      <span class="slw-number" title={byChance ? "One random word in twenty scores more" : undefined}>
+        {write(score)}
+      </span>
+      {byChance && <span class="slw-hidden">, no more than a random word may score</span>}
+      <span class="slw-score-acts">
+        {/* One button in both states, so that the focus stays where it was. */}
+        <button
+          type="button"
+          {...tab(1)}
+          class={isLabel ? "slw-score-label" : "slw-button slw-button-small"}
+          aria-disabled={blocked}
+          title={isLabel ? "The neuron carries this label" : `Use “${name}” as the neuron's label`}
+          aria-label={isLabel ? `${name} is the neuron's label` : `Use ${name} as label`}
+          onClick={() => blocked || accept(candidate, score)}
+        >
+          {isLabel && <Icon name="check" />}
+          {isLabel ? "label" : accepting === candidate ? "…" : "Use"}
+        </button>
+        {props.listed.includes(candidate) && (
+          <button
+            type="button"
+            {...tab(2)}
+            class="slw-button slw-button-small slw-button-plain"
+            title="Remove"
+            aria-label={`Remove ${name}`}
+            onClick={() => remove(candidate)}
+          >
+            <Icon name="close" />
+          </button>
+        )}
+      </span>
+      {lead !== null && (
+        <span class="slw-score-gap slw-small slw-muted">+{write(lead)} over the runner-up</span>
+      )}
+    </li>
+  );
+}
+
+/** What the marks and the bars mean, where that is not plain. */
+function Legend({ chance, method }: { chance: Chance | null; method: Method }) {
+  if (!chance && method !== "clip-dissect") return null;
+  return (
+    <p class="slw-score-legend slw-small slw-muted">
+      {method === "clip-dissect" &&
+        "Bars start at the worst: CLIP-Dissect compares the labels in this list; with other labels all its scores change. "}
+      {chance && (
+        <>
+          <i class="slw-score-median" aria-hidden="true" /> a random word's median,{" "}
+          <i class="slw-score-chance" aria-hidden="true" /> what 95 % of them stay below.
+        </>
+      )}
+    </p>
+  );
+}
+
+export function Bars({ bars, pending, ...props }: BarsProps) {
+  const { method, chance } = props;
+  const [all, setAll] = useState(false);
+  const list = useRef<HTMLOListElement>(null);
+  const [current, setCurrent] = useState({ candidate: "", at: 0 });
+  /** Where the focus goes when the row that had it is gone. */
+  const lost = useRef<{ row: number; at: number } | null>(null);
+  const shown = all ? bars : bars.slice(0, FOLDED);
+  const scores = bars.map(([, score]) => score);
+  const known = scores.some((score) => score !== null);
+  const marks = known ? chance : null;
+  const place = barScale([...scores, ...(marks ?? [])], method);
+  const zero = method === "clip-dissect" ? 0 : place(0);
+  const write = column(scores, 3);
+
+  const go = (row: number, at: number) => {
+    const rows = [...list.current!.children];
+    const to = rows[Math.min(rows.length - 1, Math.max(0, row))];
+    const buttons = [...(to?.querySelectorAll<HTMLElement>("[data-at]") ?? [])];
+    buttons[Math.min(buttons.length - 1, Math.max(0, at))]?.focus();
+  };
+  useLayoutEffect(() => {
+    if (!lost.current) return;
+    go(lost.current.row, lost.current.at);
+    lost.current = null;
+  }, [bars.length]);
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    const from = (event.target as Element).closest<HTMLElement>("[data-at]");
+    if (!from || event.ctrlKey || event.metaKey || event.altKey) return;
+    const row = [...list.current!.children].indexOf(from.closest("li")!);
+    const at = Number(from.dataset.at);
+    const steps: Record<string, [number, number]> = {
+      ArrowUp: [row - 1, at], ArrowDown: [row + 1, at], ArrowLeft: [row, at - 1],
+      ArrowRight: [row, at + 1], Home: [0, at], End: [shown.length - 1, at],
+    };
+    const step = steps[event.key];
+    if (!step) return;
+    event.preventDefault();
+    go(...step);
+  };
+  const onFocusIn = ({ target }: FocusEvent) => {
+    const button = (target as Element).closest<HTMLElement>("[data-at]");
+    const candidate = button?.closest<HTMLElement>("li")?.dataset.candidate;
+    if (candidate !== undefined) setCurrent({ candidate, at: Number(button!.dataset.at) });
+  };
+  const leave = ({ currentTarget, relatedTarget }: FocusEvent) => {
+    if (!(currentTarget as Element).contains(relatedTarget as Element | null)) props.point(null);
+  };
+  const stopRow = Math.max(0, shown.findIndex(([name]) => name === current.candidate));
+  return (
+    <div class="slw-bars" onPointerLeave={() => props.point(null)} onFocusOut={leave}>
+      <ol
+        ref={list}
+        aria-label="Label scores, best first; arrow keys move through them"
+        aria-busy={pending}
+        onKeyDown={onKeyDown}
+        onFocusIn={onFocusIn}
+      >
+        {shown.map((score, index) => {
+          const removable = props.listed.includes(score[0]);
+          return (
+            <Bar
+              {...props}
+              key={score[0]}
+              chance={marks}
+              score={score}
+              runnerUp={bars[1]?.[1] ?? null}
+              best={index === 0 && score[1] !== null}
+              zero={zero}
+              place={place}
+              write={write}
+              stop={index === stopRow ? Math.min(current.at, removable ? 2 : 1) : null}
+              remove={(candidate) => {
+                lost.current = { row: index, at: 2 };
+                props.remove(candidate);
+              }}
+            />
+          );
+        })}
+      </ol>
+      {known && <Legend chance={marks} method={method} />}
+      {bars.length > FOLDED && (
+        <button type="button" class="slw-button" onClick={() => setAll(!all)}>
+          {all ? "Show fewer" : `Show all ${bars.length}`}
+        </button>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,217 @@
+// The contrast panel: what activates a neuron beside what looks alike and does not, and the
+// scores of labels for it, live.
+import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
+import { useState } from "preact/hooks";
+import { Labels } from "./label-scores";
+import type { Detail } from "../source/detail";
+import { mount, type Mounted } from "../shared/mount";
+import { setTraitSoon, type Model, type Neuron, type RenderContext } from "../source/model";
+import { neuronName, sameNeuron, type Facts } from "../source/neuron";
+import { Pairs, type Pair } from "./pairs";
+import { startPanel, type PanelTraits } from "../neuron/panel";
+import { Awaited, Failure, Late, NeuronHeading, Segments } from "../shared/controls";
+import type { Rpc } from "../source/rpc";
+import { followScores, type Method, type Score, type Scoring, type Templates } from "./scoring";
+import type { Thumbnails } from "../source/thumbnails";
+import { contributionsOf, inWords, type Measure } from "./why";
+import "../neuron/panel.css";
+import "./contrast.css";
+
+/** The traits of `widgets/contrast.py`. */
+export interface ContrastTraits extends PanelTraits {
+  candidates: string[];
+  method: Method;
+  gamma: number;
+  centred: boolean;
+  templates: Templates;
+  /** The pairs left out, and the neuron they belong to. */
+  _excluded: (Neuron & { ranks: number[] }) | null;
+  /** As the kernel last gave them. */
+  scores: Score[];
+  /** Whose these scores are. */
+  _scored: Neuron | null;
+  accepted: (Neuron & { label: string; score: number | null }) | null;
+}
+
+export interface ContrastDetail {
+  facts: Facts;
+  pairs: Pair[];
+}
+
+export interface ContrastProps {
+  model: Model<ContrastTraits>;
+  rpc: Rpc;
+  detail: Detail<ContrastDetail>;
+  pictures: Thumbnails;
+  scoring: Scoring;
+  active: ReadonlySignal<Neuron | null>;
+  candidates: ReadonlySignal<string[]>;
+  method: ReadonlySignal<Method>;
+  gamma: ReadonlySignal<number>;
+  centred: ReadonlySignal<boolean>;
+  templates: ReadonlySignal<Templates>;
+  excluded: ReadonlySignal<number[]>;
+  revision: ReadonlySignal<number>;
+  accepted: ReadonlySignal<ContrastTraits["accepted"]>;
+  /** What the person is told about the list of candidates. */
+  message: Signal<string>;
+  /** The candidate pointed at, and the one chosen to be explained. */
+  pointed: Signal<string | null>;
+  pinned: Signal<string | null>;
+}
+
+const MEASURES = [["score", "score"], ["lead", "lead"]] as const;
+
+interface WhyProps {
+  focused: string;
+  rival: string | null;
+  parts: number[] | null;
+  method: Method;
+  excluded: ReadonlySet<number>;
+  measure: Measure;
+  onMeasure: (measure: Measure) => void;
+}
+
+/** Which pairs speak for the label in focus. */
+function Why({ focused, rival, parts, method, excluded, measure, onMeasure }: WhyProps) {
+  return (
+    <div class="slw-why">
+      <p>
+        <span class="slw-muted">Why </span>
+        <strong class="slw-ellipsis" dir="auto">{focused}</strong>
+        {measure === "lead" && rival !== null && (
+          <>
+            <span class="slw-muted"> rather than </span>
+            <span class="slw-ellipsis" dir="auto">{rival}</span>
+          </>
+        )}
+      </p>
+      <p class="slw-small slw-muted slw-why-words">
+        {parts
+          ? inWords(parts, excluded)
+          : method === "clip-dissect"
+            ? "A score of CLIP-Dissect rests on more images than these and cannot be shared out."
+            : "Only the best labels are taken apart."}
+      </p>
+      {parts && (
+        <Segments
+          label="What each pair adds to"
+          options={MEASURES}
+          value={measure}
+          onChange={onMeasure}
+        />
+      )}
+    </div>
+  );
+}
+
+export function Contrast(props: ContrastProps) {
+  const { model, rpc, active, detail, pictures, scoring, excluded, pointed, pinned, method } = props;
+  const [measure, setMeasure] = useState<Measure>("score");
+  const { resource, last } = detail;
+  if (active.value === null) {
+    return <div class="slw-state">Choose a neuron to compare what activates it with what does not.</div>;
+  }
+  const failed = resource.value.state === "error" ? resource.value.error : null;
+  const shown = last.value;
+  if (!shown && failed) {
+    const about = <span class="slw-mono">({neuronName(active.value)})</span>;
+    return <Failure error={failed} retry={detail.reload}>{about}</Failure>;
+  }
+  if (!shown) {
+    return (
+      <Awaited neuron={active.value} rpc={rpc}>
+        <div class="slw-bars-waiting slw-skeleton" />
+        <div class="slw-contrast-waiting slw-skeleton" aria-label="Loading the pairs" />
+      </Awaited>
+    );
+  }
+  const here = sameNeuron(shown.facts, active.value);
+  const busy = resource.value.state === "loading" || !here;
+  const pictureFailure = pictures.thumbnails.failure.value;
+  const out = new Set(here ? excluded.value : []);
+  const exclude = (ranks: number[]) => {
+    if (here && active.value) setTraitSoon(model, "_excluded", { ...active.value, ranks });
+  };
+  const toggle = (rank: number) =>
+    exclude(out.has(rank) ? [...out].filter((other) => other !== rank) : [...out, rank].sort((a, b) => a - b));
+
+  // Numbers, reasons and actions are the heading's neuron's, or they are not there.
+  const settled = here && sameNeuron(scoring.of.value, active.value);
+  const names = scoring.bars.value.map(([name]) => name);
+  const focused =
+    [pointed.value, pinned.value].find((name) => name !== null && names.includes(name)) ??
+    names[0] ?? null;
+  const rival = (focused === names[0] ? names[1] : names[0]) ?? null;
+  const parts = settled ? contributionsOf(scoring.parts.value, focused, rival, measure) : null;
+  return (
+    <div class="slw-panel slw-contrast-panel">
+      <NeuronHeading facts={shown.facts} busy={busy} />
+      <Late rpc={rpc} />
+      {failed && <Failure error={failed} retry={detail.reload} />}
+      <Labels {...props} facts={shown.facts} settled={settled} focused={focused} />
+      <div class="slw-evidence">
+        {pictureFailure && (
+          <Failure error={pictureFailure} retry={() => pictures.thumbnails.retry()} />
+        )}
+        {settled && focused !== null && (
+          <Why
+            focused={focused}
+            rival={rival}
+            parts={parts}
+            method={method.value}
+            excluded={out}
+            measure={measure}
+            onMeasure={setMeasure}
+          />
+        )}
+        <Pairs
+          pairs={shown.pairs}
+          pictures={pictures}
+          busy={busy}
+          excluded={out}
+          toggle={toggle}
+          takeAll={() => exclude([])}
+          parts={parts}
+        />
+      </div>
+    </div>
+  );
+}
+
+function start(model: Model<ContrastTraits>, mounted: Mounted): ContrastProps {
+  const { rpc, onCleanup } = mounted;
+  const panel = startPanel<ContrastTraits, ContrastDetail>(model, mounted, "pairs");
+  const { follow, active, visible, revision, detail, pictures } = panel;
+  const [candidates, method, gamma, centred, templates, given] = [
+    follow("candidates"), follow("method"), follow("gamma"), follow("centred"),
+    follow("templates"), follow("_excluded"),
+  ] as const;
+  const excluded = computed(() =>
+    given.value && sameNeuron(given.value, active.value) ? given.value.ranks : []);
+  const settings = computed(() => ({
+    neuron: active.value,
+    candidates: candidates.value,
+    method: method.value,
+    gamma: gamma.value,
+    centred: centred.value,
+    templates: templates.value,
+    exclude: excluded.value,
+  }));
+  const first = { of: model.get("_scored") ?? null, scores: model.get("scores") };
+  const saved = sameNeuron(first.of, active.peek()) ? first : { of: null, scores: [] };
+  const scoring = followScores({ rpc, settings, visible, revision, first: saved });
+  onCleanup(scoring.stop);
+  const message = signal("");
+  onCleanup(active.subscribe(() => (message.value = "")));
+  return {
+    model, rpc, detail, pictures, scoring, active, candidates, method, gamma, centred, templates,
+    excluded, revision, message, accepted: follow("accepted"),
+    pointed: signal<string | null>(null), pinned: signal<string | null>(null),
+  };
+}
+
+export const render = (context: RenderContext<ContrastTraits>) =>
+  mount(context, "slw-contrast", (mounted) => (
+    <Contrast {...start(context.model, mounted)} />
+  ));

@@ -1,0 +1,147 @@
+// The scores of labels for the neuron in the heading, and making one of them its label.
+import { useEffect, useState } from "preact/hooks";
+import { Bars } from "./bars";
+import { AddCandidate } from "./candidates";
+import type { ContrastProps } from "./contrast";
+import { count } from "../shared/format";
+import { setTraitSoon } from "../source/model";
+import { neuronName, type Facts } from "../source/neuron";
+import { Failure } from "../shared/controls";
+import { asError } from "../source/resources";
+import { RpcError } from "../source/rpc";
+import { Settings } from "./scoring-controls";
+
+interface LabelsProps extends ContrastProps {
+  facts: Facts;
+  /** Whether the scores are those of the neuron in the heading. */
+  settled: boolean;
+  focused: string | null;
+}
+
+interface Refusal {
+  error: Error;
+  of: string;
+  label: string;
+  again: () => void;
+}
+
+/** What is said of a list goes after this long, in milliseconds. */
+const SAID = 8000;
+
+export function Labels(props: LabelsProps) {
+  const { model, rpc, scoring, message, facts, settled, pointed, pinned, focused, method } = props;
+  const [accepting, setAccepting] = useState<string | null>(null);
+  const [refused, setRefused] = useState<Refusal | null>(null);
+  const { layer, neuron } = facts;
+  const accepted = props.accepted.value;
+  useEffect(() => {
+    // A kernel that was only busy has set it after all.
+    const late = refused && accepted && refused.label === accepted.label;
+    if (late && refused.of === neuronName(accepted)) setRefused(null);
+  }, [accepted, refused]);
+  const said = message.value;
+  useEffect(() => {
+    if (said === "") return;
+    const timer = setTimeout(() => (message.value = ""), SAID);
+    return () => clearTimeout(timer);
+  }, [said]);
+
+  const accept = async (label: string, score: number | null) => {
+    setAccepting(label);
+    setRefused(null);
+    try {
+      // That the label is another one, the kernel tells every view.
+      await rpc.request("accept", { layer, neuron, label, score }, { acts: true });
+    } catch (error) {
+      const of = neuronName({ layer, neuron });
+      setRefused({ error: asError(error), of, label, again: () => void accept(label, score) });
+    }
+    setAccepting(null);
+  };
+  const remove = (candidate: string) => {
+    const rest = scoring.listed.value.filter((other) => other !== candidate);
+    message.value = "";
+    setTraitSoon(model, "candidates", rest);
+  };
+  const { pending, error, listed } = scoring;
+  // What was suggested for another neuron says nothing here, not even without numbers.
+  const own = settled || props.candidates.value.length > 0;
+  const bars = own ? scoring.bars.value : [];
+  const shown = settled ? bars : bars.map(([name]): [string, null] => [name, null]);
+  const late = refused?.error instanceof RpcError && refused.error.type === "Timeout";
+  return (
+    <section class="slw-labels" aria-label="Labels">
+      <Settings {...props} />
+      {error.value && <Failure error={error.value} retry={scoring.retry} />}
+      {refused && (
+        <Failure error={refused.error} retry={refused.again}>
+          {late && "If it is only busy, it sets the label when it is free. "}
+          <span class="slw-mono">({refused.of}: <bdi>{refused.label}</bdi>)</span>
+        </Failure>
+      )}
+      {shown.length > 0 ? (
+        <Bars
+          bars={shown}
+          pending={pending.value}
+          method={method.value}
+          chance={settled ? scoring.chance.value : null}
+          current={facts.label}
+          waiting={!settled}
+          accepting={accepting}
+          accept={(label, score) => void accept(label, score)}
+          listed={listed.value}
+          remove={remove}
+          focused={settled ? focused : null}
+          point={(candidate) => (pointed.value = candidate)}
+          pinned={pinned.value}
+          pin={(candidate) => (pinned.value = candidate)}
+        />
+      ) : pending.value || !settled ? (
+        !error.value && <div class="slw-bars-waiting slw-skeleton" />
+      ) : (
+        !error.value && <p class="slw-muted">No candidates yet. Add labels to compare.</p>
+      )}
+      <AddCandidate {...props} />
+      {settled && facts.label === "" && <LabelAll {...props} />}
+      <p class="slw-small slw-message" role="status">{said}</p>
+      <p class="slw-hidden" aria-live="polite">
+        {settled && !pending.value && shown[0] && `Best label: ${shown[0][0]}`}
+      </p>
+    </section>
+  );
+}
+
+/** Where a neuron has no label yet: give every neuron one, as the panel scores them. */
+function LabelAll({ rpc, candidates, method, gamma, centred, templates }: LabelsProps) {
+  const [state, setState] = useState<"ready" | "asked" | Error>("ready");
+  const label = async () => {
+    setState("asked");
+    const settings = { candidates: candidates.value, method: method.value, gamma: gamma.value,
+      centred: centred.value, templates: templates.value };
+    try {
+      await rpc.request("label_all", settings, { acts: true, patient: true });
+      setState("ready");
+    } catch (error) {
+      setState(asError(error));
+    }
+  };
+  const own = candidates.value.length;
+  const words = own > 0 ? count(own, "label") : "the labels that the lens knows";
+  return (
+    <>
+      <p class="slw-label-all">
+        <button
+          type="button"
+          class="slw-button"
+          aria-disabled={state === "asked"}
+          title={`Give each neuron the best of ${words}, by this scorer: lens.label([...])`}
+          onClick={() => state === "asked" || void label()}
+        >
+          {state === "asked" ? "Labelling all neurons …" : "Label all neurons"}
+        </button>
+        <span class="slw-small slw-muted">with the best of {words}</span>
+      </p>
+      {state instanceof Error && <Failure error={state} retry={() => void label()} />}
+    </>
+  );
+}

@@ -1,0 +1,207 @@
+// The candidates of a neuron and their scores, kept up with the panel's settings.
+import { batch, computed, effect, signal, untracked, type ReadonlySignal } from "@preact/signals";
+import { float32, type Cleanup, type Neuron } from "../source/model";
+import { sameNeuron } from "../source/neuron";
+import { asError } from "../source/resources";
+import { isAbort, type Rpc } from "../source/rpc";
+
+export const METHODS = [
+  ["csp", "CSP", "Contrastive semantic projection: what contrastive examples share is taken out"],
+  ["semanticlens", "SemanticLens", "Cosine of the mean example and the text"],
+  ["difference", "Difference", "Similarity to the examples minus similarity to their contrasts"],
+  ["clip-dissect", "CLIP-Dissect", "Soft weighted pointwise mutual information"],
+] as const;
+
+export type Method = (typeof METHODS)[number][0];
+export type Templates = "csp" | "plain";
+export type Score = [candidate: string, score: number | null];
+
+export interface Settings {
+  neuron: Neuron | null;
+  /** Empty: the kernel suggests some. */
+  candidates: string[];
+  method: Method;
+  gamma: number;
+  centred: boolean;
+  templates: Templates;
+  /** Ranks of the pairs left out. */
+  exclude: number[];
+}
+
+/** What a random word scores for the neuron: the median, and what 95 % of them stay below. */
+export type Chance = readonly [median: number, high: number];
+
+export interface Scoring {
+  /** Best first; without numbers while those of the neuron looked at are not there. */
+  bars: ReadonlySignal<Score[]>;
+  /** Whose the numbers are. */
+  of: ReadonlySignal<Neuron | null>;
+  chance: ReadonlySignal<Chance | null>;
+  /** What the bars are of, as a list to edit: the candidates, or what was suggested. */
+  listed: ReadonlySignal<string[]>;
+  /** What each pair adds to a candidate's score, by rank; of the best candidates alone. */
+  parts: ReadonlySignal<ReadonlyMap<string, Float32Array>>;
+  pending: ReadonlySignal<boolean>;
+  error: ReadonlySignal<Error | null>;
+  retry(): void;
+  stop: Cleanup;
+}
+
+interface Reply {
+  scores: Score[];
+  /** Whose parts the buffer holds, one after the other. */
+  explained: string[];
+  /** The neuron's label, scored too where it is no candidate; empty: none. */
+  own?: string;
+}
+
+/** What is known, and of which neuron. */
+interface Answer {
+  of: Neuron | null;
+  scores: Score[];
+  own: string;
+  parts: ReadonlyMap<string, Float32Array>;
+}
+
+const value = (score: number | null): number => score ?? -Infinity;
+const byScore = (scores: Score[]): Score[] =>
+  [...scores].sort((a, b) => value(b[1]) - value(a[1]));
+
+/** Sliding a slider asks at most this often, in milliseconds. */
+const PAUSE = 40;
+const NO_PARTS: ReadonlyMap<string, Float32Array> = new Map();
+
+function readParts({ explained = [] }: Reply, buffer: DataView | undefined) {
+  if (explained.length === 0) return NO_PARTS;
+  const values = float32(buffer);
+  const ranks = values.length / explained.length;
+  return new Map(explained.map((name, i) => [name, values.subarray(i * ranks, (i + 1) * ranks)]));
+}
+
+interface Source {
+  rpc: Rpc;
+  settings: ReadonlySignal<Settings>;
+  visible: ReadonlySignal<boolean>;
+  /** Counts up when the kernel knows other labels. */
+  revision: ReadonlySignal<number>;
+  /** What a saved notebook holds. */
+  first: { of: Neuron | null; scores: Score[] };
+}
+
+export function followScores({ rpc, settings, visible, revision, first }: Source): Scoring {
+  const answer = signal<Answer>({ ...first, own: "", parts: NO_PARTS });
+  const suggested = signal({ of: "", candidates: first.scores.map(([candidate]) => candidate) });
+  const chance = signal<{ of: string; level: Chance | null }>({ of: "", level: null });
+  const pending = signal(false);
+  const error = signal<Error | null>(null);
+  const retries = signal(0);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let asked = "";
+  let askedAt = 0;
+
+  // What a suggestion holds for: moving gamma re-scores it instead of replacing it.
+  const context = ({ neuron, method, centred, templates }: Settings) =>
+    JSON.stringify([neuron, method, centred, templates, revision.peek()]);
+  const candidatesOf = (now: Settings): string[] | null => {
+    if (now.candidates.length > 0) return now.candidates;
+    const { of, candidates } = suggested.peek();
+    return of === context(now) && candidates.length > 0 ? candidates : null;
+  };
+
+  async function ask(now: Settings): Promise<void> {
+    askedAt = performance.now();
+    const { neuron, candidates: _, ...rest } = now;
+    const candidates = candidatesOf(now);
+    const held = context(now);
+    // With the revision, so that no answer from before a change of labels is taken for a new one.
+    const params = { ...neuron, candidates: candidates ?? [], ...rest, revision: revision.peek() };
+    try {
+      const { result, buffers } = await rpc.request<Reply>("scores", params, { key: "scores" });
+      const { scores, own = "" } = result;
+      batch(() => {
+        answer.value = { of: neuron, scores, own, parts: readParts(result, buffers[0]) };
+        if (!candidates) {
+          suggested.value = { of: held, candidates: scores.map(([name]) => name) };
+        }
+        error.value = null;
+      });
+      void askChance(now, scores.map(([name]) => name));
+    } catch (reason) {
+      if (isAbort(reason)) return; // a newer request is on its way
+      asked = "";
+      batch(() => {
+        error.value = asError(reason);
+        const other = !sameNeuron(answer.peek().of, neuron);
+        // Better no numbers than those of another neuron, or of other settings.
+        answer.value = { of: neuron, scores: [], own: "", parts: NO_PARTS };
+        if (other && !candidates) suggested.value = { of: "", candidates: [] };
+      });
+    }
+    pending.value = false;
+  }
+
+  /** Marks of the same neuron, scorer and prompts stay until those of the other γ or pairs come. */
+  const chanceOf = ({ neuron, method, centred, templates }: Settings) =>
+    JSON.stringify([neuron, method, centred, templates]);
+  /** Asked for after the scores: the first time, hundreds of words are to be embedded. */
+  async function askChance(now: Settings, names: string[]): Promise<void> {
+    const { neuron, candidates: _, ...rest } = now;
+    // CLIP-Dissect's alone depends on the list.
+    const candidates = now.method === "clip-dissect" ? names : [];
+    let level: Chance | null = null;
+    try {
+      const params = { ...neuron, ...rest, candidates };
+      level = (await rpc.request<Chance | null>("chance", params, { key: "chance" })).result;
+    } catch (reason) {
+      if (isAbort(reason)) return;
+    }
+    chance.value = { of: chanceOf(now), level };
+  }
+
+  const stop = effect(() => {
+    const now = settings.value;
+    const wanted = JSON.stringify([now, retries.value, revision.value]);
+    if (now.neuron === null || !visible.value || wanted === asked) return;
+    asked = wanted;
+    untracked(() => {
+      pending.value = true;
+      clearTimeout(timer);
+      // A single change is asked for at once, before it is drawn; of many in a row, the last after
+      // a pause.
+      const rest = askedAt + PAUSE - performance.now();
+      if (rest > 0) timer = setTimeout(() => void ask(settings.peek()), rest);
+      else queueMicrotask(() => asked === wanted && void ask(settings.peek()));
+    });
+  });
+
+  const listed = computed(() => {
+    const { candidates } = settings.value;
+    return candidates.length > 0 ? candidates : suggested.value.candidates;
+  });
+  const bars = computed(() => {
+    const { of, scores, own } = answer.value;
+    const known = new Map(scores);
+    const mine = sameNeuron(of, settings.value.neuron);
+    const names = listed.value;
+    // A list made for another neuron may lack this one's label.
+    const all = !mine || own === "" || names.includes(own) ? names : [...names, own];
+    const sorted = byScore(all.map((name) => [name, known.get(name) ?? null]));
+    // In the same order while the new numbers come, so that nothing jumps twice.
+    return mine ? sorted : sorted.map(([name]): Score => [name, null]);
+  });
+  return {
+    bars,
+    of: computed(() => answer.value.of),
+    chance: computed(() =>
+      chance.value.of === chanceOf(settings.value) ? chance.value.level : null),
+    listed,
+    parts: computed(() => answer.value.parts),
+    pending,
+    error,
+    retry: () => (retries.value += 1),
+    stop: () => {
+      clearTimeout(timer);
+      stop();
+    },
+  };
+}

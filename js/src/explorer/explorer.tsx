@@ -1,0 +1,373 @@
+// The explorer: search, map, gallery and contrast panel in one, linked in the browser.
+import { batch, signal, type ReadonlySignal, type Signal } from "@preact/signals";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { linkActive, type Host, type HostedContext, type Selecting } from "./children";
+import { CopyState } from "./copy-state";
+import { createFinder, type Finder, type Hit, type Search } from "../shared/finder";
+import { byChance, Hits } from "./hits";
+import { Icon } from "../shared/icons";
+import { Measures } from "../neuron/measures";
+import { mount, type Mounted } from "../shared/mount";
+import { setTrait, traitSignal, type Model, type Neuron } from "../source/model";
+import { neuronName, sameNeuron } from "../source/neuron";
+import { Failure, Late } from "../shared/controls";
+import { hearPointed, mark } from "../shared/pointed";
+import { asError } from "../source/resources";
+import { NO_ROSTER, readRoster, type Roster } from "./roster";
+import type { Rpc } from "../source/rpc";
+import { SearchBox } from "../shared/search-box";
+import { createTrail, type Trail } from "./trail";
+import type { Parts } from "./view-state";
+import "../neuron/panel.css";
+import "./explorer.css";
+
+/** The traits of `widgets/explorer.py`; the children are references to their models. */
+export interface ExplorerTraits extends Selecting {
+  _layers: string[];
+  _map: string;
+  _gallery: string;
+  _contrast: string;
+  query: string;
+  query_layer: string | null;
+  like: Neuron | null;
+  tab: Tab;
+}
+
+interface ExplorerProps {
+  model: Model<ExplorerTraits>;
+  rpc: Rpc;
+  host: Host | undefined;
+  active: ReadonlySignal<Neuron | null>;
+  finder: Finder;
+  trail: Trail;
+  tab: ReadonlySignal<Tab>;
+  roster: ReadonlySignal<Roster>;
+  /** The models of the children, once they are reached. */
+  parts: ReadonlySignal<Parts | null>;
+  /** Why the children could not be reached. */
+  broken: Signal<Error | null>;
+  /** The neuron that the map points at. */
+  pointed: ReadonlySignal<Neuron | null>;
+  /** Mark a neuron on the map. */
+  point: (neuron: Neuron | null) => void;
+}
+
+function HostedWidget({ host, reference }: { host: Host; reference: string }) {
+  const place = useRef<HTMLDivElement>(null);
+  const [error, setError] = useState<Error | null>(null);
+  const [attempt, setAttempt] = useState(0);
+  useEffect(() => {
+    const controller = new AbortController();
+    const el = document.createElement("div");
+    place.current!.replaceChildren(el);
+    setError(null);
+    host
+      .getWidget(reference)
+      .then((child) => child.render({ el, signal: controller.signal }))
+      .catch((reason) => controller.signal.aborted || setError(asError(reason)));
+    return () => controller.abort();
+  }, [host, reference, attempt]);
+  return (
+    <>
+      {error && <Failure error={error} retry={() => setAttempt(attempt + 1)} />}
+      <div ref={place} class="slw-hosted" />
+    </>
+  );
+}
+
+function Toolbar({ enter, ...props }: ExplorerProps & { enter: () => boolean }) {
+  const { model, active, finder, trail } = props;
+  const { previous, next } = trail;
+  const go = (neuron: Neuron | null) => neuron && setTrait(model, "active", neuron);
+  const step = (name: "back" | "forward", neuron: Neuron | null) => {
+    const label = neuron ? `Go ${name} to ${neuronName(neuron)}` : `Go ${name}`;
+    return (
+      <button
+        type="button"
+        class="slw-button slw-button-icon"
+        disabled={neuron === null}
+        title={label}
+        aria-label={label}
+        onClick={() => go(neuron)}
+      >
+        <Icon name={name} />
+      </button>
+    );
+  };
+  return (
+    <div
+      class="slw-toolbar"
+      onKeyDown={({ key, target }) => {
+        if (key === "Escape" && !(target instanceof HTMLSelectElement)) finder.clear();
+      }}
+    >
+      <div class="slw-steps">
+        {step("back", previous.value)}
+        {step("forward", next.value)}
+      </div>
+      <SearchBox
+        finder={finder}
+        layers={model.get("_layers")}
+        choose={({ layer, neuron }) => go({ layer, neuron })}
+        enter={enter}
+      />
+      <button
+        type="button"
+        class="slw-button"
+        disabled={active.value === null}
+        title="Find the neurons that see what this one sees"
+        aria-label="Similar neurons"
+        onClick={() => active.value && finder.like(active.value)}
+      >
+        <Icon name="similar" />
+        <span>Similar</span>
+      </button>
+      <CopyState model={model} parts={props.parts.value} />
+    </div>
+  );
+}
+
+const TABS = [["gallery", "Examples"], ["contrast", "Labels and contrast"]] as const;
+type Tab = (typeof TABS)[number][0];
+
+/** From this width on, in pixels, both panels stand beside the map. */
+const WIDE = 1440;
+
+function useWide(): [{ current: HTMLDivElement | null }, boolean] {
+  const element = useRef<HTMLDivElement>(null);
+  const [wide, setWide] = useState(false);
+  useEffect(() => {
+    let frame = 0;
+    const observer = new ResizeObserver(([entry]) => {
+      cancelAnimationFrame(frame); // a new layout within the callback would be an error
+      frame = requestAnimationFrame(() => setWide(entry!.contentRect.width >= WIDE));
+    });
+    observer.observe(element.current!);
+    return () => {
+      cancelAnimationFrame(frame);
+      observer.disconnect();
+    };
+  }, []);
+  return [element, wide];
+}
+
+interface SidesProps {
+  model: Model<ExplorerTraits>;
+  host: Host;
+  tab: Tab;
+  wide: boolean;
+}
+
+function Sides({ model, host, tab: open, wide }: SidesProps) {
+  const [id] = useState(() => `slw-${Math.random().toString(36).slice(2)}`);
+  const choose = (tab: Tab) => setTrait(model, "tab", tab);
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+    const other = open === "gallery" ? "contrast" : "gallery";
+    choose(other);
+    // In a shadow root the document knows no such name.
+    const root = (event.currentTarget as Element).getRootNode() as Document | ShadowRoot;
+    root.getElementById(`${id}-${other}`)?.focus();
+  };
+  return (
+    <div class="slw-sides">
+      {!wide && (
+        <div class="slw-tabs" role="tablist" aria-label="Panels" onKeyDown={onKeyDown}>
+          {TABS.map(([tab, text]) => (
+            <button
+              key={tab}
+              id={`${id}-${tab}`}
+              type="button"
+              role="tab"
+              aria-selected={tab === open}
+              aria-controls={`${id}-${tab}-panel`}
+              tabIndex={tab === open ? 0 : -1}
+              onClick={() => choose(tab)}
+            >
+              {text}
+            </button>
+          ))}
+        </div>
+      )}
+      <div class="slw-tab-frame">
+        {TABS.map(([tab, text]) => (
+          <div
+            key={tab}
+            id={`${id}-${tab}-panel`}
+            class="slw-tab-panel"
+            hidden={!wide && tab !== open}
+            {...(wide
+              ? { role: "region", "aria-label": text }
+              : { role: "tabpanel", "aria-labelledby": `${id}-${tab}` })}
+          >
+            <HostedWidget host={host} reference={model.get(`_${tab}`)} />
+          </div>
+        ))}
+      </div>
+    </div>
+  );
+}
+
+export function Explorer(props: ExplorerProps) {
+  const { model, host, active, finder, broken, roster, parts, pointed, point } = props;
+  const [frame, wide] = useWide();
+  if (!host) {
+    return (
+      <div class="slw-state" ref={frame}>
+        This notebook front end cannot show widgets inside a widget. Use lens.map(),
+        lens.gallery(…) and lens.contrast(…) instead.
+      </div>
+    );
+  }
+  const { error, found, pending } = finder;
+  const { measures, passes, labelOf, failure, selected } = roster.value;
+  const choose = (neuron: Neuron) => setTrait(model, "active", neuron);
+  const { count, hits } = selected.value;
+  const most = count > hits.length ? `, the first ${hits.length} here` : "";
+  const unselect = () =>
+    parts.value && setTrait(parts.value.map, "_selected", new DataView(new ArrayBuffer(0)));
+  const endSearch = () => {
+    finder.clear();
+    // What had the focus is gone.
+    frame.current?.querySelector<HTMLElement>(".slw-search input")?.focus({ preventScroll: true });
+  };
+  const enter = () => {
+    const hit = frame.current?.querySelector<HTMLElement>(".slw-hits [tabindex='0']");
+    hit?.focus();
+    return !!hit;
+  };
+  const labels = { labelOf: (hit: Hit) => labelOf(hit) ?? hit.label };
+  const linked = { ...labels, passes, active: active.value, choose, pointed, point };
+  const top = found.value?.hits ?? [];
+  const doubtful = top.length > 0 && top.every(byChance);
+  return (
+    <div class={wide ? "slw-explorer-frame slw-explorer-wide" : "slw-explorer-frame"} ref={frame}>
+      <Toolbar {...props} enter={enter} />
+      {broken.value && (
+        <p class="slw-notice slw-notice-error" role="alert">
+          The panels are not linked: {broken.value.message}
+        </p>
+      )}
+      <Late rpc={props.rpc} />
+      {error.value && <Failure error={error.value} retry={finder.retry} />}
+      {failure.value && (
+        <Failure error={failure.value} retry={roster.value.retry}>
+          The neurons' measures or labels are missing here.
+        </Failure>
+      )}
+      {found.value && (
+        <Hits
+          found={found.value}
+          note={top.length === 0 ? "no neurons"
+            : doubtful ? "none above chance" : `top ${top.length}`}
+          clearing="Clear the search"
+          busy={pending.value}
+          clear={endSearch}
+          {...linked}
+        />
+      )}
+      {hits.length > 0 && (
+        <Hits
+          found={{ of: "Selection", hits }}
+          note={`${count.toLocaleString("en")} neurons${most}`}
+          clearing="Clear the selection"
+          busy={false}
+          clear={unselect}
+          {...linked}
+        />
+      )}
+      <div class="slw-explorer-grid">
+        <div class="slw-explorer-map">
+          <HostedWidget host={host} reference={model.get("_map")} />
+          {active.value && <Measures of={active.value} measures={measures(active.value)} />}
+        </div>
+        <Sides model={model} host={host} tab={props.tab.value} wide={wide} />
+      </div>
+    </div>
+  );
+}
+
+interface MapTraits extends Selecting {
+  highlight: DataView;
+}
+
+function start(
+  context: HostedContext<ExplorerTraits>,
+  { root, rpc, onCleanup }: Mounted,
+): ExplorerProps {
+  const { model, host } = context;
+  const [active, stopActive] = traitSignal(model, "active");
+  const broken = signal<Error | null>(null);
+  const map = signal<Model<MapTraits> | null>(null);
+  const parts = signal<Parts | null>(null);
+  const roster = signal(NO_ROSTER);
+  const [tab, stopTab] = traitSignal(model, "tab");
+  let lit: DataView | null = null;
+  const highlight = (scores: DataView | null) => {
+    lit = scores;
+    if (map.value) setTrait(map.value, "highlight", scores ?? new DataView(new ArrayBuffer(0)));
+  };
+  const tell = ({ text, layer, like }: Search) => {
+    const now = searchOf(model);
+    if (now.text === text && now.layer === layer && sameNeuron(now.like, like)) return;
+    model.set("query", text);
+    model.set("query_layer", layer || null);
+    model.set("like", like);
+    model.save_changes(); // one event in Python
+  };
+  let telling = false;
+  const finder = createFinder(rpc, highlight, (search) => {
+    telling = true;
+    tell(search);
+    telling = false;
+  });
+  // Python may search too; what it changes comes trait by trait.
+  const hear = () => {
+    if (!telling) queueMicrotask(() => ended || finder.restore(searchOf(model)));
+  };
+  for (const name of ["query", "query_layer", "like"]) {
+    model.on(`change:${name}`, hear);
+    onCleanup(() => model.off(`change:${name}`, hear));
+  }
+  const pointed = signal<Neuron | null>(null);
+  onCleanup(hearPointed(root, (neuron) => (pointed.value = neuron)));
+  const point = (neuron: Neuron | null) => mark(root.querySelector(".slw-map"), neuron);
+  const trail = createTrail();
+  const stopTrail = active.subscribe((neuron) => trail.visit(neuron));
+
+  let ended = false;
+  let unlink = () => {};
+  const references = [model.get("_map"), model.get("_gallery"), model.get("_contrast")];
+  if (host) {
+    Promise.all(references.map((reference) => host.getModel(reference)))
+      .then((children) => {
+        if (ended) return;
+        batch(() => {
+          map.value = children[0] as Model<MapTraits>;
+          const [onMap, gallery, contrast] = children as [Model<any>, Model<any>, Model<any>];
+          parts.value = { map: onMap, gallery, contrast };
+          roster.value = readRoster(onMap);
+        });
+        if (lit) highlight(lit);
+        unlink = linkActive([model as Model<any>, ...children]);
+      })
+      .catch((reason) => (broken.value = asError(reason)));
+  }
+  onCleanup(() => {
+    ended = true;
+    unlink();
+    roster.value.stop();
+  });
+  if (model.get("query") || model.get("like")) hear(); // what the saved view has searched
+  for (const stop of [stopActive, stopTab, stopTrail, finder.stop]) onCleanup(stop);
+  return { model, rpc, host, active, finder, trail, tab, roster, parts, broken, pointed, point };
+}
+
+const searchOf = (model: Model<ExplorerTraits>): Search => ({
+  text: model.get("query") ?? "",
+  layer: model.get("query_layer") ?? "",
+  like: model.get("like") ?? null,
+});
+
+export const render = (context: HostedContext<ExplorerTraits>) =>
+  mount(context, "slw-explorer", (mounted) => <Explorer {...start(context, mounted)} />);

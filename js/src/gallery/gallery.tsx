@@ -1,0 +1,280 @@
+// The concept gallery: the images that activate a neuron most, with relevance and crops.
+import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
+import { useState } from "preact/hooks";
+import { arrange, type Grouping, type Sorting } from "./arrange";
+import { followNeuron, type Detail } from "../source/detail";
+import { Controls, type Size } from "./controls";
+import type { Colormap } from "../neuron/heatmap";
+import { Lightbox } from "../neuron/lightbox";
+import { mount, type Mounted } from "../shared/mount";
+import type { Model, Neuron, RenderContext } from "../source/model";
+import { baseName, column, neuronName, sameNeuron, type Example, type Facts } from "../source/neuron";
+import { startPanel, type PanelTraits } from "../neuron/panel";
+import { Awaited, Failure, Late, NeuronHeading } from "../shared/controls";
+import { Picture, wantsRelevance, type Look } from "../neuron/picture";
+import { createPictures, neuronKey, type Pictures } from "../source/pictures";
+import type { Rpc } from "../source/rpc";
+import { Strip, type Histogram } from "../neuron/strip";
+import { Tiles } from "./tiles";
+import "../neuron/panel.css";
+import "./gallery.css";
+
+/** The traits of `widgets/gallery.py`. */
+export interface GalleryTraits extends PanelTraits {
+  overlay: boolean;
+  crop: boolean;
+  outline: boolean;
+  side_by_side: boolean;
+  opacity: number;
+  threshold: number;
+  colormap: Colormap;
+  sort_by: Sorting;
+  group_by: Grouping;
+  _originals: boolean;
+  /** Whether crops were embedded rather than whole images. */
+  _crops: boolean;
+}
+
+export interface GalleryDetail {
+  facts: Facts;
+  examples: Example[];
+  histogram: Histogram;
+}
+
+interface GalleryProps {
+  model: Model<GalleryTraits>;
+  rpc: Rpc;
+  detail: Detail<GalleryDetail>;
+  /** Which of two meanings each example belongs to, by rank; asked for when wanted. */
+  clusters: Detail<number[]>;
+  pictures: Pictures;
+  active: ReadonlySignal<Neuron | null>;
+  look: ReadonlySignal<Look>;
+  opacity: ReadonlySignal<number>;
+  sorting: ReadonlySignal<Sorting>;
+  grouping: ReadonlySignal<Grouping>;
+  originals: ReadonlySignal<boolean>;
+  crops: ReadonlySignal<boolean>;
+  /** The image under the pointer. */
+  pointed: Signal<number | null>;
+}
+
+/** What one tile shows, in words. */
+export function describe(example: Example): string {
+  const name = example.class_name ? `${example.class_name}, ` : "";
+  return `Example ${example.rank + 1}: ${name}${baseName(example.uri)}`;
+}
+
+interface TileProps extends GalleryProps {
+  example: Example;
+  top: number;
+  write: (activation: number | null) => string;
+  neuron: Neuron;
+  focus: { tabIndex: number; "data-place": number };
+  open: () => void;
+}
+
+function Tile(props: TileProps) {
+  const { example, top, write, neuron, focus, open, pictures, look, pointed } = props;
+  const share = top > 0 ? Math.min(1, Math.max(0, (example.activation ?? 0) / top)) : 0;
+  const words = describe(example);
+  const point = (sample: number | null) => () => (pointed.value = sample);
+  return (
+    <li class="slw-tile">
+      <button
+        type="button"
+        {...focus}
+        title={`${words}\nactivation ${write(example.activation)}\n${example.uri}`}
+        aria-label={`${words}, activation ${write(example.activation)}. Open the large view.`}
+        onClick={open}
+        onPointerEnter={point(example.sample)}
+        onPointerLeave={point(null)}
+        onFocus={point(example.sample)}
+        onBlur={point(null)}
+      >
+        <Picture
+          pictures={pictures}
+          sample={example.sample}
+          alt={words}
+          neuron={neuron}
+          look={look.value}
+        />
+      </button>
+      <div class="slw-bar" aria-hidden="true">
+        <i style={{ width: `${share * 100}%` }} />
+      </div>
+      <div class="slw-tile-caption slw-small">
+        <span class="slw-ellipsis slw-muted" dir="auto">{example.class_name || baseName(example.uri)}</span>
+        <span class="slw-number">{write(example.activation)}</span>
+      </div>
+    </li>
+  );
+}
+
+function Waiting({ neuron, rpc }: { neuron: Neuron; rpc: Rpc }) {
+  return (
+    <Awaited neuron={neuron} rpc={rpc}>
+      <ol class="slw-tiles" aria-label="Loading the examples">
+        {Array.from({ length: 12 }, (_, index) => (
+          <li class="slw-tile" key={index}>
+            <div class="slw-picture slw-skeleton" />
+          </li>
+        ))}
+      </ol>
+    </Awaited>
+  );
+}
+
+/** How the relevance that is shown was computed, and what of it arrived. */
+function RelevanceSaid({ pictures, neuron }: { pictures: Pictures; neuron: Neuron }) {
+  const said = pictures.said.value.get(neuronKey(neuron));
+  if (!said || said.methods.length === 0) return null;
+  const [first, ...others] = said.methods;
+  const [least, most] = (said.arrived ?? []).map((share) => `${Math.round(share * 100)} %`);
+  return (
+    <p class="slw-small slw-muted slw-said">
+      Relevance by {first}.
+      {others.length > 0 && " Some images differ: open them to read how."}
+      {least && ` ${least === most ? least : `${least} to ${most}`} of it arrived at the images.`}
+    </p>
+  );
+}
+
+export function Gallery(props: GalleryProps) {
+  const { rpc, detail, clusters, active, pictures, opacity, look, sorting, grouping } = props;
+  const [size, setSize] = useState<Size>("medium");
+  const [large, setLarge] = useState<{ of: string; sample: number } | null>(null);
+  const { resource, last } = detail;
+  if (active.value === null) {
+    return <div class="slw-state">Choose a neuron to see the images that activate it most.</div>;
+  }
+  const failed = resource.value.state === "error" ? resource.value.error : null;
+  const shown = last.value;
+  if (!shown && failed) {
+    const about = <span class="slw-mono">({neuronName(active.value)})</span>;
+    return <Failure error={failed} retry={detail.reload}>{about}</Failure>;
+  }
+  if (!shown) return <Waiting neuron={active.value} rpc={rpc} />;
+
+  const { facts, examples, histogram } = shown;
+  const neuron = { layer: facts.layer, neuron: facts.neuron };
+  const busy = resource.value.state === "loading" || !sameNeuron(neuron, active.value);
+  const top = Math.max(...examples.map(({ activation }) => activation ?? 0), 0);
+  const write = column(examples.map(({ activation }) => activation));
+  const wanted = grouping.value === "cluster";
+  const found = clusters.resource.value;
+  const meanings = found.state === "ready" ? found.value : null;
+  const groups = arrange(examples, sorting.value, grouping.value, meanings);
+  const order = groups.flatMap((group) => group.examples);
+  const heatFailure = pictures.heatmaps.failure.value;
+  const pictureFailure = pictures.thumbnails.failure.value;
+  const name = neuronName(neuron);
+  const at = large?.of === name ? order.findIndex(({ sample }) => sample === large.sample) : -1;
+  const open = order[at];
+  const walk = (by: number) =>
+    setLarge({ of: name, sample: order[(at + by + order.length) % order.length]!.sample });
+  return (
+    <div class={`slw-panel slw-size-${size}`} style={{ "--slw-heat-opacity": opacity.value }}>
+      <NeuronHeading facts={facts} busy={busy} />
+      <Late rpc={rpc} />
+      {histogram && <Strip histogram={histogram} examples={examples} pointed={props.pointed} />}
+      <Controls
+        model={props.model}
+        look={look.value}
+        opacity={opacity.value}
+        sorting={sorting.value}
+        grouping={grouping.value}
+        size={size}
+        onSize={setSize}
+      />
+      {failed && <Failure error={failed} retry={detail.reload} />}
+      {wanted && found.state === "error" && (
+        <Failure error={found.error} retry={clusters.reload} />
+      )}
+      {pictureFailure && (
+        <Failure error={pictureFailure} retry={() => pictures.thumbnails.retry()} />
+      )}
+      {heatFailure && wantsRelevance(look.value) && (
+        <Failure error={heatFailure} retry={() => pictures.heatmaps.retry()} />
+      )}
+      {wantsRelevance(look.value) && <RelevanceSaid pictures={pictures} neuron={neuron} />}
+      {examples.length === 0 ? (
+        <div class="slw-state">No image activates this neuron.</div>
+      ) : (
+        <Tiles
+          key={name}
+          groups={groups}
+          busy={busy || (wanted && found.state === "loading")}
+          label="Images that activate the neuron most"
+          tile={(example, focus) => (
+            <Tile
+              {...props}
+              key={example.sample}
+              example={example}
+              top={top}
+              write={write}
+              neuron={neuron}
+              focus={focus}
+              open={() => setLarge({ of: name, sample: example.sample })}
+            />
+          )}
+        />
+      )}
+      <p class="slw-hidden" aria-live="polite">
+        {busy ? "Loading" : `${examples.length} examples of ${facts.label || "this neuron"}`}
+      </p>
+      {open && (
+        <Lightbox
+          pictures={pictures}
+          look={look.value}
+          originals={props.originals.value}
+          crops={props.crops.value}
+          example={open}
+          neuron={neuron}
+          count={examples.length}
+          step={walk}
+          close={() => setLarge(null)}
+        />
+      )}
+    </div>
+  );
+}
+
+function start(model: Model<GalleryTraits>, mounted: Mounted): GalleryProps {
+  const { rpc } = mounted;
+  const panel = startPanel<GalleryTraits, GalleryDetail>(model, mounted, "neuron");
+  const { follow, active, visible, detail } = panel;
+  const pictures = createPictures(rpc, panel.pictures);
+  mounted.onCleanup(() => pictures.dispose());
+  const grouping = follow("group_by");
+  const clusters = followNeuron<number[]>({
+    rpc,
+    active,
+    method: "clusters",
+    visible: computed(() => visible.value && grouping.value === "cluster"),
+    revision: signal(0),
+  });
+  mounted.onCleanup(clusters.stop);
+  const [overlay, crop, outline] = [follow("overlay"), follow("crop"), follow("outline")];
+  const [sideBySide, colormap] = [follow("side_by_side"), follow("colormap")];
+  const threshold = follow("threshold");
+  const look = computed<Look>(() => ({
+    overlay: overlay.value,
+    crop: crop.value,
+    outline: outline.value,
+    sideBySide: sideBySide.value,
+    colormap: colormap.value,
+    threshold: threshold.value,
+  }));
+  return {
+    model, rpc, detail, clusters, pictures, active, look, grouping,
+    opacity: follow("opacity"), sorting: follow("sort_by"), originals: follow("_originals"),
+    crops: follow("_crops"),
+    pointed: signal<number | null>(null),
+  };
+}
+
+export const render = (context: RenderContext<GalleryTraits>) =>
+  mount(context, "slw-gallery", (mounted) => (
+    <Gallery {...start(context.model, mounted)} />
+  ));

@@ -1,0 +1,31 @@
+// What the gallery and the contrast panel start with: a neuron, what is known of it, its pictures.
+import type { ReadonlySignal } from "@preact/signals";
+import { followNeuron, followVisibility } from "../source/detail";
+import { traitSignal, type Model, type Neuron } from "../source/model";
+import type { Mounted } from "../shared/mount";
+import { createThumbnails } from "../source/thumbnails";
+
+export interface PanelTraits {
+  active: Neuron | null;
+  _revision: number;
+}
+
+/** `method` is the request that answers what the panel shows of its neuron. */
+export function startPanel<T extends PanelTraits, D>(
+  model: Model<T>,
+  { rpc, root, onCleanup }: Mounted,
+  method: string,
+) {
+  const follow = <K extends keyof T & string>(key: K): ReadonlySignal<T[K]> => {
+    const [mirror, stop] = traitSignal(model, key);
+    onCleanup(stop);
+    return mirror;
+  };
+  const active: ReadonlySignal<Neuron | null> = follow("active");
+  const [visible, stopVisible] = followVisibility(root);
+  const revision: ReadonlySignal<number> = follow("_revision");
+  const detail = followNeuron<D>({ rpc, method, active, visible, revision });
+  const pictures = createThumbnails(rpc);
+  for (const stop of [stopVisible, detail.stop, () => pictures.dispose()]) onCleanup(stop);
+  return { follow, active, visible, revision, detail, pictures };
+}

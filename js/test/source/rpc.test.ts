@@ -1,0 +1,292 @@
+import { signal, type Signal } from "@preact/signals";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { followKernel } from "../../src/source/kernel";
+import { isAbort, LruCache, Rpc, RpcError } from "../../src/source/rpc";
+import { FakeModel } from "../fake-model";
+
+let model: FakeModel<object>;
+let rpc: Rpc;
+let gone: Signal<boolean>;
+
+beforeEach(() => {
+  model = new FakeModel({});
+  gone = signal(false);
+  rpc = new Rpc(model, gone, 1000);
+});
+afterEach(() => {
+  rpc.dispose();
+  vi.useRealTimers();
+});
+
+const caught = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(() => "no error", (error: unknown) => error);
+
+describe("requests", () => {
+  test("resolve with the result and the buffers of their own reply", async () => {
+    const [first, second] = [rpc.request("a"), rpc.request("b", { row: 3 })];
+    const bytes = new DataView(new ArrayBuffer(4));
+    model.reply(model.sent[1]!, 2, [bytes]);
+    model.reply(model.sent[0]!, 1);
+    expect(await first).toEqual({ result: 1, buffers: [] });
+    expect(await second).toEqual({ result: 2, buffers: [bytes] });
+    expect(model.sent[1]).toMatchObject({ kind: "request", method: "b", params: { row: 3 } });
+  });
+
+  test("carry the kernel's error", async () => {
+    const request = caught(rpc.request("a"));
+    model.fail(model.sent[0]!, "LensUnavailable", "no model");
+    const error = await request;
+    expect(error).toBeInstanceOf(RpcError);
+    expect(error).toMatchObject({ type: "LensUnavailable", message: "no model", retryable: true });
+  });
+
+  test("go out four at a time, in order", async () => {
+    const requests = Array.from({ length: 6 }, (_, i) => rpc.request("m", { i }));
+    expect(model.sent.map((sent) => sent.params.i)).toEqual([0, 1, 2, 3]);
+    model.reply(model.sent[2]!, "x");
+    expect(model.sent.map((sent) => sent.params.i)).toEqual([0, 1, 2, 3, 4]);
+    for (const request of requests) request.catch(() => {});
+  });
+
+  test("that are alike share one message", async () => {
+    const [first, second] = [rpc.request("m", { i: 1 }), rpc.request("m", { i: 1 })];
+    expect(model.sent).toHaveLength(1);
+    model.reply(model.sent[0]!, "both");
+    expect((await first).result).toBe("both");
+    expect((await second).result).toBe("both");
+    void rpc.request("m", { i: 1 }).catch(() => {});
+    expect(model.sent).toHaveLength(2);
+  });
+
+  test("ignore replies to others and unknown messages", async () => {
+    const request = rpc.request("m");
+    const sent = model.sent[0]!;
+    model.reply({ ...sent, id: sent.id + 99 }, "not mine");
+    model.reply(sent, "mine");
+    model.reply(sent, "again");
+    expect((await request).result).toBe("mine");
+  });
+});
+
+describe("giving up", () => {
+  test("an aborted request rejects, and its late reply is ignored", async () => {
+    const abort = new AbortController();
+    const request = caught(rpc.request("m", {}, { signal: abort.signal }));
+    abort.abort();
+    expect(isAbort(await request)).toBe(true);
+    expect(() => model.reply(model.sent[0]!, "late")).not.toThrow();
+  });
+
+  test("an aborted request in the queue is never sent", async () => {
+    const busy = Array.from({ length: 4 }, (_, i) => caught(rpc.request("m", { i })));
+    const abort = new AbortController();
+    const queued = caught(rpc.request("queued", {}, { signal: abort.signal }));
+    abort.abort();
+    expect(isAbort(await queued)).toBe(true);
+    for (const sent of [...model.sent]) model.reply(sent, 0);
+    await Promise.all(busy);
+    expect(model.sent.map((sent) => sent.method)).not.toContain("queued");
+  });
+
+  test("a newer request with the same key supersedes the older", async () => {
+    const older = caught(rpc.request("hover", { row: 1 }, { key: "hover" }));
+    const newer = rpc.request("hover", { row: 2 }, { key: "hover" });
+    expect(isAbort(await older)).toBe(true);
+    model.reply(model.sent[1]!, "newer");
+    expect((await newer).result).toBe("newer");
+  });
+
+  test("what was left while the kernel worked on it is taken up again", async () => {
+    const abort = new AbortController();
+    const left = caught(rpc.request("m", {}, { signal: abort.signal }));
+    abort.abort();
+    const again = rpc.request("m");
+    expect(model.sent).toHaveLength(1);
+    model.reply(model.sent[0]!, "for both");
+    expect(isAbort(await left)).toBe(true);
+    expect((await again).result).toBe("for both");
+  });
+
+  test("one that shares a request may leave without the other", async () => {
+    const abort = new AbortController();
+    const leaving = caught(rpc.request("m", {}, { signal: abort.signal }));
+    const staying = rpc.request("m");
+    abort.abort();
+    model.reply(model.sent[0]!, "kept");
+    expect(isAbort(await leaving)).toBe(true);
+    expect((await staying).result).toBe("kept");
+  });
+
+  test("without an answer the error can be retried, and the next request goes out", async () => {
+    vi.useFakeTimers();
+    const requests = Array.from({ length: 5 }, (_, i) => caught(rpc.request("m", { i })));
+    await vi.advanceTimersByTimeAsync(1001);
+    expect(await requests[0]).toMatchObject({ type: "Timeout", retryable: true });
+    expect(model.sent).toHaveLength(5);
+  });
+
+  test("what is known to be much is waited for, but not beyond the kernel's end", async () => {
+    vi.useFakeTimers();
+    const [much, more] = ["a", "b"].map((method) =>
+      caught(rpc.request(method, {}, { acts: true, patient: true })));
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect(rpc.late.value).toBe(true);
+    model.reply(model.sent[0]!, "done");
+    gone.value = true;
+    expect(await much).toBe("no error");
+    expect(await more).toMatchObject({ type: "KernelGone" });
+    expect(model.sent).toHaveLength(2);
+  });
+
+  test("a connection that throws is said to be gone", async () => {
+    vi.spyOn(model, "send").mockImplementation(() => {
+      throw new Error("closed");
+    });
+    expect(await caught(rpc.request("m"))).toMatchObject({ type: "KernelGone", retryable: true });
+  });
+
+  test("where the kernel is gone nothing waits and nothing is sent", async () => {
+    const waiting = Array.from({ length: 6 }, (_, i) => caught(rpc.request("m", { i })));
+    gone.value = true;
+    for (const one of await Promise.all(waiting)) expect(one).toMatchObject({ type: "KernelGone" });
+    expect(await caught(rpc.request("m"))).toMatchObject({ type: "KernelGone", retryable: true });
+    expect(model.sent).toHaveLength(4);
+    gone.value = false;
+    const again = rpc.request("m");
+    model.reply(model.sent[4]!, "back");
+    expect((await again).result).toBe("back");
+  });
+
+  test("says that it is late only while something waits for long", async () => {
+    vi.useFakeTimers();
+    rpc.dispose();
+    rpc = new Rpc(model, gone);
+    const hover = (row: number) => caught(rpc.request("hover", { row }, { key: "hover" }));
+    void hover(1);
+    await vi.advanceTimersByTimeAsync(2000);
+    void hover(2); // nobody waits for the first any more
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(rpc.late.value).toBe(false);
+    await vi.advanceTimersByTimeAsync(1100);
+    expect(rpc.late.value).toBe(true);
+    model.reply(model.sent[1]!, "at last");
+    expect(rpc.late.value).toBe(false);
+  });
+
+  test("after dispose nothing listens and nothing is sent", async () => {
+    const request = caught(rpc.request("m"));
+    rpc.dispose();
+    expect(isAbort(await request)).toBe(true);
+    expect(isAbort(await caught(rpc.request("m")))).toBe(true);
+    expect(model.listening).toBe(0);
+  });
+});
+
+describe("LruCache", () => {
+  test("forgets the least recently used and frees it", () => {
+    const freed: string[] = [];
+    const cache = new LruCache<number, string>(2, (value) => freed.push(value));
+    cache.set(1, "a");
+    cache.set(2, "b");
+    cache.get(1);
+    cache.set(3, "c");
+    expect(freed).toEqual(["b"]);
+    expect([cache.get(1), cache.get(2), cache.get(3)]).toEqual(["a", undefined, "c"]);
+    cache.clear();
+    expect(freed.sort()).toEqual(["a", "b", "c"]);
+  });
+});
+
+describe("a kernel at rest that owes an answer", () => {
+  const wait = (milliseconds: number) => vi.advanceTimersByTimeAsync(milliseconds);
+  const patient = (idle: () => boolean) => {
+    vi.useFakeTimers();
+    rpc.dispose();
+    rpc = new Rpc(model, gone, 30_000, idle);
+  };
+
+  test("is asked once more, under the same number, and its first answer counts", async () => {
+    patient(() => true);
+    const reply = rpc.request("a", { row: 1 });
+    await wait(2900);
+    expect(model.sent).toHaveLength(1);
+    await wait(200);
+    expect(model.sent).toHaveLength(2);
+    expect(model.sent[1]).toEqual(model.sent[0]);
+    expect(rpc.late.value).toBe(true);
+    await wait(5000);
+    expect(model.sent).toHaveLength(2);
+    model.reply(model.sent[1]!, "here");
+    model.reply(model.sent[0]!, "twice");
+    expect((await reply).result).toBe("here");
+    expect(rpc.late.value).toBe(false);
+  });
+
+  test("is left alone while it works, and never told twice to do something", async () => {
+    let idle = false;
+    patient(() => idle);
+    const requests = [rpc.request("a"), rpc.request("accept", {}, { acts: true })];
+    for (const request of requests) request.catch(() => {});
+    await wait(3500);
+    expect(model.sent).toHaveLength(2);
+    idle = true;
+    rpc.request("b").catch(() => {}); // whatever comes next looks again
+    await wait(100);
+    expect(model.sent.map(({ method }) => method)).toEqual(["a", "accept", "b", "a"]);
+  });
+});
+
+describe("the kernel behind a widget", () => {
+  class Emitter {
+    readonly slots = new Set<(sender: unknown, status?: unknown) => void>();
+    connect = (slot: () => void) => this.slots.add(slot);
+    disconnect = (slot: () => void) => this.slots.delete(slot);
+    emit = (status?: string) => this.slots.forEach((slot) => slot(null, status));
+  }
+  const place = (className = "") => {
+    const outer = Object.assign(document.createElement("div"), { className });
+    return outer.appendChild(document.createElement("div"));
+  };
+  const lab = () => {
+    const kernel = { statusChanged: new Emitter(), disposed: new Emitter() };
+    return { kernel, model: Object.assign(new FakeModel({}), { widget_manager: { kernel } }) };
+  };
+
+  test("is taken to be there where the front end says nothing", () => {
+    const [away, stop] = followKernel(model, place());
+    expect(away.value).toBe(false);
+    stop();
+    expect(model.listening).toBe(1); // the requests'
+  });
+
+  test("is gone for a widget out of a saved notebook, and back with its comm", async () => {
+    const el = place("jupyter-widgets-disconnected");
+    const [away, stop] = followKernel(model, el);
+    expect(away.value).toBe(true);
+    model.emit("comm_live_update");
+    el.parentElement!.className = ""; // as the view does, in whatever order
+    await Promise.resolve();
+    expect(away.value).toBe(false);
+    stop();
+  });
+
+  test.each(["dead", "restarting", "autorestarting", "terminating"])("is gone when %s", (end) => {
+    const { kernel, model: known } = lab();
+    const [away, stop] = followKernel(known, place());
+    for (const status of ["busy", "idle"]) kernel.statusChanged.emit(status);
+    expect(away.value).toBe(false);
+    kernel.statusChanged.emit(end);
+    kernel.statusChanged.emit("idle"); // of the next kernel
+    expect(away.value).toBe(true);
+    stop();
+    expect(kernel.statusChanged.slots.size + kernel.disposed.slots.size).toBe(0);
+  });
+
+  test("is gone when another one is chosen", () => {
+    const { kernel, model: known } = lab();
+    const [away, stop] = followKernel(known, place());
+    kernel.disposed.emit();
+    expect(away.value).toBe(true);
+    stop();
+  });
+});
