@@ -5,7 +5,8 @@ import { passing, type Filter } from "../map/filter";
 import type { Hit } from "../shared/finder";
 import { traitSignal, uint8, type Cleanup, type Model, type Neuron } from "../source/model";
 import { Rpc } from "../source/rpc";
-import { rowsOfBits } from "../map/spatial";
+import { rowsOfBits } from "../source/bits";
+import type { Measure } from "../neuron/measures";
 
 /** The traits of the map that are read here. */
 interface TableTraits {
@@ -16,14 +17,6 @@ interface TableTraits {
   _columns: { name: string }[];
   _revision: number;
   filter: Filter;
-}
-
-export interface Measure {
-  name: string;
-  title: string;
-  value: number;
-  /** The share of its layer's neurons that have less. */
-  share: number;
 }
 
 /** The most neurons of a selection that are listed one by one. */

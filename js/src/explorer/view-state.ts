@@ -1,6 +1,6 @@
 // The explorer's view as a small dict that Python can restore: lens.explore(state=...).
 import { uint8, type Model, type Neuron } from "../source/model";
-import { rowsOfBits } from "../map/spatial";
+import { rowsOfBits } from "../source/bits";
 
 /** What a view is made of, by part; the same as in widgets/explorer.py. */
 const PARTS = {

@@ -1,21 +1,6 @@
 // How values become colours: a palette that colour-blind people can tell apart, and a ramp.
 import type { Rgb } from "../shared/theme";
-
-export interface Legend {
-  /** The column of the neurons table. */
-  name: string;
-  title: string;
-  kind: "category" | "number";
-  /** Categories in the order of their codes, and how many neurons each has. */
-  names?: string[];
-  counts?: number[];
-  /** Whether the last category is all those that have no colour of their own. */
-  rest?: boolean;
-  min?: number;
-  max?: number;
-  /** Neurons without a value. */
-  missing: number;
-}
+import type { Legend } from "../source/legend";
 
 /** What it is called to have no value. */
 export const withoutValue = ({ name }: Legend): string => (name === "label" ? "no label" : "no value");

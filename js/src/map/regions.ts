@@ -1,10 +1,5 @@
 // Names of regions: where neurons of a label lie together.
-
-/** A label for every row: an index into the names; the empty name is no label. */
-export interface Labels {
-  names: readonly string[];
-  codes: Uint32Array;
-}
+import type { Labels } from "../source/legend";
 
 export interface Region {
   text: string;
@@ -22,17 +17,6 @@ const SHARE = 0.12;
 /** A region has at least this share of all neurons, and of those in its label's largest region. */
 const SHARE_OF_ALL = 0.0015;
 const SHARE_OF_LARGEST = 0.25;
-
-/** Group given labels by name. */
-export function codeLabels(labels: readonly string[]): Labels {
-  const known = new Map<string, number>();
-  const codes = Uint32Array.from(labels, (label) => {
-    const code = known.get(label) ?? known.size;
-    known.set(label, code);
-    return code;
-  });
-  return { names: [...known.keys()], codes };
-}
 
 function frequent({ names, codes }: Labels, shown: Uint8Array | null): number[] {
   const counts = new Uint32Array(names.length);

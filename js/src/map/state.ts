@@ -1,17 +1,19 @@
 // What the map shows, as signals over the traits of semlens_widgets/widgets/map.py.
 import { batch, computed, effect, signal, type ReadonlySignal } from "@preact/signals";
 import { fitRows, pointSize, reveal, type Camera, type Size } from "./camera";
-import { encode, palette, type Legend } from "./colors";
+import { encode, palette } from "./colors";
+import { type Legend } from "../source/legend";
 import { ColumnStore, valueAt } from "../source/columns";
 import { passing, toggled, without } from "./filter";
-import type { Labels } from "./regions";
+import type { Labels } from "../source/legend";
 import {
   binned, emphasise, faint, isShown, mixedOrder, opacityTable, readHits, sizeTable, small,
 } from "./emphasis";
 import type { MapTraits } from "./traits";
 import { float32, setTrait, traitSignal, uint8, type Cleanup, type Model, type Neuron } from "../source/model";
 import type { Rpc } from "../source/rpc";
-import { GridIndex, rowsOfBits, toBits } from "./spatial";
+import { GridIndex } from "./spatial";
+import { rowsOfBits, toBits } from "../source/bits";
 import type { Theme } from "../shared/theme";
 
 const NO_BYTES = new Float32Array(0);

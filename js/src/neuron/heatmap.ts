@@ -1,43 +1,5 @@
 // Relevance drawn in the browser: colours, overlay pixels, and the geometry of crops.
-
-/** Fractions of the image, from its top left corner. */
-export interface Box {
-  left: number;
-  top: number;
-  right: number;
-  bottom: number;
-}
-
-export interface Heatmap {
-  width: number;
-  height: number;
-  /** Positive relevance over its maximum, row by row. */
-  values: Uint8Array;
-  /** The region that crop embedding embeds; null where its place in the image is not known. */
-  box: Box | null;
-  method: string;
-  /** Share of the relevance that arrived at the input; null where it is not propagated. */
-  arrived: number | null;
-}
-
-/** What the kernel sends beside the values. */
-export interface HeatmapReply {
-  shape: [number, number];
-  box: [number, number, number, number] | null;
-  method: string;
-  arrived?: number | null;
-}
-
-export function readHeatmap(reply: HeatmapReply, values: Uint8Array): Heatmap {
-  const [height, width] = reply.shape;
-  if (values.length !== width * height) {
-    throw new Error(`The heatmap has ${values.length} values, expected ${width} × ${height}.`);
-  }
-  const { method, arrived = null } = reply;
-  const [left, top, right, bottom] = reply.box ?? [0, 0, 0, 0];
-  const box = reply.box && { left, top, right, bottom };
-  return { width, height, values, box, method, arrived };
-}
+import type { Box, Heatmap } from "../source/heatmap";
 
 type Stops = readonly (readonly [number, number, number])[];
 

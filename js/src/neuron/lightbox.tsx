@@ -1,7 +1,7 @@
 // The large view of one example, as a modal dialog.
 import { useEffect, useRef } from "preact/hooks";
 import { Icon } from "../shared/icons";
-import type { Heatmap } from "./heatmap";
+import type { Heatmap } from "../source/heatmap";
 import type { Neuron } from "../source/model";
 import { short, type Example } from "../source/neuron";
 import { Picture, UNPLACED, wantsRelevance, type Look } from "./picture";

@@ -1,7 +1,14 @@
 // A neuron's measures, each with its place among the neurons of its layer.
 import type { Neuron } from "../source/model";
 import { neuronName, short } from "../source/neuron";
-import type { Measure } from "../explorer/roster";
+
+export interface Measure {
+  name: string;
+  title: string;
+  value: number;
+  /** The share of its layer's neurons that have less. */
+  share: number;
+}
 
 const HELP: Record<string, string> = {
   clarity: "Mean pairwise cosine among the example images: 1 is one clear concept",

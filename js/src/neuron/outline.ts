@@ -1,5 +1,5 @@
 // Where the relevance reaches a level: a line around it by marching squares, and its box.
-import type { Box, Heatmap } from "./heatmap";
+import type { Box, Heatmap } from "../source/heatmap";
 
 // The edges (top, right, bottom, left) that the line crosses, by which corners lie above.
 const CROSSINGS = [[], [3, 0], [0, 1], [3, 1], [1, 2], [3, 2, 0, 1], [0, 2], [3, 2], [2, 3], [2, 0],

@@ -1,11 +1,11 @@
 // The columns of the neurons table: in the widget's state where it is small, asked for where not.
 import { batch, computed, effect, signal, untracked, type ReadonlySignal, type Signal } from "@preact/signals";
-import type { Legend } from "../map/colors";
-import { codeLabels, type Labels } from "../map/regions";
+import type { Legend } from "./legend";
+import { codeLabels, type Labels } from "./legend";
 import { float32, uint16, uint32, uint8, type Cleanup } from "./model";
 import { asError } from "./resources";
 import { isAbort, type Rpc } from "./rpc";
-import { flagsOfBits } from "../map/spatial";
+import { flagsOfBits } from "./bits";
 
 /** A category that is missing; a missing number is NaN. */
 export const MISSING = 0xffff;

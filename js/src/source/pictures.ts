@@ -1,6 +1,6 @@
 // Whole images and heatmaps of a lens, as the browser holds them.
 import { signal, type ReadonlySignal } from "@preact/signals";
-import { readHeatmap, type Heatmap, type HeatmapReply } from "../neuron/heatmap";
+import { readHeatmap, type Heatmap, type HeatmapReply } from "./heatmap";
 import { uint8, type Neuron } from "./model";
 import { Resources } from "./resources";
 import { RpcError, type Rpc } from "./rpc";

@@ -1,14 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { fitRows, HOME, pan, project, unproject, zoomAt } from "../../src/map/camera";
-import { encode, palette, type Legend } from "../../src/map/colors";
+import { encode, palette } from "../../src/map/colors";
+import { type Legend } from "../../src/source/legend";
 import type { Column } from "../../src/source/columns";
 import { contours, lookedAt, WHOLE } from "../../src/map/paint/contours";
 import { passing, toggled } from "../../src/map/filter";
-import { codeLabels, regions } from "../../src/map/regions";
+import { regions } from "../../src/map/regions";
+import { codeLabels } from "../../src/source/legend";
 import {
   binned, emphasise, emphasisOf, mixedOrder, readHits, sizeTable,
 } from "../../src/map/emphasis";
-import { GridIndex, rowsInPolygon, rowsOfBits, toBits } from "../../src/map/spatial";
+import { GridIndex, rowsInPolygon } from "../../src/map/spatial";
+import { rowsOfBits, toBits } from "../../src/source/bits";
 
 describe("camera", () => {
   const size = { width: 400, height: 200 };

@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
-import { cropTransform, drawHeatmap, overlayPixels, readHeatmap, stage } from "../../src/neuron/heatmap";
+import { cropTransform, drawHeatmap, overlayPixels, stage } from "../../src/neuron/heatmap";
+import { readHeatmap } from "../../src/source/heatmap";
 import { outlinePath, relevantBox } from "../../src/neuron/outline";
 import { Resources } from "../../src/source/resources";
 import { inBrowser, until } from "../fake-model";
