@@ -9,11 +9,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from semlens_widgets import demo, errors
     from semlens_widgets.inputs.foundation import FoundationModel, OpenClip
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.inputs.target import TargetModel
-    from semlens_widgets.lens.lens import SemanticLens, open
+    from semlens_widgets.labels.correlation import Correlation
+    from semlens_widgets.labels.csp import Csp
+    from semlens_widgets.labels.difference import Difference
+    from semlens_widgets.labels.dissect import Dissect
+    from semlens_widgets.labels.recognition import Recognition
+    from semlens_widgets.labels.scorer import Scorer
+    from semlens_widgets.labels.semantic import Semantic
+    from semlens_widgets.lens.lens import SemanticLens
     from semlens_widgets.widgets import ConceptGallery, ContrastPanel, Explorer, NeuronMap
 
 __version__ = "0.1.0"
@@ -21,11 +30,17 @@ __version__ = "0.1.0"
 _ROOMS = ("demo", "errors")
 _HOMES = {
     "SemanticLens": "lens.lens",
-    "open": "lens.lens",
     "TargetModel": "inputs.target",
     "ImageDataset": "inputs.images",
     "FoundationModel": "inputs.foundation",
     "OpenClip": "inputs.foundation",
+    "Correlation": "labels.correlation",
+    "Csp": "labels.csp",
+    "Difference": "labels.difference",
+    "Dissect": "labels.dissect",
+    "Recognition": "labels.recognition",
+    "Scorer": "labels.scorer",
+    "Semantic": "labels.semantic",
     "NeuronMap": "widgets",
     "ConceptGallery": "widgets",
     "ContrastPanel": "widgets",
@@ -35,17 +50,44 @@ _HOMES = {
 __all__ = [
     "ConceptGallery",
     "ContrastPanel",
+    "Correlation",
+    "Csp",
+    "Difference",
+    "Dissect",
     "Explorer",
     "FoundationModel",
     "ImageDataset",
     "NeuronMap",
     "OpenClip",
+    "Recognition",
+    "Scorer",
+    "Semantic",
     "SemanticLens",
     "TargetModel",
     "demo",
     "errors",
     "open",
 ]
+
+
+def open(path: str | Path, *, foundation: FoundationModel | None = None) -> SemanticLens:
+    """Open a finished analysis for reading, without model and images.
+
+    Parameters
+    ----------
+    path
+        Folder of the analysis.
+    foundation
+        The foundation model it was made with, if new words or images are to be searched or scored.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds no analysis, or `foundation` is another model.
+    """
+    from semlens_widgets.lens.lens import SemanticLens
+
+    return SemanticLens.open(path, foundation=foundation)
 
 
 def __getattr__(name: str) -> Any:

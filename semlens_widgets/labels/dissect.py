@@ -1,13 +1,18 @@
-"""The soft weighted pointwise mutual information of CLIP-Dissect (arXiv 2204.10965)."""
+"""CLIP-Dissect (arXiv 2204.10965): how a label stands out among others on the top images."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
+from semlens_widgets.labels.scorer import Scorer, centring, unseen
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from torch import Tensor
 
     from semlens_widgets.labels.evidence import Evidence
@@ -20,8 +25,55 @@ _FACTORS = 8  # of .002 or more: their product is far from the smallest float32
 _SCALE, _P_FIRST, _P_LAST, _FLOOR = 10.0, 0.998, 0.97, 1e-7
 
 
+@dataclass(frozen=True)
+class Dissect(Scorer):
+    """The soft weighted pointwise mutual information of :func:`wpmi`, less its prior.
+
+    Alone of the scorers it depends on the other candidates and on the other neurons, is mostly
+    negative, and cannot be compared between sets of candidates.
+
+    Parameters
+    ----------
+    centred
+        Subtract each text's mean similarity over all images before the softmax.
+
+    Notes
+    -----
+    CLIP-Dissect (arXiv 2204.10965), SoftWPMI, with the constants of its authors' code.
+    """
+
+    name = "clip-dissect"
+    title = "CLIP-Dissect"
+    about = "Soft weighted pointwise mutual information"
+    centred: bool = centring()
+
+    def score(self, evidence: Evidence, texts: Tensor) -> Tensor:
+        """Return the score of every text among the others, for neurons that are all, ``(N, T)``."""
+        return self.score_among(evidence, texts, None, self.prior([evidence], texts))
+
+    def prior(
+        self, everyone: Iterable[Evidence], texts: Tensor, among: Tensor | None = None
+    ) -> Tensor:
+        """Return log p(t), the log-mean-exp over all neurons of log p(top images | t), ``(T,)``."""
+        totals, count = [], 0
+        for evidence in everyone:
+            totals.append(wpmi(evidence, texts, centred=self.centred, among=among).logsumexp(0))
+            count += len(evidence)
+        return torch.stack(totals).logsumexp(0) - math.log(count)
+
+    def score_among(
+        self, evidence: Evidence, texts: Tensor, among: Tensor | None, prior: Tensor
+    ) -> Tensor:
+        """Return the score of every text beside the candidates `among`, ``(N, T)``."""
+        if prior.shape != (len(texts),):
+            raise ValueError(
+                f"prior: expected shape ({len(texts)},) to fit the texts, got {tuple(prior.shape)}"
+            )
+        return unseen(evidence, wpmi(evidence, texts, centred=self.centred, among=among) - prior)
+
+
 def wpmi(
-    evidence: Evidence, texts: Tensor, *, centred: bool = False, beside: Tensor | None = None
+    evidence: Evidence, texts: Tensor, *, centred: bool = False, among: Tensor | None = None
 ) -> Tensor:
     """Return log p(top images | t) of softWPMI, ``(N, T)``, before the prior is subtracted.
 
@@ -33,14 +85,14 @@ def wpmi(
     Parameters
     ----------
     evidence
-        Evidence with ``top_samples`` and ``sample_embeddings``.
+        Evidence with ``top_samples``.
     texts
         ``(T, D)`` unit text embeddings.
     centred
         Whether each text's mean similarity over the data set is subtracted before the softmax.
-    beside
-        ``(E, D)``: if given, these are scored instead, ``(N, E)``, each as if it were the one text
-        more in the softmax; `texts` and those before and after it do not feel it.
+    among
+        ``(C, D)``: if given, the texts of the softmax, and each of `texts` is scored as if it were
+        the one text more in it. Else the texts themselves.
 
     Raises
     ------
@@ -51,21 +103,19 @@ def wpmi(
     -----
     CLIP-Dissect (arXiv 2204.10965), SoftWPMI, with the constants of its authors' code.
     """
-    if evidence.top_samples is None or evidence.sample_embeddings is None:
+    if evidence.top_samples is None:
         raise ValueError(
-            "evidence: clip-dissect needs top_samples and sample_embeddings, "
-            "the most activating images of every neuron"
+            "evidence: clip-dissect needs top_samples, the most activating images of every neuron"
         )
     ids, inverse = torch.unique(evidence.top_samples.clamp(min=0), return_inverse=True)
-    images = evidence.sample_embeddings[ids].float()  # (U, D), each image once
+    images = evidence.images.rows(ids)  # (U, D), each image once
     if centred:  # subtracted from the cosines of all images alike
-        images = images - evidence.mean_embedding.float()
-    step = max(1, _CHUNK // len(texts))
+        images = images - evidence.images.mean
+    candidates = texts if among is None else among
+    step = max(1, _CHUNK // len(candidates))
     normaliser = torch.cat(
-        [(_SCALE * (part @ texts.T)).logsumexp(1) for part in torch.split(images, step)]
+        [(_SCALE * (part @ candidates.T)).logsumexp(1) for part in torch.split(images, step)]
     )
-    if beside is not None:
-        texts = beside
     neurons, top = evidence.top_samples.shape
     absent = evidence.top_samples < 0
     some_absent = bool(absent.any())
@@ -76,7 +126,7 @@ def wpmi(
         some = slice(first, first + width)
         logits = (_SCALE * (images @ texts[some].T)).sub_(normaliser[:, None])
         # e^l / e^n, and e^l / (e^n + e^l) for a text beside those of the normaliser n.
-        probability = logits.exp_() if beside is None else logits.sigmoid_()  # (U, t)
+        probability = logits.exp_() if among is None else logits.sigmoid_()  # (U, t)
         rows = max(1, _BLOCK // probability.shape[1])
         for start in range(0, neurons, rows):
             part = slice(start, start + rows)
@@ -92,8 +142,3 @@ def wpmi(
                     product.mul_(term)
                 result[part, some] += product.log_()
     return result
-
-
-def log_mean_exp(joint: Tensor) -> Tensor:
-    """Return the logarithm of the mean over neurons of ``exp(joint)``, ``(T,)``."""
-    return joint.logsumexp(0) - math.log(len(joint))

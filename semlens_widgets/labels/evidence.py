@@ -3,33 +3,93 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor
 
+_AT_ONCE = 1 << 25  # float32 values of what is gathered for some neurons: 128 MiB
+_ROWS_AT_ONCE = 1 << 14
 
-@dataclass(frozen=True)
+
+class Embeddings(Protocol):
+    """The unit embeddings of a data set's images, read as they are needed."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many images, and dimensions."""
+        ...
+
+    @property
+    def mean(self) -> Tensor:
+        """``(D,)`` mean of the unit embeddings of the readable images."""
+        ...
+
+    def rows(self, samples: Tensor) -> Tensor:
+        """Return ``(..., D)`` float32 for ``(...)`` samples; zero where a sample is -1."""
+        ...
+
+    def blocks(self) -> Iterator[Tensor]:
+        """Go through all images in order, ``(some, D)`` float32; zero where unreadable."""
+        ...
+
+
+class HeldEmbeddings:
+    """Embeddings that lie in memory.
+
+    Parameters
+    ----------
+    matrix
+        ``(S, D)`` unit embeddings; zero where an image was unreadable.
+    """
+
+    def __init__(self, matrix: Tensor) -> None:
+        self._matrix = matrix.float()
+        self.shape = (len(matrix), matrix.shape[1])
+
+    @cached_property
+    def mean(self) -> Tensor:
+        """``(D,)`` mean of the unit embeddings of the readable images."""
+        return self._matrix.sum(0) / self._matrix.any(1).sum()
+
+    def rows(self, samples: Tensor) -> Tensor:
+        """Return ``(..., D)`` float32 for ``(...)`` samples; zero where a sample is -1."""
+        return self._matrix[samples.clamp(min=0)] * (samples >= 0)[..., None]
+
+    def blocks(self) -> Iterator[Tensor]:
+        """Go through all images in order, ``(some, D)``; zero where unreadable."""
+        yield from torch.split(self._matrix, _ROWS_AT_ONCE)
+
+
+@dataclass(frozen=True, eq=False)
 class Evidence:
-    """What the scorers know of a set of neurons.
+    """What the scorers know of a set of neurons; what takes room is gathered when asked for.
 
     Attributes
     ----------
-    positives, negatives
-        ``(N, m, D)`` unit embeddings of the concept examples and of their contrastive examples.
+    images
+        The unit embeddings of the data set.
+    examples, contrasts
+        ``(N, m)`` int64, the images of the concept examples and of their contrastive examples; -1
+        where there is none.
     activations
         ``(N, m)`` activations on the concept examples; negative ones weigh nothing.
-    valid, contrasted
-        ``(N, m)`` bool, whether the example and its contrastive example exist.
-    mean_embedding
-        ``(D,)`` mean unit image embedding of the data set's readable images.
     top_samples
         ``(N, R)`` int64, each neuron's most activating images in falling order (-1: none), for
-        ``clip-dissect``, whose authors take R = 100. None if that scorer is not wanted.
-    sample_embeddings
-        ``(S, D)`` unit embeddings of the data set that ``top_samples`` points into.
+        CLIP-Dissect, whose authors take R = 100. None if that scorer is not wanted.
+    crops
+        Gives both sides' embeddings of the neurons from one to before another, ``(n, m, D)`` each,
+        where parts of images are embedded instead of whole ones.
+    distribution
+        Gives the activations of the neurons from one to before another on all images, ``(n, S)``;
+        NaN where unreadable.
+    first
+        Which neuron is the first, for these two.
 
     Raises
     ------
@@ -37,50 +97,92 @@ class Evidence:
         If the shapes do not fit together.
     """
 
-    positives: Tensor
-    negatives: Tensor
+    images: Embeddings
+    examples: Tensor
+    contrasts: Tensor
     activations: Tensor
-    valid: Tensor
-    contrasted: Tensor
-    mean_embedding: Tensor
     top_samples: Tensor | None = None
-    sample_embeddings: Tensor | None = None
+    crops: Callable[[int, int], tuple[Tensor, Tensor]] | None = None
+    distribution: Callable[[int, int], Tensor] | None = None
+    first: int = 0
 
     def __post_init__(self) -> None:
-        if self.positives.ndim != 3:
+        if self.examples.ndim != 2:
             raise ValueError(
-                f"positives: expected shape (neurons, examples, dim), "
-                f"got {tuple(self.positives.shape)}"
+                f"examples: expected shape (neurons, examples), got {tuple(self.examples.shape)}"
             )
-        neurons, examples, dim = self.positives.shape
-        expected = {
-            "negatives": (neurons, examples, dim),
-            "activations": (neurons, examples),
-            "valid": (neurons, examples),
-            "contrasted": (neurons, examples),
-            "mean_embedding": (dim,),
-        }
-        for name, shape in expected.items():
-            if (got := tuple(getattr(self, name).shape)) != shape:
-                raise ValueError(f"{name}: expected shape {shape} to fit positives, got {got}")
+        for name in ("contrasts", "activations"):
+            if (got := getattr(self, name).shape) != self.examples.shape:
+                raise ValueError(
+                    f"{name}: expected shape {tuple(self.examples.shape)} to fit examples, "
+                    f"got {tuple(got)}"
+                )
 
     def __len__(self) -> int:
-        return len(self.positives)
+        return len(self.examples)
+
+    @cached_property
+    def valid(self) -> Tensor:
+        """``(N, m)`` bool, whether the example exists."""
+        return self.examples >= 0
+
+    @cached_property
+    def contrasted(self) -> Tensor:
+        """``(N, m)`` bool, whether the example has a contrastive example."""
+        return self.contrasts >= 0
+
+    @cached_property
+    def positives(self) -> Tensor:
+        """``(N, m, D)`` unit embeddings of the concept examples."""
+        if self._cropped is None:
+            return self.images.rows(self.examples)
+        return self._cropped[0] * self.valid[..., None]
+
+    @cached_property
+    def negatives(self) -> Tensor:
+        """``(N, m, D)`` unit embeddings of the contrastive examples."""
+        if self._cropped is None:
+            return self.images.rows(self.contrasts)
+        return self._cropped[1] * self.contrasted[..., None]
+
+    @cached_property
+    def _cropped(self) -> tuple[Tensor, Tensor] | None:
+        return self.crops and self.crops(self.first, self.first + len(self))
+
+    @cached_property
+    def values(self) -> Tensor:
+        """``(N, S)`` activations on all images; NaN where unreadable."""
+        if self.distribution is None:
+            raise ValueError("evidence: this scorer needs the activations on all images.")
+        return self.distribution(self.first, self.first + len(self))
 
 
-def one_neuron(evidence: Evidence, row: int) -> Evidence:
-    """Return the evidence on one neuron alone."""
-    rows = slice(row, row + 1)
+def some_neurons(evidence: Evidence, start: int, stop: int) -> Evidence:
+    """Return the evidence on the neurons from `start` to before `stop`."""
     top_samples = evidence.top_samples
     return replace(
         evidence,
-        positives=evidence.positives[rows],
-        negatives=evidence.negatives[rows],
-        activations=evidence.activations[rows],
-        valid=evidence.valid[rows],
-        contrasted=evidence.contrasted[rows],
-        top_samples=None if top_samples is None else top_samples[rows],
+        examples=evidence.examples[start:stop],
+        contrasts=evidence.contrasts[start:stop],
+        activations=evidence.activations[start:stop],
+        top_samples=None if top_samples is None else top_samples[start:stop],
+        first=evidence.first + start,
     )
+
+
+def in_parts(evidence: Evidence, *, whole: bool = False) -> Iterator[Evidence]:
+    """Go through the evidence by as many neurons as fit into memory at a time.
+
+    Parameters
+    ----------
+    whole
+        Whether the activations on all images are wanted too.
+    """
+    images, dim = evidence.images.shape
+    each = 2 * evidence.examples.shape[1] * dim + (images if whole else 0)
+    step = max(1, _AT_ONCE // each)
+    for start in range(0, len(evidence), step):
+        yield some_neurons(evidence, start, start + step)
 
 
 def without_pairs(evidence: Evidence, ranks: Sequence[int]) -> Evidence:
@@ -93,62 +195,17 @@ def without_pairs(evidence: Evidence, ranks: Sequence[int]) -> Evidence:
     ValueError
         If there is no such rank.
     """
-    examples = evidence.valid.shape[1]
+    count = evidence.examples.shape[1]
     for rank in ranks:
-        if not 0 <= rank < examples:
-            raise ValueError(f"exclude: rank {rank} is outside 0..{examples - 1}.")
+        if not 0 <= rank < count:
+            raise ValueError(f"exclude: rank {rank} is outside 0..{count - 1}.")
     if not ranks:
         return evidence
     gone = list(ranks)
-    valid, contrasted = evidence.valid.clone(), evidence.contrasted.clone()
-    valid[:, gone] = contrasted[:, gone] = False
+    examples, contrasts = evidence.examples.clone(), evidence.contrasts.clone()
+    examples[:, gone] = contrasts[:, gone] = -1
     top_samples = evidence.top_samples
     if top_samples is not None:
         top_samples = top_samples.clone()
         top_samples[:, [rank for rank in gone if rank < top_samples.shape[1]]] = -1
-    return replace(evidence, valid=valid, contrasted=contrasted, top_samples=top_samples)
-
-
-def gather_evidence(
-    embeddings: Tensor,
-    examples: Tensor,
-    contrasts: Tensor,
-    activations: Tensor,
-    *,
-    mean_embedding: Tensor | None = None,
-    top_samples: Tensor | None = None,
-) -> Evidence:
-    """Return the evidence on neurons whose examples are whole images of a data set.
-
-    Parameters
-    ----------
-    embeddings
-        ``(S, D)`` unit image embeddings; zero where an image was unreadable.
-    examples, contrasts
-        ``(N, m)`` int64 indices into ``embeddings``; -1 where there is none.
-    activations
-        ``(N, m)`` activations on the examples.
-    mean_embedding
-        ``(D,)``; computed from the non-zero embeddings if None.
-    top_samples
-        ``(N, R)`` int64, for ``clip-dissect``.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit together.
-    """
-    embeddings = embeddings.float()
-    if mean_embedding is None:
-        mean_embedding = embeddings.sum(0) / embeddings.any(1).sum()
-    valid, contrasted = examples >= 0, contrasts >= 0
-    return Evidence(
-        positives=embeddings[examples.clamp(min=0)] * valid[..., None],
-        negatives=embeddings[contrasts.clamp(min=0)] * contrasted[..., None],
-        activations=activations,
-        valid=valid,
-        contrasted=contrasted,
-        mean_embedding=mean_embedding,
-        top_samples=top_samples,
-        sample_embeddings=None if top_samples is None else embeddings,
-    )
+    return replace(evidence, examples=examples, contrasts=contrasts, top_samples=top_samples)

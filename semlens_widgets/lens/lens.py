@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import math
 import warnings
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from semlens_widgets.errors import LensUnavailable, StoreError
-from semlens_widgets.lens.labelling import Labelling
+from semlens_widgets.lens.delegated import delegated
+from semlens_widgets.lens.labelling import Labelling, Listeners
 from semlens_widgets.lens.looking import Looking
+from semlens_widgets.lens.opening import finished_store
+from semlens_widgets.lens.parts import Parts
 from semlens_widgets.lens.relevance import Relevances
-from semlens_widgets.lens.search import Searching
+from semlens_widgets.lens.scoring import Scoring
+from semlens_widgets.lens.search import Search
 from semlens_widgets.pipeline.engine.device import plainly
 from semlens_widgets.pipeline.engine.local import open_engine
 from semlens_widgets.pipeline.heatmaps import localise_all, localised
 from semlens_widgets.pipeline.plan import STAGES, doubted, run
 from semlens_widgets.pipeline.progress import progress_of, stops_in_a_line
-from semlens_widgets.pipeline.settings import Plan, check_foundation, left_to_chance
+from semlens_widgets.pipeline.settings import Plan, left_to_chance
 from semlens_widgets.store.labels import count_of_people
 from semlens_widgets.store.store import AnalysisStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
@@ -30,13 +36,14 @@ if TYPE_CHECKING:
     from semlens_widgets.inputs.foundation import FoundationModel
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.inputs.target import TargetModel
+    from semlens_widgets.lens.reader import AnalysisReader
     from semlens_widgets.pipeline.engine.local import Engine
     from semlens_widgets.pipeline.settings import Ranking
     from semlens_widgets.store.aligned import Embedding
     from semlens_widgets.widgets import ConceptGallery, ContrastPanel, Explorer, NeuronMap
 
 
-class SemanticLens(Labelling, Searching, Looking, Relevances):
+class SemanticLens:
     """Look into a vision model: what each neuron stands for, and the evidence for it.
 
     Parameters
@@ -127,30 +134,12 @@ class SemanticLens(Labelling, Searching, Looking, Relevances):
 
     @classmethod
     def open(cls, path: str | Path, *, foundation: FoundationModel | None = None) -> Self:
-        """Open a finished analysis for reading; see :func:`open`."""
+        """Open a finished analysis for reading; see :func:`semlens_widgets.open`."""
         lens = cls.__new__(cls)
         lens.target = lens.images = None
         lens._plan = None  # noqa: SLF001 - another way to make oneself
         lens.foundation = foundation
-        lens.store = AnalysisStore(path, STAGES, read_only=True)
-        recorded = lens.store.settings
-        needed = ("model", "foundation", "foundation_dim", "embedding", "examples_by", "images")
-        if any(name not in recorded for name in needed):
-            raise StoreError(
-                f"{str(path)!r} does not say what the analysis was made with: no SemanticLens has "
-                "begun it, or its analysis.json is damaged."
-            )
-        if foundation is not None:
-            check_foundation(foundation)
-        if foundation is not None and (foundation.name, foundation.dim) != (
-            recorded["foundation"],
-            recorded["foundation_dim"],
-        ):
-            raise StoreError(
-                f"foundation is {foundation.name!r} with {foundation.dim} dimensions; the analysis "
-                f"was made with {recorded['foundation']!r} and {recorded['foundation_dim']}. "
-                "Words and images must be embedded by the same model."
-            )
+        lens.store = finished_store(path, foundation)
         return lens
 
     def __reduce__(self) -> Any:
@@ -224,7 +213,7 @@ class SemanticLens(Labelling, Searching, Looking, Relevances):
             open_engine(engine, workers) as mapper,
         ):
             run(self.store, self._plan, mapper)
-        self._forget()
+        self.__dict__.pop("_parts", None)
         if fresh and self.unreadable:
             some = ", ".join(self.unreadable[:5]) + (", ..." if len(self.unreadable) > 5 else "")
             warnings.warn(
@@ -258,9 +247,64 @@ class SemanticLens(Labelling, Searching, Looking, Relevances):
             )
         return self._plan
 
-    def _forget(self) -> None:
-        for name in ("_read", "_kept_labels", "_words"):
-            self.__dict__.pop(name, None)
+    # -- its parts -------------------------------------------------------------------------------
+
+    @cached_property
+    def _parts(self) -> Parts:
+        if not self.store.is_finished("vectors"):
+            raise StoreError("This analysis is not finished: call run() first.")
+        return Parts(
+            self.store, self.images, lambda: self.foundation, self._need_plan, self._listeners
+        )
+
+    @property
+    def _read(self) -> AnalysisReader:
+        return self._parts.reader
+
+    @cached_property
+    def _listeners(self) -> Listeners:
+        return Listeners()
+
+    def on_labels(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` whenever labels have changed, in the thread that changed them.
+
+        Returns
+        -------
+        callable
+            Ends it; more than once does no harm.
+        """
+        return self._listeners.on_labels(callback)
+
+    search = delegated("searching", Search.search)
+    search_chance = delegated("searching", Search.search_chance)
+    label = delegated("labelling", Labelling.label)
+    set_label = delegated("labelling", Labelling.set_label)
+    clear_label = delegated("labelling", Labelling.clear_label)
+    scores = delegated("scoring", Scoring.scores)
+    contributions = delegated("scoring", Scoring.contributions)
+    label_chance = delegated("scoring", Scoring.label_chance)
+    neuron_chance = delegated("scoring", Scoring.neuron_chance)
+    check_texts = delegated("scoring", Scoring.check_texts)
+    activations = delegated("looking", Looking.activations)
+    activation_histogram = delegated("looking", Looking.activation_histogram)
+    example_clusters = delegated("looking", Looking.example_clusters)
+    original = delegated("looking", Looking.original)
+    thumbnail = delegated("looking", Looking.thumbnail)
+    thumbnails = delegated("looking", Looking.thumbnails)
+    heatmap = delegated("looking", Looking.heatmap)
+    heatmaps = delegated("looking", Looking.heatmaps)
+    relevance = delegated("relevances", Relevances.relevance)
+    class_examples = delegated("relevances", Relevances.class_examples)
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The candidates that :meth:`label` last chose from."""
+        return self._parts.labels.now.vocabulary
+
+    @property
+    def labelled_by(self) -> dict[str, Any]:
+        """How :meth:`label` last scored: scorer, its settings, templates; empty before."""
+        return dict(self._parts.labels.now.scorer)
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -298,15 +342,16 @@ class SemanticLens(Labelling, Searching, Looking, Relevances):
     def neurons(self) -> pd.DataFrame:
         """One row per neuron.
 
-        Columns: layer, neuron, label, its score, chance (what one random word in twenty reaches)
-        and source ("person", or the scorer's name), all four empty until :meth:`label`; clarity,
+        Columns: layer, neuron, label, its score, margin (over what a label must reach), chance
+        (what one random word in twenty reaches) and source ("person", or the scorer's name), all
+        five empty until :meth:`label`; clarity,
         polysemanticity, redundancy, mean, max and firing_rate of the activation, its quantiles q50,
         q90 and q99, dead (fewer than ``n_examples`` positive activations), x and y (position on the
         map).
         """
         frame = self._read.neurons.copy()
-        named = ["label", "score", "chance", "source"]
-        frame[named] = self._labels[named]
+        named = ["label", "score", "margin", "chance", "source"]
+        frame[named] = self._parts.labels.now.frame[named]
         order = ["layer", "neuron", *named, "clarity", "polysemanticity", "redundancy"]
         return frame[order + [name for name in frame.columns if name not in order]]
 
@@ -349,21 +394,3 @@ class SemanticLens(Labelling, Searching, Looking, Relevances):
         from semlens_widgets.widgets import Explorer
 
         return Explorer(self, **options)
-
-
-def open(path: str | Path, *, foundation: FoundationModel | None = None) -> SemanticLens:
-    """Open a finished analysis for reading, without model and images.
-
-    Parameters
-    ----------
-    path
-        Folder of the analysis.
-    foundation
-        The foundation model it was made with, if new words or images are to be searched or scored.
-
-    Raises
-    ------
-    StoreError
-        If the folder holds no analysis, or `foundation` is another model.
-    """
-    return SemanticLens.open(path, foundation=foundation)

@@ -8,28 +8,47 @@ import numpy as np
 
 from semlens_widgets.analysis.measures import two_means
 from semlens_widgets.errors import LensUnavailable
-from semlens_widgets.lens.scoring import Scoring
+from semlens_widgets.labels.evidence import some_neurons
 from semlens_widgets.pipeline.engine.device import plainly
 from semlens_widgets.pipeline.heatmaps import localise_some
 from semlens_widgets.pipeline.thumbnails import jpeg
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from semlens_widgets.inputs.images import ImageDataset
+    from semlens_widgets.lens.reader import AnalysisReader
     from semlens_widgets.pipeline.settings import Plan
-    from semlens_widgets.store.store import StoredHeatmap
+    from semlens_widgets.store.columns import StoredHeatmap
+    from semlens_widgets.store.store import AnalysisStore
 
 
-class Looking(Scoring):
-    """The part of a lens that shows single neurons; see :class:`SemanticLens`."""
+class Looking:
+    """The part of a lens that shows single neurons; see :class:`SemanticLens`.
 
-    images: ImageDataset | None
+    Parameters
+    ----------
+    store, reader
+        The finished analysis.
+    images
+        Where pictures come from that are not stored; None if they are not at hand.
+    need_plan
+        Gives the model and the images; raises if they are not at hand.
+    """
 
-    def _need_plan(self, what: str) -> Plan:
-        raise NotImplementedError
+    def __init__(
+        self,
+        store: AnalysisStore,
+        reader: AnalysisReader,
+        images: ImageDataset | None,
+        need_plan: Callable[[str], Plan],
+    ) -> None:
+        self._store = store
+        self._read = reader
+        self._images = images
+        self._need_plan = need_plan
 
     def activations(self, layer: str, neuron: int) -> NDArray[np.float32]:
         """Pooled activation of one neuron on every image, ``(images,)``; NaN if unreadable."""
@@ -48,9 +67,9 @@ class Looking(Scoring):
 
         The two k-means clusters that polysemanticity compares; the first example is in group 0.
         """
-        row = slice(at := self._read.row(layer, neuron), at + 1)
-        evidence = self._read.evidence
-        first = two_means(evidence.positives[row], evidence.valid[row])[0][evidence.valid[at]]
+        row = self._read.row(layer, neuron)
+        evidence = some_neurons(self._read.evidence, row, row + 1)
+        first = two_means(evidence.positives, evidence.valid)[0][evidence.valid[0]]
         return (first != first[:1]).long().numpy()
 
     def original(self, sample: int, side: int = 2048) -> bytes:
@@ -61,11 +80,11 @@ class Looking(Scoring):
         LensUnavailable
             If the analysis was opened without the images.
         """
-        if self.images is None:
+        if self._images is None:
             raise LensUnavailable(
                 "The images are not at hand: give images= to SemanticLens to see them whole."
             )
-        return jpeg(self.images.load(sample), side)
+        return jpeg(self._images.load(sample), side)
 
     def thumbnail(self, sample: int) -> bytes:
         """JPEG of an image that is an example of some neuron, 256 pixels at most."""
@@ -104,7 +123,7 @@ class Looking(Scoring):
         missing = [(row, sample) for sample in samples if sample not in found]
         if missing:
             plan = self._need_plan("Heatmaps")
-            with self.store.writing():
-                localise_some(self.store, plan, missing)
+            with self._store.writing():
+                localise_some(self._store, plan, missing)
                 found |= self._read.heatmaps(row, [sample for _, sample in missing])
         return [found[sample] for sample in samples]

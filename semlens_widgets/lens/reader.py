@@ -14,12 +14,7 @@ from torch.nn.functional import normalize
 
 from semlens_widgets.errors import StoreError
 from semlens_widgets.labels.evidence import Evidence
-from semlens_widgets.store.aligned import (
-    example_embeddings,
-    example_samples,
-    image_embeddings,
-    layer_spans,
-)
+from semlens_widgets.store.aligned import StoredEmbeddings, example_samples, layer_spans
 from semlens_widgets.store.columns import read_heatmaps
 
 if TYPE_CHECKING:
@@ -76,15 +71,9 @@ class AnalysisReader:
         return self.store.frame("samples")
 
     @cached_property
-    def images(self) -> Tensor:
-        """Unit embeddings of all images, ``(images, dim)``; zero where unreadable."""
-        return image_embeddings(self.store)
-
-    @cached_property
-    def mean_embedding(self) -> Tensor:
-        """Mean of the unit embeddings of all readable images, ``(dim,)``."""
-        readable = torch.from_numpy(self.samples["readable"].to_numpy(copy=True))
-        return self.images[readable].mean(dim=0)
+    def embeddings(self) -> StoredEmbeddings:
+        """The unit embeddings of all images."""
+        return StoredEmbeddings(self.store)
 
     @cached_property
     def vectors(self) -> Tensor:
@@ -114,20 +103,40 @@ class AnalysisReader:
 
     @cached_property
     def evidence(self) -> Evidence:
-        """What the label scorers know of all neurons."""
-        positives, negatives = example_embeddings(self.store, self.embedding, self.images)
+        """What the label scorers know of all neurons; nothing that takes room is read yet."""
+        top_samples = self.store.matrix("neurons", "top_samples").astype(np.int64)
         return Evidence(
-            positives=positives,
-            negatives=negatives,
+            images=self.embeddings,
+            examples=self.example_samples,
+            contrasts=self.contrast_samples,
             activations=self.example_activations,
-            valid=self.example_samples >= 0,
-            contrasted=self.contrast_samples >= 0,
-            mean_embedding=self.mean_embedding,
-            top_samples=torch.from_numpy(
-                self.store.matrix("neurons", "top_samples").astype(np.int64)
-            ),
-            sample_embeddings=self.images,
+            top_samples=torch.from_numpy(top_samples),
+            crops=self._crops if self.embedding == "crop" else None,
+            distribution=self.values,
         )
+
+    def _crops(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Read both sides' embeddings of some neurons' examples, ``(n, m, dim)`` each."""
+        one, other = (
+            torch.cat(
+                [
+                    torch.from_numpy(chunk.astype(np.float32))
+                    for _, chunk in self.store.row_chunks(
+                        table, "embedding", start * self.ranks, stop * self.ranks
+                    )
+                ]
+            )
+            for table in ("crops", "contrast_crops")
+        )
+        shape = (stop - start, self.ranks, one.shape[1])
+        return normalize(one, dim=1).reshape(shape), normalize(other, dim=1).reshape(shape)
+
+    def values(self, start: int, stop: int) -> Tensor:
+        """Read some neurons' activations on all images, ``(n, images)``; NaN where unreadable."""
+        chunks = self.store.row_chunks("activations", "activations", start, stop)
+        values = torch.cat([torch.from_numpy(np.array(chunk)) for _, chunk in chunks])
+        unreadable = torch.from_numpy(~self.samples["readable"].to_numpy())
+        return values.masked_fill_(unreadable, torch.nan)
 
     def row(self, layer: str, neuron: int) -> int:
         """Find a neuron's row in every table that has one row per neuron.
@@ -183,8 +192,7 @@ class AnalysisReader:
 
     def activations(self, row: int) -> NDArray[np.float32]:
         """Pooled activation of one neuron on every image; NaN where unreadable."""
-        _, chunk = next(self.store.row_chunks("activations", "activations", row, row + 1))
-        return np.where(self.samples["readable"], chunk[0], np.float32("nan"))
+        return self.values(row, row + 1)[0].numpy()
 
     # -- pictures --------------------------------------------------------------------------------
 

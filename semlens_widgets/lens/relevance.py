@@ -16,7 +16,7 @@ from semlens_widgets.pipeline.engine.device import plainly
 from semlens_widgets.pipeline.relevance import images_relevance
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -29,19 +29,22 @@ TABLE = "output_relevance"
 
 
 class Relevances:
-    """The part of a lens that asks for classes.
+    """The part of a lens that asks for classes; see :class:`SemanticLens`.
 
-    It relies on ``store``, ``_read`` and ``_need_plan`` of the lens.
+    Parameters
+    ----------
+    store, reader
+        The finished analysis.
+    need_plan
+        Gives the model and the images; raises if they are not at hand.
     """
 
-    store: AnalysisStore
-
-    @property
-    def _read(self) -> AnalysisReader:
-        raise NotImplementedError
-
-    def _need_plan(self, what: str) -> Plan:
-        raise NotImplementedError
+    def __init__(
+        self, store: AnalysisStore, reader: AnalysisReader, need_plan: Callable[[str], Plan]
+    ) -> None:
+        self._store = store
+        self._read = reader
+        self._need_plan = need_plan
 
     @plainly()
     def relevance(self, of: str | int, *, samples: Sequence[int] | None = None) -> pd.DataFrame:
@@ -99,10 +102,10 @@ class Relevances:
             found = self._summary(
                 images_relevance(plan.target, plan.images, chosen.tolist(), output, plan.batch_size)
             ).assign(method=relevance_method(plan.target))
-            with self.store.writing():
+            with self._store.writing():
                 table = pa.Table.from_pandas(found, preserve_index=False)
                 keys = pa.array([key] * len(found), pa.string())
-                self.store.append(TABLE, table.append_column("key", keys))
+                self._store.append(TABLE, table.append_column("key", keys))
         method = found.pop("method")[0]
         frame = pd.concat([self._read.neurons[["layer", "neuron"]], found], axis=1)
         frame.attrs["method"] = method
@@ -128,9 +131,9 @@ class Relevances:
         return pd.concat(parts, ignore_index=True)
 
     def _stored(self, key: str) -> pd.DataFrame | None:
-        if not self.store.has(TABLE):
+        if not self._store.has(TABLE):
             return None
-        rows = self.store.frame(TABLE)
+        rows = self._store.frame(TABLE)
         rows = rows[rows["key"] == key].drop(columns="key")
         return rows.reset_index(drop=True) if len(rows) else None
 
@@ -202,7 +205,7 @@ class Relevances:
 
     @property
     def _names(self) -> Names:
-        names: Names = self.store.settings.get("outputs", {})
+        names: Names = self._store.settings.get("outputs", {})
         return names
 
     @property

@@ -1,81 +1,58 @@
-"""The label scorers, asked of a lens: scores, their parts, and what chance scores."""
+"""Scores of labels, their parts, and what chance scores."""
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import torch
 
-from semlens_widgets.errors import StoreError
-from semlens_widgets.labels import scorers
-from semlens_widgets.labels.contributions import contributions
-from semlens_widgets.labels.evidence import one_neuron, without_pairs
+from semlens_widgets.labels.assign import chance_level, check_candidates
+from semlens_widgets.labels.evidence import in_parts, some_neurons, without_pairs
+from semlens_widgets.labels.scorer import Competing, Explaining
+from semlens_widgets.labels.scorers import scorer_of
 from semlens_widgets.labels.words import RANDOM_WORDS
-from semlens_widgets.lens.reader import AnalysisReader
-from semlens_widgets.lens.texts import TextCheck, Words, needed, sentences
+from semlens_widgets.lens.renamed import formerly
 from semlens_widgets.pipeline.engine.device import plainly
-from semlens_widgets.store.labels import Labelled, read_labels, unlabelled
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from semlens_widgets.inputs.foundation import FoundationModel
-    from semlens_widgets.store.store import AnalysisStore
+    from semlens_widgets.labels.evidence import Evidence
+    from semlens_widgets.labels.scorer import Scorer
+    from semlens_widgets.lens.reader import AnalysisReader
+    from semlens_widgets.lens.texts import TextCheck, Words
+
+_SPELT = 'give scorer="csp", or an object such as Csp(gamma=0.5, centred=True)'
+by_scorer = formerly(method=_SPELT, gamma=_SPELT, centred=_SPELT)
 
 
 class Scoring:
-    """The part of a lens that scores labels; see :class:`SemanticLens`."""
+    """The part of a lens that scores labels; see :class:`SemanticLens`.
 
-    foundation: FoundationModel | None
-    store: AnalysisStore
+    Parameters
+    ----------
+    reader
+        The finished analysis.
+    words
+        Gives the text embeddings; raises if there is no foundation model.
+    vocabulary
+        Gives the candidates that labels were last chosen from.
+    """
 
-    @cached_property
-    def _read(self) -> AnalysisReader:
-        if not self.store.is_finished("vectors"):
-            raise StoreError("This analysis is not finished: call run() first.")
-        return AnalysisReader(self.store)
-
-    @property
-    def _texts(self) -> Words:
-        foundation = needed(self._read, self.foundation)
-        words: Words | None = self.__dict__.get("_words")
-        if words is None or words.foundation is not foundation or words.reader is not self._read:
-            words = self.__dict__["_words"] = Words(self._read, foundation)
-        return words
-
-    @property
-    def vocabulary(self) -> tuple[str, ...]:
-        """The candidates that :meth:`label` last chose from."""
-        return self._labelled.vocabulary
-
-    @property
-    def labelled_by(self) -> dict[str, Any]:
-        """How :meth:`label` last scored: method, gamma, centred, templates; empty before."""
-        return dict(self._labelled.scorer)
-
-    @property
-    def _labels(self) -> pd.DataFrame:
-        return self._labelled.frame
-
-    @property
-    def _labelled(self) -> Labelled:
-        """The labels as they are now: another lens may have written some on the same folder."""
-        moment = self.store.moment("labels")
-        kept: tuple[Any, Labelled] | None = self.__dict__.get("_kept_labels")
-        if kept is None or kept[0] != moment:
-            kept = moment, read_labels(self.store) or unlabelled(self._read.neurons)
-            self.__dict__["_kept_labels"] = kept
-        return kept[1]
-
-    @_labelled.setter
-    def _labelled(self, labelled: Labelled) -> None:
-        self.__dict__["_kept_labels"] = self.store.moment("labels"), labelled
+    def __init__(
+        self,
+        reader: AnalysisReader,
+        words: Callable[[], Words],
+        vocabulary: Callable[[], tuple[str, ...]],
+    ) -> None:
+        self._reader = reader
+        self._words = words
+        self._vocabulary = vocabulary
 
     def check_texts(
         self, names: Sequence[str], templates: Sequence[str] | None = None
@@ -96,8 +73,9 @@ class Scoring:
         TextCheck
             ``cut`` and ``alike``; as a text (``str``) what to tell a person, empty if all is well.
         """
-        return self._texts.check(scorers.check_candidates(names), templates)
+        return self._words().check(check_candidates(names), templates)
 
+    @by_scorer
     @plainly()
     def scores(
         self,
@@ -105,16 +83,14 @@ class Scoring:
         neuron: int,
         candidates: Sequence[str],
         *,
-        method: str = "csp",
-        gamma: float = 1.0,
-        centred: bool = False,
+        scorer: str | Scorer = "csp",
         templates: Sequence[str] | None = None,
         exclude: Sequence[int] = (),
     ) -> pd.DataFrame:
         """Score candidate labels for one neuron; parameters as in :meth:`label`.
 
         The scores of ``"clip-dissect"`` depend on which other candidates are given and on all
-        neurons of the analysis; those of the other methods on the label and the neuron alone.
+        neurons of the analysis; those of the other scorers on the label and the neuron alone.
 
         Parameters
         ----------
@@ -125,14 +101,19 @@ class Scoring:
         -------
         pandas.DataFrame
             candidate, score, in the order given, duplicates dropped.
+
+        Raises
+        ------
+        ValueError
+            If there is no such rank, or the scorer does not rest on examples.
         """
-        names = scorers.check_candidates(candidates)
-        row = self._read.row(layer, neuron)
-        scorer = scorer_of(method, gamma, centred, templates)
-        scores = self._score_one(row, names, scorer, exclude=exclude)
-        self._texts.warn_once(names, templates)
+        names = check_candidates(candidates)
+        row = self._reader.row(layer, neuron)
+        scores = self.of_one(row, names, scorer_of(scorer), templates, exclude=exclude)
+        self._words().warn_once(names, templates)
         return pd.DataFrame({"candidate": names, "score": scores.numpy()})
 
+    @by_scorer
     @plainly()
     def neuron_chance(
         self,
@@ -140,9 +121,7 @@ class Scoring:
         neuron: int,
         candidates: Sequence[str] = (),
         *,
-        method: str = "csp",
-        gamma: float = 1.0,
-        centred: bool = False,
+        scorer: str | Scorer = "csp",
         templates: Sequence[str] | None = None,
         exclude: Sequence[int] = (),
     ) -> tuple[float, float]:
@@ -151,21 +130,19 @@ class Scoring:
         Parameters are those of :meth:`scores`, whose numbers this puts into proportion. See
         :meth:`label_chance`.
         """
-        row = self._read.row(layer, neuron)
-        scorer = scorer_of(method, gamma, centred, templates)
-        names = self._beside(candidates, method)
-        scores = self._score_one(row, names, scorer, beside=RANDOM_WORDS, exclude=exclude)
-        median, high = scorers.chance_level(scores[None])[0].tolist()
+        row, how = self._reader.row(layer, neuron), scorer_of(scorer)
+        names = self.beside(candidates, how)
+        scores = self.of_one(row, names, how, templates, beside=RANDOM_WORDS, exclude=exclude)
+        median, high = chance_level(scores[None])[0].tolist()
         return median, high
 
+    @by_scorer
     @plainly()
     def label_chance(
         self,
         candidates: Sequence[str] = (),
         *,
-        method: str = "csp",
-        gamma: float = 1.0,
-        centred: bool = False,
+        scorer: str | Scorer = "csp",
         templates: Sequence[str] | None = None,
     ) -> NDArray[np.float32]:
         """Return what random words score for every neuron: their median and 95th percentile.
@@ -179,7 +156,7 @@ class Scoring:
         candidates
             For ``"clip-dissect"``, whose scores depend on them: each word is scored as if it were
             one candidate more. By default those that :meth:`label` last chose from.
-        method, gamma, centred, templates
+        scorer, templates
             As in :meth:`label`.
 
         Returns
@@ -193,64 +170,104 @@ class Scoring:
         ValueError
             As :meth:`label`, and if ``"clip-dissect"`` has no candidates to go by.
         """
-        scorer = scorer_of(method, gamma, centred, templates)
-        names = self._beside(candidates, method)
+        how = scorer_of(scorer)
+        names = self.beside(candidates, how)
 
-        def random_scores() -> Tensor:
-            prompts = [self._texts.prompts(some, templates) for some in (names, RANDOM_WORDS)]
-            return self._score_all(prompts[0], prompts[1], scorer)[1]
+        def levels() -> Tensor:
+            parts = self.of_all(names, RANDOM_WORDS, how, templates)
+            return torch.cat([chance_level(beside) for _, beside in parts])
 
-        return self._texts.chance(key_of(names, scorer), random_scores).copy()
+        return self._words().once(self.chance_key(names, how, templates), levels).numpy().copy()
 
-    def _beside(self, candidates: Sequence[str], method: str) -> tuple[str, ...]:
-        """Return the candidates that a method's scores depend on; most depend on none."""
-        if scorers.check_method(method) != "clip-dissect":
+    def chance_key(
+        self, names: Sequence[str], scorer: Scorer, templates: Sequence[str] | None
+    ) -> Hashable:
+        """Return what the scores of random words depend on."""
+        return ("chance", tuple(names), scorer, self._words().sentences(templates))
+
+    def beside(self, candidates: Sequence[str], scorer: Scorer) -> tuple[str, ...]:
+        """Return the candidates that a scorer's scores depend on; most depend on none."""
+        if not isinstance(scorer, Competing):
             return ()
-        names = scorers.check_candidates(candidates) if len(candidates) else self.vocabulary
+        names = check_candidates(candidates) if len(candidates) else self._vocabulary()
         if not names:
             raise ValueError(
-                "candidates: what clip-dissect scores by chance depends on the candidates; give "
+                f"candidates: what {scorer.name} scores by chance depends on the candidates; give "
                 "them, or call label() first."
             )
         return names
 
-    def _score_one(
+    def of_one(
         self,
         row: int,
         names: Sequence[str],
-        scorer: Mapping[str, Any],
+        scorer: Scorer,
+        templates: Sequence[str] | None,
         *,
         beside: Sequence[str] | None = None,
         exclude: Sequence[int] = (),
     ) -> Tensor:
         """Score texts for one neuron, or texts beside them, ``(texts,)``."""
-        words, templates = self._texts, scorer["templates"]
-        settings = {name: scorer[name] for name in ("method", "gamma", "centred")}
-        if scorers.check_method(scorer["method"]) == "clip-dissect":
-            centred = scorer["centred"]
-            settings["prior"] = words.prior(names, templates, centred=centred, beside=beside)
-            if beside is not None:
-                settings["beside"] = words.prompts(beside, templates)
-        elif beside is not None:
-            names = beside
-        evidence = without_pairs(one_neuron(self._read.evidence, row), exclude)
-        return scorers.score(evidence, words.prompts(names, templates), **settings)[0]
+        evidence = self._of_neuron(row, scorer, exclude)
+        return next(self._scored(iter([evidence]), names, beside, scorer, templates))[0]
 
-    def _score_all(
-        self, prompts: Tensor, beside: Tensor, scorer: Mapping[str, Any]
-    ) -> tuple[Tensor, Tensor]:
-        """Score candidates, and texts beside them, for all neurons."""
-        settings = {name: scorer[name] for name in ("method", "gamma", "centred")}
-        evidence = self._read.evidence
-        if scorer["method"] == "clip-dissect":
-            return (
-                scorers.score(evidence, prompts, **settings),
-                scorers.score(evidence, prompts, beside=beside, **settings),
-            )
+    def of_all(
+        self,
+        names: Sequence[str],
+        beside: Sequence[str],
+        scorer: Scorer,
+        templates: Sequence[str] | None,
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Score candidates, and texts beside them, some neurons after the other.
+
+        Yields
+        ------
+        scores, beside
+            ``(some, names)`` and ``(some, beside)``, in the order of the neurons.
+        """
+        everyone = in_parts(self._reader.evidence, whole=scorer.whole)
+        if isinstance(scorer, Competing):
+            for evidence in everyone:
+                one, other = (
+                    next(self._scored(iter([evidence]), names, texts, scorer, templates))
+                    for texts in (None, beside)
+                )
+                yield one, other
+            return
         # No text feels another: one product for all.
-        scores = scorers.score(evidence, torch.cat([prompts, beside], dim=1), **settings)
-        return scores[:, : prompts.shape[1]], scores[:, prompts.shape[1] :]
+        for scores in self._scored(everyone, [*names, *beside], None, scorer, templates):
+            yield scores[:, : len(names)], scores[:, len(names) :]
 
+    def _scored(
+        self,
+        parts: Iterator[Evidence],
+        names: Sequence[str],
+        beside: Sequence[str] | None,
+        scorer: Scorer,
+        templates: Sequence[str] | None,
+    ) -> Iterator[Tensor]:
+        words = self._words()
+        texts = words.prompts(names if beside is None else beside, templates)
+        if not isinstance(scorer, Competing):
+            for evidence in parts:
+                yield scorer.score(evidence, texts)
+            return
+        among = None if beside is None else words.prompts(names, templates)
+        key = ("prior", tuple(names), beside and tuple(beside), scorer, words.sentences(templates))
+        everyone = in_parts(self._reader.evidence)
+        prior = words.once(key, lambda: scorer.prior(everyone, texts, among))
+        for evidence in parts:
+            yield scorer.score_among(evidence, texts, among, prior)
+
+    def _of_neuron(self, row: int, scorer: Scorer, exclude: Sequence[int]) -> Evidence:
+        if len(exclude) and not scorer.pairs:
+            raise ValueError(
+                f"exclude: {scorer.name} goes by the activations on all images, not by examples; "
+                "none can be left out."
+            )
+        return without_pairs(some_neurons(self._reader.evidence, row, row + 1), exclude)
+
+    @by_scorer
     @plainly()
     def contributions(
         self,
@@ -258,47 +275,33 @@ class Scoring:
         neuron: int,
         candidates: Sequence[str],
         *,
-        method: str = "csp",
-        gamma: float = 1.0,
-        centred: bool = False,
+        scorer: str | Scorer = "csp",
         templates: Sequence[str] | None = None,
         exclude: Sequence[int] = (),
     ) -> pd.DataFrame:
         """Tell which examples speak for which label: each one's part of the score.
 
-        Parameters as in :meth:`scores`; ``"clip-dissect"`` cannot be shared out.
+        Parameters as in :meth:`scores`.
 
         Returns
         -------
         pandas.DataFrame
             One row per rank and one column per candidate, which sums to the candidate's score.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`scores`, and if the scorer's scores cannot be shared out among examples.
         """
-        names = scorers.check_candidates(candidates)
-        row = self._read.row(layer, neuron)
-        parts = contributions(
-            without_pairs(one_neuron(self._read.evidence, row), exclude),
-            self._texts.prompts(names, templates),
-            method=method,
-            gamma=gamma,
-            centred=centred,
-        )[0]
-        there = self._read.evidence.valid[row]
+        names = check_candidates(candidates)
+        row, how = self._reader.row(layer, neuron), scorer_of(scorer)
+        if not isinstance(how, Explaining):
+            raise ValueError(
+                f"scorer: a score of {how.name} cannot be shared out among the examples; it rests "
+                "on more images, and some scorers on all neurons."
+            )
+        evidence = self._of_neuron(row, how, exclude)
+        parts = how.parts(evidence, self._words().prompts(names, templates))[0]
+        there = self._reader.example_samples[row] >= 0
         ranks = pd.Index(torch.arange(len(there))[there].numpy(), name="rank")
         return pd.DataFrame(parts[there].numpy(), index=ranks, columns=list(names))
-
-
-def scorer_of(
-    method: str, gamma: float, centred: bool, templates: Sequence[str] | None
-) -> dict[str, Any]:
-    """Return the settings of a scorer, checked, as they are kept with the labels."""
-    return {
-        "method": scorers.check_method(method),
-        "gamma": float(gamma),
-        "centred": centred,
-        "templates": sentences(templates),
-    }
-
-
-def key_of(names: Sequence[str], scorer: Mapping[str, Any]) -> tuple[Hashable, ...]:
-    """Return what the scores of random words depend on."""
-    return (tuple(names), *scorer.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,43 +14,77 @@ from semlens_widgets.inputs.decode import to_rgb
 from semlens_widgets.inputs.embeddings import checked_embeddings
 from semlens_widgets.inputs.foundation import embed_prompts
 from semlens_widgets.inputs.transforms import transformed
-from semlens_widgets.labels import scorers
+from semlens_widgets.labels.assign import chance_level, check_candidates
+from semlens_widgets.labels.scorer import Competing
+from semlens_widgets.labels.scorers import scorer_of
 from semlens_widgets.labels.words import RANDOM_WORDS
-from semlens_widgets.lens.scoring import Scoring
-from semlens_widgets.lens.texts import needed, sentences
+from semlens_widgets.lens.renamed import formerly
 from semlens_widgets.pipeline.engine.device import plainly
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from semlens_widgets.inputs.foundation import FoundationModel
+    from semlens_widgets.labels.scorer import Scorer
+    from semlens_widgets.lens.labelling import KeptLabels
     from semlens_widgets.lens.reader import AnalysisReader
+    from semlens_widgets.lens.scoring import Scoring
+    from semlens_widgets.lens.texts import Words
 
 Query = str | Image.Image | tuple[str, int]
-Correction = Literal["centred", "empty"] | None
+_renamed = formerly(
+    correction='give centred=True (was "centred"), minus_empty=True and centred=False (was '
+    '"empty"), or centred=False (was None)'
+)
 
 
-class Searching(Scoring):
-    """The part of a lens that searches; see :class:`SemanticLens`."""
+class Search:
+    """The part of a lens that searches; see :class:`SemanticLens`.
 
+    Parameters
+    ----------
+    reader
+        The finished analysis.
+    words
+        Gives the text embeddings; raises if there is no foundation model.
+    scoring
+        Scores texts by a label scorer.
+    kept
+        The labels.
+    """
+
+    def __init__(
+        self,
+        reader: AnalysisReader,
+        words: Callable[[], Words],
+        scoring: Scoring,
+        kept: KeptLabels,
+    ) -> None:
+        self._reader = reader
+        self._words = words
+        self._scoring = scoring
+        self._kept = kept
+
+    @_renamed
     @plainly()
     def search(
         self,
         query: Query | list[Query],
         *,
         layer: str | None = None,
-        correction: Correction = "centred",
-        templates: Sequence[str] = ("{}",),
+        scorer: str | Scorer | None = None,
+        centred: bool = True,
+        minus_empty: bool = False,
+        templates: Sequence[str] | None = None,
         top: int | None = None,
     ) -> pd.DataFrame:
         """Rank the neurons by how well they fit a text, an image, a neuron, or several of them.
 
         A score is the cosine of the neuron's semantic vector to the query, averaged over the
-        templates of a text, minus a correction. Several queries average.
+        templates of a text, or what a label scorer gives a text. Several queries average.
 
         Parameters
         ----------
@@ -58,13 +92,16 @@ class Searching(Scoring):
             A text, a PIL image, a neuron ``(layer, index)``, or a list of these.
         layer
             Search this layer alone.
-        correction
-            ``"centred"`` subtracts the query's mean similarity over all images: 0 is what any
-            image scores, and queries can be compared. ``"empty"`` subtracts the neuron's cosine to
-            the empty prompt, as SemanticLens does, from texts; it is as good as what the
-            foundation model makes of an empty prompt. None leaves the cosine as it is.
+        scorer
+            Rank by a label scorer instead of the cosine, see :meth:`label`; for texts.
+        centred
+            Subtract the query's mean similarity over all images: 0 is what any image scores, and
+            queries can be compared. A scorer has a setting of its own for this.
+        minus_empty
+            Subtract from texts the neuron's cosine to the empty prompt, as SemanticLens does. It is
+            as good as what the foundation model makes of an empty prompt.
         templates
-            Sentences with ``{}`` where the text goes.
+            Sentences with ``{}`` where the text goes; by default the text alone.
         top
             How many neurons to return; all by default.
 
@@ -80,7 +117,7 @@ class Searching(Scoring):
         TypeError
             If a query is something else.
         ValueError
-            If the query is empty, or the correction unknown.
+            If the query is empty, or the scorer unknown or of no use for it.
         LensUnavailable
             If a text or an image is asked for and there is no foundation model.
 
@@ -88,29 +125,40 @@ class Searching(Scoring):
         -----
         UserWarning
             If the text encoder cuts a text, or cannot tell some from others.
+
+        Notes
+        -----
+        Semantic search of SemanticLens (arXiv 2501.05398) with ``centred=False,
+        minus_empty=True``.
         """
         queries = list(query) if isinstance(query, list) else [query]
         if not queries:
             raise ValueError("query is empty; give a text, an image or a neuron.")
-        columns = [
-            _query_scores(self._read, self.foundation, one, templates, correction)
-            for one in queries
-        ]
+        options = {"centred": centred, "minus_empty": minus_empty, "templates": templates}
+        how = None if scorer is None else scorer_of(scorer)
+        columns = [self._of_query(one, how, options) for one in queries]
         texts = [one for one in queries if isinstance(one, str)]
-        if texts and (said := str(self.check_texts(texts, templates))):
-            warnings.warn(said, stacklevel=3)
+        sentences = plain(templates) if how is None else templates
+        if texts and (said := str(self._words().check(check_candidates(texts), sentences))):
+            warnings.warn(said, stacklevel=4)
         combined = searching.combine_scores(torch.stack(columns, dim=1))
-        rows, scores = _rank_neurons(self._read, combined, layer, top)
+        rows, scores = self._ranked(combined, layer, top)
         chance = np.full(len(rows), np.nan, np.float32)
         if len(texts) == len(queries) == 1:
-            chance = self._search_chance(correction, templates)[rows, 1]
-        found = self._read.neurons[["layer", "neuron"]].take(rows)
-        labels = self._labels["label"].take(rows)
+            chance = self._chance(how, options)[rows, 1]
+        found = self._reader.neurons[["layer", "neuron"]].take(rows)
+        labels = self._kept.now.frame["label"].take(rows)
         return found.assign(label=labels, score=scores, chance=chance).reset_index(drop=True)
 
+    @_renamed
     @plainly()
     def search_chance(
-        self, *, correction: Correction = "centred", templates: Sequence[str] = ("{}",)
+        self,
+        *,
+        scorer: str | Scorer | None = None,
+        centred: bool = True,
+        minus_empty: bool = False,
+        templates: Sequence[str] | None = None,
     ) -> NDArray[np.float32]:
         """Return what searches for random words score: their median and 95th percentile.
 
@@ -123,84 +171,79 @@ class Searching(Scoring):
         numpy.ndarray
             ``(neurons, 2)`` float32, in the order of :attr:`neurons`.
         """
-        return self._search_chance(correction, templates).copy()
+        options = {"centred": centred, "minus_empty": minus_empty, "templates": templates}
+        return self._chance(None if scorer is None else scorer_of(scorer), options).copy()
 
-    def _search_chance(
-        self, correction: Correction, templates: Sequence[str]
-    ) -> NDArray[np.float32]:
-        return self._texts.chance(
-            ("search", correction, sentences(templates)),
-            lambda: _text_scores(
-                self._read, self._texts.foundation, RANDOM_WORDS, templates, correction
-            ),
+    def _chance(self, scorer: Scorer | None, options: dict[str, Any]) -> NDArray[np.float32]:
+        if scorer is not None:
+            return self._scoring.label_chance(scorer=scorer, templates=options["templates"])
+        key = ("search", *(plain(v) if k == "templates" else v for k, v in options.items()))
+
+        def levels() -> Tensor:
+            return chance_level(self._of_texts(RANDOM_WORDS, **options))
+
+        return self._words().once(key, levels).numpy()
+
+    def _of_query(self, query: Query, scorer: Scorer | None, options: dict[str, Any]) -> Tensor:
+        """Score every neuron for one text, image or neuron, ``(neurons,)``."""
+        mean = self._reader.embeddings.mean if options["centred"] else None
+        vectors = self._reader.directions
+        if isinstance(query, str):
+            texts = check_candidates([query])
+            if scorer is None:
+                return self._of_texts(texts, **options)[:, 0]
+            if isinstance(scorer, Competing):
+                raise ValueError(
+                    f"scorer: what {scorer.name} gives a text depends on the others it stands "
+                    "among, and a search has none. Use lens.label(candidates, ...), or another "
+                    "scorer."
+                )
+            parts = self._scoring.of_all(texts, (), scorer, options["templates"])
+            return torch.cat([scores[:, 0] for scores, _ in parts])
+        if scorer is not None:
+            raise ValueError(f"scorer: {scorer.name} scores texts; search others without scorer=.")
+        if isinstance(query, Image.Image):
+            model = self._words().foundation
+            pixels = transformed(model.transform, to_rgb(query), "the query").unsqueeze(0)
+            found = checked_embeddings(model, model.encode_images(pixels), ["the query"])
+            return searching.unit_scores(vectors, found.cpu(), mean)[:, 0]
+        if isinstance(query, tuple) and len(query) == 2:
+            row = self._reader.row(*query)
+            return searching.unit_scores(vectors, vectors[row : row + 1], mean)[:, 0]
+        raise TypeError(
+            f"query is a {type(query).__name__}; give a text, a PIL image or (layer, neuron)."
         )
 
+    def _of_texts(
+        self,
+        texts: Sequence[str],
+        *,
+        centred: bool,
+        minus_empty: bool,
+        templates: Sequence[str] | None,
+    ) -> Tensor:
+        """Score every neuron for several texts, ``(neurons, texts)``."""
+        model, sentences = self._words().foundation, plain(templates)
+        prompts = embed_prompts(model, texts, sentences).cpu()
+        empty = embed_prompts(model, [""], sentences).cpu() if minus_empty else None
+        directions = searching.query_directions(prompts, empty)
+        mean = self._reader.embeddings.mean if centred else None
+        return searching.unit_scores(self._reader.directions, directions, mean)
 
-def _query_scores(
-    reader: AnalysisReader,
-    foundation: FoundationModel | None,
-    query: Query,
-    templates: Sequence[str],
-    correction: Correction,
-) -> Tensor:
-    """Score every neuron for one text, image or neuron, ``(neurons,)``.
-
-    Raises
-    ------
-    LensUnavailable
-        If the query is new to the analysis and there is no foundation model to embed it.
-    TypeError
-        If the query is something else.
-    ValueError
-        If the correction is unknown.
-    """
-    mean = reader.mean_embedding if _checked(correction) == "centred" else None
-    vectors = reader.directions
-    if isinstance(query, str):
-        texts = scorers.check_candidates([query])
-        model = needed(reader, foundation)
-        return _text_scores(reader, model, texts, templates, correction)[:, 0]
-    if isinstance(query, Image.Image):
-        model = needed(reader, foundation)
-        pixels = transformed(model.transform, to_rgb(query), "the query").unsqueeze(0)
-        found = checked_embeddings(model, model.encode_images(pixels), ["the query"])
-        return searching.unit_scores(vectors, found.cpu(), mean)[:, 0]
-    if isinstance(query, tuple) and len(query) == 2:
-        row = reader.row(*query)
-        return searching.unit_scores(vectors, vectors[row : row + 1], mean)[:, 0]
-    raise TypeError(
-        f"query is a {type(query).__name__}; give a text, a PIL image or (layer, neuron)."
-    )
+    def _ranked(
+        self, scores: Tensor, layer: str | None, top: int | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Order neurons (all, or one layer's) by falling score; return their rows and scores."""
+        rows = torch.arange(len(scores))
+        if layer is not None:
+            self._reader.row(layer, 0)
+            rows = rows[slice(*self._reader.spans[layer])]
+        order = rows[searching.rank(scores[rows], top)]
+        return order.numpy(), scores[order].numpy()
 
 
-def _text_scores(
-    reader: AnalysisReader,
-    model: FoundationModel,
-    texts: Sequence[str],
-    templates: Sequence[str],
-    correction: Correction,
-) -> Tensor:
-    """Score every neuron for several texts, ``(neurons, texts)``."""
-    mean = reader.mean_embedding if _checked(correction) == "centred" else None
-    prompts = embed_prompts(model, texts, templates).cpu()
-    empty = embed_prompts(model, [""], templates).cpu() if correction == "empty" else None
-    directions = searching.query_directions(prompts, empty)
-    return searching.unit_scores(reader.directions, directions, mean)
-
-
-def _checked(correction: Correction) -> Correction:
-    if correction not in {"centred", "empty", None}:
-        raise ValueError(f'correction={correction!r} must be "centred", "empty" or None.')
-    return correction
-
-
-def _rank_neurons(
-    reader: AnalysisReader, scores: Tensor, layer: str | None, top: int | None
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Order neurons (all, or one layer's) by falling score; return their rows and scores."""
-    rows = torch.arange(len(scores))
-    if layer is not None:
-        reader.row(layer, 0)
-        rows = rows[slice(*reader.spans[layer])]
-    order = rows[searching.rank(scores[rows], top)]
-    return order.numpy(), scores[order].numpy()
+def plain(templates: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the templates of a search, by default the text alone."""
+    if isinstance(templates, str):
+        raise TypeError(f"templates must be a list of sentences: [{templates!r}].")
+    return tuple(templates or ("{}",))

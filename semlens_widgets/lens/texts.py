@@ -9,17 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
-from torch.nn.functional import normalize
 
 from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.inputs.foundation import CSP_TEMPLATES, embed_prompts
-from semlens_widgets.labels import scorers
+from semlens_widgets.labels.scorer import text_directions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
     from torch import Tensor
 
     from semlens_widgets.inputs.foundation import FoundationModel
@@ -95,48 +92,48 @@ class Words:
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()  # least recently used first
 
     def prompts(self, names: Sequence[str], templates: Sequence[str] | None) -> Tensor:
-        """Embed texts, averaged over the templates, ``(1, texts, dim)`` of unit length."""
+        """Embed texts, averaged over the templates, ``(texts, dim)`` of unit length."""
         with _LOCK:
-            return self._prompts(names, sentences(templates))
+            return self._prompts(names, self.sentences(templates))
 
     def _prompts(self, names: Sequence[str], key: tuple[str, ...]) -> Tensor:
         places, vectors = self._known.get(key, ({}, torch.empty(0, self.foundation.dim)))
         new = [name for name in dict.fromkeys(names) if name not in places]
         if new:
             if len(places) + len(new) > _MOST_TEXTS:
-                return self._embed(names, key)[None]
+                return self._embed(names, key)
             vectors = torch.cat([vectors, self._embed(new, key)])
             places |= {name: len(places) + at for at, name in enumerate(new)}
             self._known[key] = (places, vectors)
-        return vectors[[places[name] for name in names]][None]
+        return vectors[[places[name] for name in names]]
 
     def _embed(self, names: Sequence[str], templates: tuple[str, ...]) -> Tensor:
-        return normalize(embed_prompts(self.foundation, names, templates).cpu().mean(0), dim=1)
+        return text_directions(embed_prompts(self.foundation, names, templates).cpu())
 
     def check(self, names: Sequence[str], templates: Sequence[str] | None) -> TextCheck:
         """Find which of the texts the encoder cuts or cannot tell apart."""
-        key = sentences(templates)
-        return self._once(
+        key = self.sentences(templates)
+        return self.once(
             ("check", tuple(names), key),
             lambda: TextCheck(
                 cut=self._cut(names, key),
                 alike=tuple(
                     tuple(names[at] for at in group)
-                    for group in alike_rows(self.prompts(names, templates)[0])
+                    for group in alike_rows(self.prompts(names, templates))
                 ),
             ),
         )
 
     def warn_once(self, names: Sequence[str], templates: Sequence[str] | None) -> None:
         """Warn of what is lost, once for the same texts: a panel asks at every key."""
-        key = (tuple(names), sentences(templates))
+        key = (tuple(names), self.sentences(templates))
 
         def warn() -> bool:
             if said := str(self.check(names, templates)):
-                warnings.warn(said, stacklevel=6)
+                warnings.warn(said, stacklevel=7)
             return True
 
-        self._once(("warned", key), warn)
+        self.once(("warned", key), warn)
 
     def _cut(self, names: Sequence[str], templates: tuple[str, ...]) -> dict[str, str]:
         """Name the texts that are cut in some sentence, each with the least that is read of it."""
@@ -153,30 +150,18 @@ class Words:
                     cut[name] = min(cut.get(name, read), read, key=len)
         return cut
 
-    def prior(
-        self,
-        names: Sequence[str],
-        templates: Sequence[str] | None,
-        *,
-        centred: bool,
-        beside: Sequence[str] | None = None,
-    ) -> Tensor:
-        """Return CLIP-Dissect's prior of each candidate, or of texts beside them, ``(texts,)``."""
-        return self._once(
-            ("prior", tuple(names), sentences(templates), centred, tuple(beside or ())),
-            lambda: scorers.wpmi_prior(
-                self.reader.evidence,
-                self.prompts(names, templates),
-                centred=centred,
-                beside=None if beside is None else self.prompts(beside, templates),
-            ),
-        )
+    @staticmethod
+    def sentences(templates: Sequence[str] | None) -> tuple[str, ...]:
+        """Return the templates, by default those of CSP."""
+        if isinstance(templates, str):
+            raise TypeError(f"templates must be a list of sentences: [{templates!r}].")
+        return tuple(templates or CSP_TEMPLATES)
 
-    def chance(self, key: Hashable, compute: Callable[[], Tensor]) -> NDArray[np.float32]:
-        """Return :func:`chance_level` of scores of random words, ``(neurons, 2)``, by their key."""
-        return self._once(("chance", key), lambda: scorers.chance_level(compute()).numpy())
+    def once(self, key: Hashable, compute: Callable[[], Kept]) -> Kept:
+        """Return what was computed for a key, or compute it; what was not used lately is dropped.
 
-    def _once(self, key: Hashable, compute: Callable[[], Kept]) -> Kept:
+        A prior of all neurons, or what random words score.
+        """
         with _LOCK:
             if key not in self._kept:
                 self._kept[key] = compute()
@@ -195,13 +180,6 @@ def needed(reader: AnalysisReader, foundation: FoundationModel | None) -> Founda
             f"{reader.store.settings['foundation']!r}: open(path, foundation=OpenClip(...))."
         )
     return foundation
-
-
-def sentences(templates: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the templates, by default those of CSP."""
-    if isinstance(templates, str):
-        raise TypeError(f"templates must be a list of sentences: [{templates!r}].")
-    return tuple(templates or CSP_TEMPLATES)
 
 
 def alike_rows(vectors: Tensor, tolerance: float = _ALIKE) -> list[list[int]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import torch
+from torch.nn.functional import normalize
 from tqdm.auto import tqdm
 
 from semlens_widgets.errors import EmbeddingError, SemlensError, named
@@ -15,6 +16,7 @@ from semlens_widgets.inputs.decode import is_of_the_machine
 from semlens_widgets.inputs.embeddings import checked_embeddings
 from semlens_widgets.pipeline.engine.local import in_process
 from semlens_widgets.pipeline.loading import batch_ranges, load_batch, no_longer_readable
+from semlens_widgets.store.aligned import mean_embedding
 from semlens_widgets.store.columns import vector_batches
 from semlens_widgets.store.scratch import RowLog, logged_rows
 from semlens_widgets.store.stages import FOUNDATION, IMAGES, Stage
@@ -127,7 +129,16 @@ def embed(
         if lost:
             raise no_longer_readable(images, lost)
     store.write("embeddings", embedding_rows(log))
-    return {"foundation": foundation.name, "dim": foundation.dim, "without": missing.tolist()}
+    units = (
+        normalize(torch.from_numpy(block.astype(np.float32)), dim=1)
+        for _, block in log.blocks("embedding", _ROWS_AT_ONCE)
+    )
+    return {
+        "foundation": foundation.name,
+        "dim": foundation.dim,
+        "without": missing.tolist(),
+        "mean": mean_embedding(units).tolist(),
+    }
 
 
 def _readable(store: AnalysisStore) -> NDArray[np.bool_] | None:

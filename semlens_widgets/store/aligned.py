@@ -6,20 +6,25 @@ same neuron, and ``examples`` and ``contrasts`` hold ``m`` rows for it, from ``r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from semlens_widgets.store.columns import as_matrix
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from semlens_widgets.store.store import AnalysisStore
 
 Embedding = Literal["image", "crop"]
+_HELD = 1 << 26  # values of embeddings that are kept in memory: 256 MiB
 
 
 def layer_spans(store: AnalysisStore) -> dict[str, tuple[int, int]]:
@@ -34,8 +39,64 @@ def layer_spans(store: AnalysisStore) -> dict[str, tuple[int, int]]:
 
 def image_embeddings(store: AnalysisStore) -> Tensor:
     """Read the unit embeddings of all images, ``(images, dim)`` float32; zero where unreadable."""
-    stored = torch.from_numpy(store.matrix("embeddings", "embedding").astype(np.float32))
-    return torch.nn.functional.normalize(stored, dim=1)
+    return _unit(store.matrix("embeddings", "embedding"))
+
+
+class StoredEmbeddings:
+    """The unit embeddings of all images: held if they are few, else read as they are needed.
+
+    Parameters
+    ----------
+    store
+        An analysis whose ``embed`` stage is finished.
+    """
+
+    def __init__(self, store: AnalysisStore) -> None:
+        self._store = store
+        self.shape = (int(store.settings["images"]), int(store.stages["embed"]["dim"]))
+
+    @cached_property
+    def mean(self) -> Tensor:
+        """``(D,)`` mean of the unit embeddings of the readable images."""
+        recorded = self._store.stages["embed"].get("mean")
+        if recorded is not None:
+            return torch.tensor(recorded)
+        return mean_embedding(self.blocks())
+
+    @cached_property
+    def _held(self) -> Tensor | None:
+        images, dim = self.shape
+        return image_embeddings(self._store) if images * dim <= _HELD else None
+
+    def rows(self, samples: Tensor) -> Tensor:
+        """Return ``(..., D)`` float32 for ``(...)`` samples; zero where a sample is -1."""
+        present = (samples >= 0)[..., None]
+        if self._held is not None:
+            return self._held[samples.clamp(min=0)] * present
+        wanted, places = torch.unique(samples.clamp(min=0), return_inverse=True)
+        found = self._store.rows("embeddings", wanted.numpy()).column("embedding")
+        return _unit(as_matrix(found))[places] * present
+
+    def blocks(self) -> Iterator[Tensor]:
+        """Go through all images in order, ``(some, D)`` float32; zero where unreadable."""
+        if self._held is not None:
+            yield self._held
+            return
+        for _, block in self._store.row_chunks("embeddings", "embedding", 0, self.shape[0]):
+            yield _unit(block)
+
+
+def mean_embedding(blocks: Iterable[Tensor]) -> Tensor:
+    """Return the mean of ``(some, D)`` embeddings, leaving out zeros, ``(D,)`` float32."""
+    sums, counts = [], []
+    for block in blocks:
+        sums.append(block.double().sum(0))
+        counts.append(block.any(1).sum())
+    return (torch.stack(sums).sum(0) / torch.stack(counts).sum()).float()
+
+
+def _unit(matrix: NDArray[Any]) -> Tensor:
+    return torch.nn.functional.normalize(torch.from_numpy(matrix.astype(np.float32)), dim=1)
 
 
 def activation_chunks(
@@ -61,8 +122,7 @@ def example_samples(store: AnalysisStore, table: str = "examples") -> Tensor:
 
 def stored_crops(store: AnalysisStore, table: str) -> Tensor:
     """Read the unit embeddings of crops, ``(neurons, m, dim)`` float32."""
-    crops = torch.from_numpy(store.matrix(table, "embedding").astype(np.float32))
-    crops = torch.nn.functional.normalize(crops, dim=1)
+    crops = _unit(store.matrix(table, "embedding"))
     return crops.reshape(-1, store.stages["examples"]["ranks"], crops.shape[1])
 
 

@@ -35,8 +35,8 @@ class Labelled:
     vocabulary
         The candidates that were chosen from.
     scorer
-        method, gamma, centred and templates: every score is of this scorer, that of a person's
-        label too. Empty before the first.
+        The scorer's name (``scorer``) and settings, and the ``templates``: every score is of this
+        scorer, that of a person's label too. Empty before the first.
     threshold
         The bar below which a neuron is "unknown"; None for the empty prompt.
     """
@@ -77,6 +77,8 @@ def read_labels(store: AnalysisStore) -> Labelled | None:
     scorer = facts["scorer"]
     if scorer:
         scorer["templates"] = tuple(scorer["templates"])
+    if "method" in scorer:  # as it was called once; it had every setting, whatever the scorer
+        scorer = {"scorer": scorer.pop("method"), **scorer}
     return Labelled(table.to_pandas(), tuple(facts["vocabulary"]), scorer, facts["threshold"])
 
 

@@ -1,4 +1,4 @@
-"""Widgets that look at a lens: each is one file here and one folder of the same name in ``js/src``."""
+"""Widgets that look at a lens: each a file here, and a folder of its name in ``js/src``."""
 
 from __future__ import annotations
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import traitlets
 
 from semlens_widgets.inputs.foundation import CSP_TEMPLATES
-from semlens_widgets.labels.scorers import METHODS, UNKNOWN
+from semlens_widgets.labels.assign import UNKNOWN
+from semlens_widgets.labels.scorer import Explaining, Scorer
+from semlens_widgets.labels.scorers import SCORERS, scorer_of
 from semlens_widgets.widgets import _answers
 from semlens_widgets.widgets._base import (
     Handler,
@@ -29,10 +32,13 @@ if TYPE_CHECKING:
 _SUGGESTIONS = 8
 #: Scores that are kept in a saved notebook, and candidates whose scores are taken apart.
 _KEPT = 64
-#: A list of candidates is saved with the notebook; js/src/contrast/candidate-list.ts knows the same bounds.
+#: A list of candidates is saved with the notebook; contrast/candidate-list.ts in
+#: ``js/src`` knows the same bounds.
 MOST_CANDIDATES = 5_000
 LONGEST_CANDIDATE = 120
 TEMPLATES = {"csp": CSP_TEMPLATES, "plain": ("{}",)}
+_OLD = {"method", "gamma", "centred"}
+_OLD_ADVICE = 'give scorer="csp", or an object such as Csp(gamma=0.5, centred=True)'
 
 
 def _best(pairs: Sequence[Sequence[Any]], most: int) -> list[list[Any]]:
@@ -65,20 +71,22 @@ def distinct(candidates: Iterable[Any]) -> tuple[list[str], list[str]]:
 def _as_labelled(lens: SemanticLens) -> dict[str, Any]:
     """Return the settings that gave the labels: the panel's first scores are theirs."""
     settings = dict(getattr(lens, "labelled_by", {}))
-    templates = settings.pop("templates", None)
+    scorer, templates = settings.pop("scorer", None), settings.pop("templates", None)
     # The panel has no others; with those its own stay.
     known = [name for name, sentences in TEMPLATES.items() if sentences == templates]
-    return settings | ({"templates": known[0]} if known else {})
+    options = {"templates": known[0]} if known else {}
+    return options | ({"scorer": scorer, "settings": settings} if scorer in SCORERS else {})
 
 
-def _scorer_of(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of the scorer that a request names."""
-    settings = {name: params[name] for name in ("method", "gamma", "centred") if name in params}
+def _scored_by(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how a request wants labels to be scored."""
+    scorer = scorer_of(params.get("scorer", "csp"), params.get("settings"))
+    asked: dict[str, Any] = {"scorer": scorer}
     if "templates" in params:
-        settings["templates"] = TEMPLATES[params["templates"]]
-    if params.get("exclude"):
-        settings["exclude"] = [int(rank) for rank in params["exclude"]]
-    return settings
+        asked["templates"] = TEMPLATES[params["templates"]]
+    if params.get("exclude") and scorer.pairs:
+        asked["exclude"] = [int(rank) for rank in params["exclude"]]
+    return asked
 
 
 def _pairs(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
@@ -110,12 +118,10 @@ class ContrastPanel(LensWidget):
     candidates : list of str
         Labels to score, at most 5,000; empty: the neuron's own label and the best of
         ``lens.vocabulary``.
-    method : str
-        One of ``METHODS``.
-    gamma : float
-        How much of the contrastive example CSP takes out, 0 to 1.
-    centred : bool
-        Subtract each text's mean similarity over all images.
+    scorer : str or Scorer
+        How labels are scored: ``"csp"``, ``"recognition"``, ... or ``Csp(gamma=0.5)``.
+    settings : dict
+        Settings of the scorers by name, such as ``{"gamma": 0.5, "centred": True}``.
     templates : {"csp", "plain"}
         The six sentences of CSP around each label, or the label alone.
     excluded : list of int
@@ -134,11 +140,8 @@ class ContrastPanel(LensWidget):
     _css = asset("contrast.css")
 
     candidates = traitlets.List(traitlets.Unicode(), help="Labels to score.").tag(sync=True)
-    method = traitlets.Unicode("csp", help="How labels are scored.").tag(sync=True)
-    gamma = traitlets.Float(1.0, help="How much of the contrast is projected out.").tag(sync=True)
-    centred = traitlets.Bool(False, help="Subtract each text's mean over all images.").tag(
-        sync=True
-    )
+    scorer = traitlets.Unicode("csp", help="How labels are scored.").tag(sync=True)
+    settings = traitlets.Dict(help="Settings of the scorers, by name.").tag(sync=True)
     templates = traitlets.Enum(tuple(TEMPLATES), "csp", help="Sentences around a label.").tag(
         sync=True
     )
@@ -154,6 +157,8 @@ class ContrastPanel(LensWidget):
     #: With the neuron they belong to, so that no change of neuron can mix them up.
     _excluded = traitlets.Dict(None, allow_none=True).tag(sync=True)
     _revision = traitlets.Int(0).tag(sync=True)
+    #: What there is to choose from, and which controls it has.
+    _scorers = traitlets.List(traitlets.Dict()).tag(sync=True)
 
     def __init__(
         self,
@@ -166,6 +171,10 @@ class ContrastPanel(LensWidget):
         excluded = options.pop("excluded", None)
         if isinstance(options.get("candidates"), str):
             raise TypeError(f"candidates must be a list: [{options['candidates']!r}].")
+        for name in _OLD & options.keys():
+            raise TypeError(f"There is no {name}= any more: {_OLD_ADVICE}.")
+        if isinstance(scorer := options.get("scorer"), Scorer):
+            options |= {"scorer": scorer.name, "settings": scorer.settings}
         options = _as_labelled(lens) | options
         super().__init__(lens, **_answers.with_active(options, layer, neuron))
         if excluded is not None:
@@ -174,6 +183,10 @@ class ContrastPanel(LensWidget):
     def refresh(self) -> None:
         """Ask the browser to fetch the neuron's label and measures again."""
         self._revision += 1
+
+    @traitlets.default("_scorers")
+    def _all_scorers(self) -> list[dict[str, Any]]:
+        return [kind.described() for kind in SCORERS.values()]
 
     @traitlets.validate("candidates")
     def _distinct_candidates(self, proposal: dict[str, Any]) -> list[str]:
@@ -197,21 +210,29 @@ class ContrastPanel(LensWidget):
             warnings.warn(f"candidates: already in the list, kept once: {names}.", stacklevel=2)
         return kept
 
-    @traitlets.validate("method")
-    def _known_method(self, proposal: dict[str, Any]) -> str:
-        method: str = proposal["value"]
-        if method not in METHODS:
+    @traitlets.validate("scorer")
+    def _known_scorer(self, proposal: dict[str, Any]) -> str:
+        scorer: str = proposal["value"]
+        if scorer not in SCORERS:
             raise traitlets.TraitError(
-                f"method: there is no scorer {method!r}.{close_matches(method, METHODS)}"
+                f"scorer: there is no {scorer!r}.{close_matches(scorer, list(SCORERS))}"
             )
-        return method
+        return scorer
 
-    @traitlets.validate("gamma")
-    def _gamma_in_range(self, proposal: dict[str, Any]) -> float:
-        gamma: float = proposal["value"]
-        if not 0 <= gamma <= 1:
-            raise traitlets.TraitError(f"gamma must lie between 0 and 1, got {gamma}.")
-        return gamma
+    @traitlets.validate("settings")
+    def _known_settings(self, proposal: dict[str, Any]) -> dict[str, Any]:
+        settings: dict[str, Any] = proposal["value"]
+        known = {one.name for kind in SCORERS.values() for one in fields(kind)}
+        for name in settings.keys() - known:
+            raise traitlets.TraitError(
+                f"settings: no scorer has {name!r}.{close_matches(str(name), sorted(known))}"
+            )
+        try:
+            for name in SCORERS:
+                scorer_of(name, settings)
+        except (TypeError, ValueError) as error:
+            raise traitlets.TraitError(f"settings: {error}") from None
+        return settings
 
     @traitlets.validate("excluded")
     def _ranks_of_examples(self, proposal: dict[str, Any]) -> list[int]:
@@ -271,8 +292,8 @@ class ContrastPanel(LensWidget):
         if not candidates:
             self._fresh = (layer, neuron), []
             return {"scores": [], "explained": [], "own": ""}, []
-        settings = _scorer_of(params)
-        table = self.lens.scores(layer, neuron, candidates, **settings)
+        asked = _scored_by(params)
+        table = self.lens.scores(layer, neuron, candidates, **asked)
         scores = map(_answers.number, table["score"])
         pairs = [list(pair) for pair in zip(table["candidate"], scores, strict=True)]
         own = next((name for name in candidates if name.lower() == own.lower()), "")
@@ -281,10 +302,10 @@ class ContrastPanel(LensWidget):
             pairs = best + [pair for pair in pairs if pair[0] == own and pair not in best]
         self._fresh = (layer, neuron), pairs
         reply = {"scores": pairs, "explained": [], "own": own}
-        if settings.get("method") == "clip-dissect":
+        if not isinstance(asked["scorer"], Explaining):
             return reply, []
         explained = [name for name, _ in _best(pairs, _KEPT)]
-        parts = self.lens.contributions(layer, neuron, explained, **settings)
+        parts = self.lens.contributions(layer, neuron, explained, **asked)
         values = np.ascontiguousarray(parts.to_numpy(dtype=np.float32).T)
         return reply | {"explained": explained}, [values.tobytes()]
 
@@ -292,7 +313,7 @@ class ContrastPanel(LensWidget):
         """Answer what random words score for a neuron: median and 95th percentile, or None."""
         layer, neuron = _answers.neuron_of(params)
         candidates, _ = distinct(params.get("candidates") or [])
-        chance = self.lens.neuron_chance(layer, neuron, candidates, **_scorer_of(params))
+        chance = self.lens.neuron_chance(layer, neuron, candidates, **_scored_by(params))
         median, high = map(_answers.number, chance)
         return None if median is None or high is None else [median, high], []
 
@@ -327,8 +348,7 @@ class ContrastPanel(LensWidget):
                 "The lens knows no labels yet. Add some to the list to choose from, or run "
                 "lens.label([...]) in a cell."
             )
-        settings = _scorer_of(params)
-        labels = self.lens.label(candidates, **settings)
+        labels = self.lens.label(candidates, **_scored_by(params))
         return {"labelled": int((labels["label"] != "unknown").sum())}, []
 
     _requests: ClassVar[Mapping[str, Handler]] = {

@@ -39,7 +39,7 @@ _PARTS = {
         "overlay", "crop", "outline", "side_by_side", "opacity", "threshold", "colormap",
         "sort_by", "group_by",
     ),
-    "contrast": ("candidates", "method", "gamma", "centred", "templates", "excluded"),
+    "contrast": ("candidates", "scorer", "settings", "templates", "excluded"),
 }  # fmt: skip
 _OWN = ("active", "query", "query_layer", "like", "tab")
 

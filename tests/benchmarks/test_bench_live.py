@@ -94,10 +94,10 @@ def test_every_setting_is_answered_within_30_ms_of_a_bare_message(notebook: Note
         return time
 
     def gamma(turn: int) -> float:
-        return change("input[type=range]", (turn % 20) / 20)
+        return change(".slw-scoring input[type=range]", (turn % 20) / 20)
 
     def scorer(turn: int) -> float:
-        return change(f".slw-segments label:nth-child({1 + (turn + 1) % 4}) input")
+        return change(f".slw-segments label:nth-child({1 + (turn + 1) % 6}) input")
 
     kernel.run(EVERYTHING)
     expect(page.get_by_role("button", name=f"Show all {LABELS}")).to_be_visible()

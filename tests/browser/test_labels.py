@@ -20,7 +20,8 @@ LAYER, NEURON = "layer4", 11
 CANDIDATES = ["green", "striped", "watermark"]
 ADD = "Add candidate labels"
 METHODS = {"SemanticLens": "semanticlens", "Difference": "difference"}
-METHODS |= {"CLIP-Dissect": "clip-dissect"}
+METHODS |= {"CLIP-Dissect": "clip-dissect", "Recognition": "recognition"}
+METHODS |= {"Correlation": "correlation"}
 EVIL = "<img src=x onerror=alert(1)>"
 
 
@@ -30,7 +31,7 @@ def panel(notebook: Notebook, explorer: Locator) -> Locator:
     notebook.kernel.run(
         f"explorer.active = ({LAYER!r}, {NEURON})\n"
         "contrast = explorer.contrast\n"
-        "contrast.method, contrast.gamma, contrast.centred = 'csp', 1.0, False\n"
+        "contrast.scorer, contrast.settings = 'csp', {}\n"
         f"contrast.candidates = {CANDIDATES}"
     )
     explorer.get_by_role("tab", name="Labels and contrast").click()
@@ -44,8 +45,10 @@ def kernel_scores(kernel: Kernel, candidates: list[str], **settings: object) -> 
     """What ``lens.scores`` says, best first, with the neuron's own label as the panel has it."""
     row = f"lens.neurons.set_index(['layer', 'neuron']).loc[({LAYER!r}, {NEURON})]"
     candidates = list(dict.fromkeys([*candidates, kernel.value(f"{row}.label")]))
-    options = "".join(f", {name}={value!r}" for name, value in settings.items())
-    table = f"lens.scores({LAYER!r}, {NEURON}, {candidates!r}{options})"
+    name = settings.pop("scorer", "csp")
+    scorer = f"labels.scorers.scorer_of({name!r}, {settings!r})"
+    kernel.run("from semlens_widgets import labels; import semlens_widgets.labels.scorers")
+    table = f"lens.scores({LAYER!r}, {NEURON}, {candidates!r}, scorer={scorer})"
     scores = dict(
         zip(candidates, kernel.value(f"{table}.score.astype(float).tolist()"), strict=True)
     )
@@ -89,9 +92,9 @@ def test_gamma_changes_the_scores(notebook: Notebook, panel: Locator):
     seen = set()
     for gamma in (0.0, 0.5, 1.0):
         slider.fill(str(gamma))
-        settings = {"method": "csp", "gamma": gamma}
+        settings = {"scorer": "csp", "gamma": gamma}
         seen.add(tuple(expect_kernel_scores(panel, notebook.kernel, CANDIDATES, **settings)))
-        notebook.kernel.wait("contrast.gamma", gamma)
+        notebook.kernel.wait("contrast.settings", {"gamma": gamma})
     assert len(seen) == 3
 
 
@@ -99,13 +102,15 @@ def test_every_scorer_and_centring_shows_the_kernels_scores(notebook: Notebook, 
     seen = set()
     for text, method in METHODS.items():
         panel.get_by_text(text, exact=True).click()
-        seen.add(tuple(expect_kernel_scores(panel, notebook.kernel, CANDIDATES, method=method)))
-        expect(panel.get_by_role("slider", name="γ")).to_be_disabled()
+        seen.add(tuple(expect_kernel_scores(panel, notebook.kernel, CANDIDATES, scorer=method)))
+        expect(panel.get_by_role("slider", name="γ")).to_have_count(0)
+    panel.get_by_text("CLIP-Dissect", exact=True).click()
     panel.get_by_role("button", name="Centred").click()
-    settings = {"method": "clip-dissect", "centred": True}
+    settings = {"scorer": "clip-dissect", "centred": True}
     seen.add(tuple(expect_kernel_scores(panel, notebook.kernel, CANDIDATES, **settings)))
-    assert len(seen) == 4
-    notebook.kernel.wait("[contrast.method, contrast.centred]", ["clip-dissect", True])
+    assert len(seen) == 6
+    notebook.kernel.wait("contrast.scorer", "clip-dissect")
+    notebook.kernel.wait("contrast.settings", {"centred": True})
 
 
 def test_use_as_label_reaches_lens_map_and_gallery(

@@ -223,12 +223,14 @@ def test_late_answers_leave_the_newest_on_the_screen(notebook: Notebook, explore
     kernel.run("ContrastPanel._requests = quick")
     names = explorer.locator(".slw-score-name").all_inner_texts()  # the neuron's own label, too
     assert {"green", "striped"} < set(names)
-    expected = f"sorted(lens.scores('layer4', 11, {names!r}, gamma=.3).score.tolist())"
+    expected = (
+        f"sorted(lens.scores('layer4', 11, {names!r}, scorer=slw.Csp(gamma=.3)).score.tolist())"
+    )
     shown = explorer.locator(".slw-score > .slw-number").all_inner_texts()
     values = [float(text.replace("−", "-")) for text in shown]
     assert values == pytest.approx(kernel.value(expected)[::-1], abs=0.00051)
-    kernel.wait("explorer.contrast.gamma", 0.3)
-    kernel.run("explorer.contrast.gamma = 1.0\nexplorer.contrast.candidates = []")
+    kernel.wait("explorer.contrast.settings", {"gamma": 0.3})
+    kernel.run("explorer.contrast.settings = {}\nexplorer.contrast.candidates = []")
 
 
 def test_the_copied_state_shows_the_same_view(notebook: Notebook, explorer: Locator):

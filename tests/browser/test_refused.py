@@ -46,7 +46,7 @@ def kernel(notebook: Notebook) -> Iterator[Kernel]:
         "for widget in (explorer, explorer.map, explorer.gallery, explorer.contrast):\n"
         "    widget.__dict__.pop('_requests', None)\n"
         "    widget.__dict__.pop('send', None)\n"
-        "explorer.contrast.gamma, explorer.contrast.candidates = 1.0, []"
+        "explorer.contrast.settings, explorer.contrast.candidates = {}, []"
     )
 
 
@@ -107,7 +107,7 @@ def test_a_refused_score_leaves_no_old_one_as_if_new(
     notice.get_by_role("button", name="Retry").click()
     expect(notice).to_have_count(0)
     expect(contrast.locator(".slw-bars [aria-busy=false]")).to_be_visible()
-    scores = f"lens.scores({LAYER!r}, 44, {names!r}, gamma=.4).score.tolist()"
+    scores = f"lens.scores({LAYER!r}, 44, {names!r}, scorer=slw.Csp(gamma=.4)).score.tolist()"
     texts = contrast.locator(".slw-score > .slw-number").all_inner_texts()
     values = [float(text.replace("−", "-")) for text in texts]
     assert values == pytest.approx(sorted(kernel.value(scores))[::-1], abs=0.00051)

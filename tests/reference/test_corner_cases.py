@@ -152,7 +152,8 @@ def test_search(table_lens, neurons, dim, queries, templates, correction):
         np.mean([text_score(v, word, chosen, foundation, correction, embeddings) for word in words])
         for v in vectors
     ]
-    found = lens.search(words, templates=chosen, correction=correction)
+    options = {"centred": correction == "centred", "minus_empty": correction == "empty"}
+    found = lens.search(words, templates=chosen, **options)
     assert sorted(found["neuron"]) == list(range(neurons))
     assert found["score"].is_monotonic_decreasing
     scores = found.sort_values("neuron")["score"].to_numpy()

@@ -98,7 +98,7 @@ def test_a_word_finds_neurons_that_tell_what_it_names(world, lens, truth):
 
 def test_labels_tell_more_than_any_single_word_would(world, lens, truth):
     words = list(world.GROUPS)
-    labels = lens.label(words, method="semanticlens", centred=True, threshold=-1.0)
+    labels = lens.label(words, scorer=slw.Semantic(centred=True), threshold=-1.0)
     labels = labels[labels["layer"] == LAST]
     columns = [words.index(label) for label in labels["label"]]
     mean, constant = truth[labels["neuron"], columns].mean(), truth.mean(0).max()

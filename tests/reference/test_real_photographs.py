@@ -53,7 +53,7 @@ def test_synonyms_find_the_same_neuron(lens, word, synonym):
 
 def test_labels_name_what_the_neuron_tells_apart(lens):
     """CSP labels chosen among the ten classes, against the photographs' classes: chance is 0.5."""
-    labels = lens.label(lens.classes, method="csp", threshold=-1.0).query("layer == 'layer3'")
+    labels = lens.label(lens.classes, scorer="csp", threshold=-1.0).query("layer == 'layer3'")
     truth = torch.nn.functional.one_hot(torch.tensor(lens.images.labels)).numpy().astype(bool)
     scores = [
         auroc(lens.activations("layer3", row.neuron)[:, None], truth)[

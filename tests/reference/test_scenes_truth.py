@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import semlens_widgets as slw
 from semlens_widgets import demo
 from semlens_widgets.analysis.faithfulness import auroc
 
@@ -51,14 +52,17 @@ def test_a_search_finds_the_watermark_neurons(lens, truth):
 
 
 SCORERS = {
-    "SemanticLens": {"method": "semanticlens"},
-    "SemanticLens, centred": {"method": "semanticlens", "centred": True},
-    "difference": {"method": "difference"},
-    "CLIP-Dissect": {"method": "clip-dissect"},
-    "CLIP-Dissect, centred": {"method": "clip-dissect", "centred": True},
-    "CSP γ = 0.5": {"method": "csp", "gamma": 0.5},
-    "CSP γ = 1": {"method": "csp", "gamma": 1.0},
-    "CSP γ = 1, centred": {"method": "csp", "gamma": 1.0, "centred": True},
+    "SemanticLens": slw.Semantic(),
+    "SemanticLens, centred": slw.Semantic(centred=True),
+    "difference": slw.Difference(),
+    "CLIP-Dissect": slw.Dissect(),
+    "CLIP-Dissect, centred": slw.Dissect(centred=True),
+    "CSP γ = 0.5": slw.Csp(gamma=0.5),
+    "CSP γ = 1": slw.Csp(),
+    "CSP γ = 1, centred": slw.Csp(centred=True),
+    "correlation": slw.Correlation(),
+    "recognition, 2 %": slw.Recognition(),
+    "recognition, 5 %": slw.Recognition(share=0.05),
 }
 
 
@@ -76,11 +80,11 @@ def test_csp_labels_are_faithful(lens, truth):
     among the candidates: without them the best possible labels are far from perfect.
     """
     table = pd.DataFrame(index=list(SCORERS), columns=list(VOCABULARIES), dtype=float)
-    for scorer, options in SCORERS.items():
+    for name_of_scorer, scorer in SCORERS.items():
         for name, words in VOCABULARIES.items():
-            labels = lens.label(words, threshold=-np.inf, **options)
+            labels = lens.label(words, threshold=-np.inf, scorer=scorer)
             last = labels.loc[labels["layer"] == LAST, "label"]
-            table.loc[scorer, name] = label_auroc(last, truth).mean()
+            table.loc[name_of_scorer, name] = label_auroc(last, truth).mean()
     singles = len(demo.CONCEPTS)
     best = truth[:, :singles].max(axis=1).mean(), *2 * [truth.max(axis=1).mean()]
     table.loc["best possible"] = best

@@ -8,7 +8,8 @@ import torch
 from torch.nn.functional import normalize
 
 import semlens_widgets as slw
-from semlens_widgets.labels.scorers import METHODS, chance_level
+from semlens_widgets.labels.assign import chance_level
+from semlens_widgets.labels.scorers import SCORERS, scorer_of
 from semlens_widgets.labels.words import RANDOM_WORDS, VISUAL_WORDS, default_vocabulary
 from tests.colour_world import TableFoundation, TableNet, numbered_images, to_tensor
 
@@ -43,13 +44,14 @@ def test_a_neuron_without_scores_has_no_level():
 
 
 @pytest.mark.parametrize("centred", [False, True])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", SCORERS)
 def test_chance_is_what_each_random_word_scores_as_one_more_candidate(
     table_lens, method, centred, monkeypatch
 ):
     some = RANDOM_WORDS[:9]
     monkeypatch.setattr("semlens_widgets.lens.scoring.RANDOM_WORDS", some)
-    settings = {"method": method, "centred": centred, "gamma": 0.7, "templates": ("a {}", "{}")}
+    scorer = scorer_of(method, {"centred": centred, "gamma": 0.7})
+    settings = {"scorer": scorer, "templates": ("a {}", "{}")}
     level = table_lens.label_chance(NAMES, **settings)
     assert level.shape == (24, 2)
     assert level.dtype == np.float32
@@ -63,10 +65,10 @@ def test_chance_is_what_each_random_word_scores_as_one_more_candidate(
         np.testing.assert_allclose(own, level[neuron], atol=1e-4)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", SCORERS)
 def test_labels_and_neurons_carry_the_chance_of_their_scorer(table_lens, method):
-    found = table_lens.label([*NAMES, "grey"], method=method)
-    expected = table_lens.label_chance(method=method)[:, 1]
+    found = table_lens.label([*NAMES, "grey"], scorer=method)
+    expected = table_lens.label_chance(scorer=method)[:, 1]
     np.testing.assert_array_equal(found["chance"], expected)
     np.testing.assert_array_equal(table_lens.neurons["chance"], expected)
     stored = slw.open(table_lens.store.path).neurons["chance"]
@@ -80,10 +82,11 @@ def test_without_pairs_chance_is_that_of_the_rest(table_lens):
     np.testing.assert_allclose(less, np.percentile(values, [50, 95]), atol=1e-5)
 
 
-@pytest.mark.parametrize("correction", ["centred", "empty", None])
+@pytest.mark.parametrize("centred", [True, False])
+@pytest.mark.parametrize("minus_empty", [True, False])
 @pytest.mark.parametrize("templates", [("{}",), ("a {}", "a photo of {}")])
-def test_search_chance_is_the_percentile_of_searches(table_lens, correction, templates):
-    options = {"correction": correction, "templates": templates}
+def test_search_chance_is_the_percentile_of_searches(table_lens, centred, minus_empty, templates):
+    options = {"centred": centred, "minus_empty": minus_empty, "templates": templates}
     searches = [
         table_lens.search(word, **options).sort_values("neuron")["score"].to_numpy()
         for word in RANDOM_WORDS
@@ -107,18 +110,18 @@ def test_the_caller_may_change_what_it_gets(table_lens):
 
 def test_clip_dissect_has_no_chance_level_without_candidates(table_lens):
     with pytest.raises(ValueError, match=r"give them, or call label\(\) first"):
-        table_lens.label_chance(method="clip-dissect")
-    table_lens.label(NAMES, method="csp")
-    by_default = table_lens.label_chance(method="clip-dissect")
-    np.testing.assert_array_equal(by_default, table_lens.label_chance(NAMES, method="clip-dissect"))
+        table_lens.label_chance(scorer="clip-dissect")
+    table_lens.label(NAMES, scorer="csp")
+    by_default = table_lens.label_chance(scorer="clip-dissect")
+    np.testing.assert_array_equal(by_default, table_lens.label_chance(NAMES, scorer="clip-dissect"))
 
 
 def test_of_labels_that_mean_nothing_a_twentieth_lies_above_chance(table_lens):
     """Planted truth: all is random, so one word exceeds the mark as often as it says."""
     words = [f"word {i}" for i in range(60)]
-    mark = table_lens.label_chance(method="semanticlens")[:, 1]
+    mark = table_lens.label_chance(scorer="semanticlens")[:, 1]
     above = [
-        table_lens.scores("table", neuron, words, method="semanticlens")["score"] > mark[neuron]
+        table_lens.scores("table", neuron, words, scorer="semanticlens")["score"] > mark[neuron]
         for neuron in range(24)
     ]
     assert 0.02 < np.mean(above) < 0.09

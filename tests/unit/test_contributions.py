@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from semlens_widgets.labels.contributions import contributions
-from semlens_widgets.labels.evidence import gather_evidence, one_neuron, without_pairs
-from semlens_widgets.labels.scorers import score
+from semlens_widgets.labels.evidence import Evidence, HeldEmbeddings, some_neurons, without_pairs
+from semlens_widgets.labels.scorer import Explaining, text_directions
+from semlens_widgets.labels.scorers import SCORERS, scorer_of
 
 METHODS = ("csp", "semanticlens", "difference")
 
@@ -31,10 +31,9 @@ def world():
     contrasts[0, 3] = -1
     activations = rng.normal(1, 1, (5, 8)).astype(np.float32)
     activations[3] = -1
-    evidence = gather_evidence(
-        *map(torch.from_numpy, (images, examples, contrasts, activations)),
-        top_samples=torch.from_numpy(rng.choice(60, (5, 20))),
-    )
+    top = torch.from_numpy(rng.choice(60, (5, 20)))
+    held = HeldEmbeddings(torch.from_numpy(images))
+    evidence = Evidence(held, *map(torch.from_numpy, (examples, contrasts, activations)), top)
     prompts = torch.from_numpy(unit(rng.normal(size=(6, 4, 16))).astype(np.float32))
     return images, examples, contrasts, activations, evidence, prompts
 
@@ -79,13 +78,16 @@ def by_hand(images, examples, contrasts, activations, prompts, method, gamma, ce
 def test_contributions_are_the_formulas_and_sum_to_the_score(world, method, centred, left_out):
     images, examples, contrasts, activations, evidence, prompts = world
     evidence = without_pairs(evidence, left_out)
-    settings = {"method": method, "gamma": 0.7, "centred": centred}
-    found = contributions(evidence, prompts, **settings)
+    scorer, texts = (
+        scorer_of(method, {"gamma": 0.7, "centred": centred}),
+        text_directions(prompts),
+    )
+    found = scorer.parts(evidence, texts)
     expected = by_hand(
         images, examples, contrasts, activations, prompts.numpy(), method, 0.7, centred, left_out
     )
     np.testing.assert_allclose(found, expected, atol=2e-6)
-    np.testing.assert_allclose(found.sum(1), score(evidence, prompts, **settings), atol=2e-6)
+    np.testing.assert_allclose(found.sum(1), scorer.score(evidence, texts), atol=2e-6)
     assert (found[:, list(left_out)] == 0).all()
 
 
@@ -96,20 +98,18 @@ def test_leaving_out_is_as_if_the_pairs_had_never_been(world):
     top = evidence.top_samples.clone()
     top[:, [1, 6]] = -1
     for method in METHODS:
-        alone = without_pairs(one_neuron(evidence, 0), [1, 6])
-        whole = score(less, prompts, method=method)
-        torch.testing.assert_close(score(alone, prompts, method=method), whole[:1])
+        alone = without_pairs(some_neurons(evidence, 0, 1), [1, 6])
+        scorer, texts = scorer_of(method), text_directions(prompts)
+        torch.testing.assert_close(scorer.score(alone, texts), scorer.score(less, texts)[:1])
     assert less.valid[:, kept].equal(evidence.valid[:, kept])
     assert less.top_samples.equal(top)
     assert without_pairs(evidence, []) is evidence
 
 
-def test_what_cannot_be_told_is_refused(world):
-    *_, evidence, prompts = world
-    with pytest.raises(ValueError, match="clip-dissect cannot be shared out"):
-        contributions(evidence, prompts, method="clip-dissect")
-    with pytest.raises(ValueError, match="gamma"):
-        contributions(evidence, prompts, gamma=1.5)
+def test_who_can_explain_and_which_ranks_there_are(world):
+    *_, evidence, _ = world
+    explaining = {name for name, kind in SCORERS.items() if issubclass(kind, Explaining)}
+    assert explaining == set(METHODS)
     with pytest.raises(ValueError, match=r"rank 8 is outside 0\.\.7"):
         without_pairs(evidence, [8])
 
@@ -117,5 +117,7 @@ def test_what_cannot_be_told_is_refused(world):
 def test_with_every_pair_left_out_there_is_no_score(world):
     *_, evidence, prompts = world
     nothing = without_pairs(evidence, range(8))
-    assert score(nothing, prompts).isnan().all()
-    assert (contributions(nothing, prompts) == 0).all()
+    for method in METHODS:
+        scorer, texts = scorer_of(method), text_directions(prompts)
+        assert scorer.score(nothing, texts).isnan().all()
+        assert (scorer.parts(nothing, texts) == 0).all()

@@ -12,6 +12,7 @@ from PIL import Image
 
 import semlens_widgets as slw
 from semlens_widgets.errors import LensUnavailable
+from semlens_widgets.labels.scorers import scorer_of
 from tests.colour_world import (
     ColourFoundation,
     TableFoundation,
@@ -27,7 +28,7 @@ def test_contributions_sum_to_the_scores_with_and_without_some_pairs(colour_lens
     lens = colour_lens().run()
     for method in ("csp", "semanticlens", "difference"):
         for exclude in ([], [0, 3]):
-            settings = {"method": method, "gamma": 0.5, "exclude": exclude}
+            settings = {"scorer": scorer_of(method, {"gamma": 0.5}), "exclude": exclude}
             scores = lens.scores("mixed", 1, NAMES, **settings)
             parts = lens.contributions("mixed", 1, NAMES, **settings)
             assert parts.columns.tolist() == NAMES
@@ -43,6 +44,10 @@ def test_leaving_out_a_pair_changes_the_scores(colour_lens):
     assert not np.allclose(whole, less, atol=1e-6)
     with pytest.raises(ValueError, match=r"rank 6 is outside 0\.\.5"):
         lens.scores("mixed", 1, NAMES, exclude=[6])
+    with pytest.raises(ValueError, match="recognition goes by the activations on all images"):
+        lens.scores("mixed", 1, NAMES, scorer="recognition", exclude=[1])
+    with pytest.raises(ValueError, match="a score of clip-dissect cannot be shared out"):
+        lens.contributions("mixed", 1, NAMES, scorer="clip-dissect")
 
 
 def test_each_text_is_embedded_once(colour_lens):
@@ -55,7 +60,7 @@ def test_each_text_is_embedded_once(colour_lens):
 
     lens = colour_lens(foundation=Listening()).run()
     lens.scores("seen", 0, NAMES, templates=["{}"])
-    lens.scores("seen", 1, [*NAMES, "grey"], templates=["{}"], method="clip-dissect")
+    lens.scores("seen", 1, [*NAMES, "grey"], templates=["{}"], scorer="clip-dissect")
     assert asked == [*NAMES, "grey"]
     lens.scores("seen", 1, ["grey"], templates=["a {}"])
     assert asked[4:] == ["a grey"]
@@ -63,17 +68,14 @@ def test_each_text_is_embedded_once(colour_lens):
 
 def test_the_prior_is_computed_once_for_the_same_candidates(colour_lens, monkeypatch):
     lens = colour_lens().run()
-    from semlens_widgets.labels import scorers as labels
-
     calls = []
-    real = labels.wpmi_prior
-    monkeypatch.setattr(labels, "wpmi_prior", lambda *a, **k: calls.append(1) or real(*a, **k))
+    real = slw.Dissect.prior
+    monkeypatch.setattr(slw.Dissect, "prior", lambda *a, **k: calls.append(1) or real(*a, **k))
     for neuron in range(3):
-        lens.scores("seen", neuron, NAMES, method="clip-dissect")
-    lens.scores("seen", 0, NAMES, method="clip-dissect", gamma=0.2)
+        lens.scores("seen", neuron, NAMES, scorer="clip-dissect")
     assert len(calls) == 1
-    lens.scores("seen", 0, NAMES, method="clip-dissect", centred=True)
-    lens.scores("seen", 0, NAMES[::-1], method="clip-dissect")
+    lens.scores("seen", 0, NAMES, scorer=slw.Dissect(centred=True))
+    lens.scores("seen", 0, NAMES[::-1], scorer="clip-dissect")
     assert len(calls) == 3
 
 

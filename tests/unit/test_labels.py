@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch.nn.functional import normalize
 
 from semlens_widgets.labels import dissect
-from semlens_widgets.labels.scorers import (
-    METHODS,
-    Evidence,
-    assign,
-    check_candidates,
-    check_method,
-    csp_vectors,
-    gather_evidence,
-    score,
-    semantic_vectors,
-    wpmi_prior,
-)
+from semlens_widgets.labels.assign import assign, check_candidates
+from semlens_widgets.labels.csp import Csp, csp_vectors
+from semlens_widgets.labels.dissect import Dissect
+from semlens_widgets.labels.evidence import Evidence, HeldEmbeddings, in_parts, some_neurons
+from semlens_widgets.labels.scorer import Competing, text_directions
+from semlens_widgets.labels.scorers import SCORERS, scorer_of
 
 S, N, M, D, T, TOP, TEMPLATES = 40, 6, 5, 9, 7, 12, 3
 
@@ -45,11 +41,21 @@ def evidence() -> Evidence:
     activations[2, 3:] = torch.nan
     activations[3] = -activations[3].abs()  # nothing positive
     top[4, 9:] = -1
-    return gather_evidence(embeddings, examples, contrasts, activations, top_samples=top)
+    values = torch.from_numpy(rng.normal(size=(N, S)).astype(np.float32).round(1))  # with ties
+    values[:, 7] = torch.nan
+    return Evidence(
+        HeldEmbeddings(embeddings),
+        examples,
+        contrasts,
+        activations,
+        top,
+        distribution=lambda start, stop: values[start:stop],
+    )
 
 
 PROMPTS = unit(TEMPLATES, T, D, seed=1)
-EMPTY = unit(TEMPLATES, 1, D, seed=2)
+TEXTS = text_directions(PROMPTS)
+BESIDE = unit(3, D, seed=2)
 
 
 def texts(prompts: torch.Tensor) -> np.ndarray:
@@ -68,7 +74,7 @@ def expected_score(
     p, n = evidence.positives.double().numpy(), evidence.negatives.double().numpy()
     a = evidence.activations.double().numpy()
     valid, contrasted = evidence.valid.numpy(), evidence.contrasted.numpy()
-    offset = evidence.mean_embedding.double().numpy() @ t.T if centred else np.zeros(len(t))
+    offset = evidence.images.mean.double().numpy() @ t.T if centred else np.zeros(len(t))
     result = np.zeros((len(p), len(t)))
     for k in range(len(p)):
         own = [i for i in range(p.shape[1]) if valid[k, i]]
@@ -95,11 +101,16 @@ def expected_score(
     return result
 
 
-def expected_wpmi(evidence: Evidence, t: np.ndarray, centred: bool) -> np.ndarray:
-    assert evidence.sample_embeddings is not None
-    assert evidence.top_samples is not None
-    images = evidence.sample_embeddings.double().numpy()
-    offset = evidence.mean_embedding.double().numpy() @ t.T if centred else np.zeros(len(t))
+def expected_wpmi(
+    evidence: Evidence, t: np.ndarray, centred: bool, beside: np.ndarray | None = None
+) -> np.ndarray:
+    """Scores among the candidates t, or of texts each of which is one candidate more."""
+    if beside is not None:
+        return np.stack(
+            [expected_wpmi(evidence, np.vstack([t, one]), centred)[:, -1] for one in beside], 1
+        )
+    images = np.concatenate([block.double().numpy() for block in evidence.images.blocks()])
+    offset = evidence.images.mean.double().numpy() @ t.T if centred else np.zeros(len(t))
     joint = np.zeros((N, len(t)))
     for k in range(N):
         for r, sample in enumerate(evidence.top_samples[k].tolist()):
@@ -114,17 +125,13 @@ def expected_wpmi(evidence: Evidence, t: np.ndarray, centred: bool) -> np.ndarra
 
 @pytest.mark.parametrize("centred", [False, True])
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0])
-@pytest.mark.parametrize("method", ["csp", "semanticlens", "difference"])
+@pytest.mark.parametrize("name", ["csp", "semanticlens", "difference"])
 def test_scores_are_those_of_the_formulas(
-    evidence: Evidence, method: str, gamma: float, centred: bool
+    evidence: Evidence, name: str, gamma: float, centred: bool
 ):
-    found = score(evidence, PROMPTS, method=method, gamma=gamma, centred=centred)
-    expected = expected_score(evidence, texts(PROMPTS), method, gamma, centred)
-    np.testing.assert_allclose(found.numpy(), expected, atol=2e-6)
-    both = torch.cat([PROMPTS, EMPTY], 1)
-    expected = expected_score(evidence, texts(both), method, gamma, centred)
-    found = score(evidence, PROMPTS, method=method, gamma=gamma, centred=centred, empty=EMPTY)
-    np.testing.assert_allclose(found.numpy(), expected[:, :-1] - expected[:, -1:], atol=2e-6)
+    scorer = scorer_of(name, {"gamma": gamma, "centred": centred})
+    expected = expected_score(evidence, texts(PROMPTS), name, gamma, centred)
+    np.testing.assert_allclose(scorer.score(evidence, TEXTS).numpy(), expected, atol=2e-6)
 
 
 @pytest.mark.parametrize("chunk", [1 << 24, 30])
@@ -133,42 +140,43 @@ def test_clip_dissect_is_soft_wpmi(
     evidence: Evidence, centred: bool, chunk: int, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(dissect, "_CHUNK", chunk)
-    found = score(evidence, PROMPTS, method="clip-dissect", centred=centred)
+    scorer = Dissect(centred=centred)
     expected = expected_wpmi(evidence, texts(PROMPTS), centred)
+    np.testing.assert_allclose(scorer.score(evidence, TEXTS).numpy(), expected, atol=2e-4)
+    # A text beside the candidates takes part in the softmax, each alone.
+    prior = scorer.prior([evidence], BESIDE, TEXTS)
+    found = scorer.score_among(evidence, BESIDE, TEXTS, prior)
+    expected = expected_wpmi(evidence, texts(PROMPTS), centred, BESIDE.double().numpy())
     np.testing.assert_allclose(found.numpy(), expected, atol=2e-4)
-    # The empty text takes part in the softmax.
-    expected = expected_wpmi(evidence, texts(torch.cat([PROMPTS, EMPTY], 1)), centred)
-    found = score(evidence, PROMPTS, method="clip-dissect", centred=centred, empty=EMPTY)
-    np.testing.assert_allclose(found.numpy(), expected[:, :-1] - expected[:, -1:], atol=2e-4)
 
 
-@pytest.mark.parametrize("empty", [None, EMPTY])
-@pytest.mark.parametrize("method", METHODS)
-def test_one_neuron_scores_as_among_all(
-    evidence: Evidence, method: str, empty: torch.Tensor | None
-):
-    together = score(evidence, PROMPTS, method=method, empty=empty)
-    prior = wpmi_prior(evidence, PROMPTS, empty=empty)
+@pytest.mark.parametrize("name", SCORERS)
+def test_a_part_of_the_neurons_scores_as_among_all(evidence: Evidence, name: str):
+    scorer = scorer_of(name)
+    together = scorer.score(evidence, TEXTS)
     for k in range(N):
-        alone = Evidence(
-            positives=evidence.positives[k : k + 1],
-            negatives=evidence.negatives[k : k + 1],
-            activations=evidence.activations[k : k + 1],
-            valid=evidence.valid[k : k + 1],
-            contrasted=evidence.contrasted[k : k + 1],
-            mean_embedding=evidence.mean_embedding,
-            top_samples=evidence.top_samples[k : k + 1],
-            sample_embeddings=evidence.sample_embeddings,
-        )
-        found = score(alone, PROMPTS, method=method, empty=empty, prior=prior)
-        torch.testing.assert_close(found, together[k : k + 1], atol=1e-5, rtol=1e-5)
+        alone = some_neurons(evidence, k, k + 1)
+        if isinstance(scorer, Competing):
+            prior = scorer.prior(in_parts(evidence), TEXTS)
+            found = scorer.score_among(alone, TEXTS, None, prior)
+        else:
+            found = scorer.score(alone, TEXTS)
+        torch.testing.assert_close(found, together[k : k + 1], atol=1e-5, rtol=1e-5, equal_nan=True)
+
+
+def test_parts_hold_all_neurons_in_order(evidence: Evidence, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("semlens_widgets.labels.evidence._AT_ONCE", 2 * 2 * M * D)
+    parts = list(in_parts(evidence))
+    assert [len(part) for part in parts] == [2, 2, 2]
+    torch.testing.assert_close(torch.cat([part.positives for part in parts]), evidence.positives)
+    values = torch.cat([part.values for part in in_parts(evidence, whole=True)])
+    torch.testing.assert_close(values, evidence.values, equal_nan=True)
 
 
 def test_mean_embedding_leaves_out_unreadable_images(evidence: Evidence):
+    images = torch.cat(list(evidence.images.blocks()))
     readable = [i for i in range(S) if i != 7]
-    torch.testing.assert_close(
-        evidence.mean_embedding, evidence.sample_embeddings[readable].mean(0)
-    )
+    torch.testing.assert_close(evidence.images.mean, images[readable].mean(0))
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e30])
@@ -176,16 +184,7 @@ def test_csp_weights_of_any_size_are_relative(evidence: Evidence, scale: float):
     weights = torch.rand(N, M, generator=torch.Generator().manual_seed(5)) + 0.1
 
     def vectors(activations: torch.Tensor) -> torch.Tensor:
-        return csp_vectors(
-            Evidence(
-                positives=evidence.positives,
-                negatives=evidence.negatives,
-                activations=activations,
-                valid=evidence.valid,
-                contrasted=evidence.contrasted,
-                mean_embedding=evidence.mean_embedding,
-            )
-        )
+        return csp_vectors(replace(evidence, activations=activations))
 
     found = vectors(weights * scale)
     torch.testing.assert_close(found, vectors(weights), atol=1e-5, rtol=1e-5)
@@ -194,67 +193,48 @@ def test_csp_weights_of_any_size_are_relative(evidence: Evidence, scale: float):
 
 def test_more_response_to_a_concept_never_lowers_its_rank_for_mixed_signs():
     # Weights of mixed sign that nearly cancel must not blow up or turn the ranking round.
-    p = torch.eye(3)[None, :2].contiguous()
-    mixed = Evidence(
-        positives=p,
-        negatives=torch.zeros_like(p),
-        activations=torch.tensor([[1.0, -0.999]]),
-        valid=torch.ones(1, 2, dtype=torch.bool),
-        contrasted=torch.zeros(1, 2, dtype=torch.bool),
-        mean_embedding=torch.zeros(3),
-    )
-    found = score(mixed, torch.eye(3)[None], method="csp")
+    images = HeldEmbeddings(torch.eye(3))
+    none, both = torch.tensor([[-1, -1]]), torch.tensor([[0, 1]])
+    mixed = Evidence(images, both, none, torch.tensor([[1.0, -0.999]]))
+    found = Csp().score(mixed, torch.eye(3))
     assert found[0].tolist() == pytest.approx([1.0, 0.0, 0.0])
 
 
 def test_a_neuron_without_examples_has_no_score(evidence: Evidence):
     nothing = torch.full((1, M), -1)
-    bare = gather_evidence(
-        evidence.sample_embeddings,
-        nothing,
-        nothing,
-        torch.full((1, M), torch.nan),
-        top_samples=torch.full((1, TOP), -1),
-    )
-    assert semantic_vectors(bare).abs().sum() == 0
-    for method in METHODS:
-        found = score(bare, PROMPTS, method=method)
+    top = torch.full((1, TOP), -1)
+    bare = Evidence(evidence.images, nothing, nothing, torch.full((1, M), torch.nan), top)
+    for name in ("csp", "semanticlens", "difference", "clip-dissect"):
+        found = scorer_of(name).score(bare, TEXTS)
         assert found.isnan().all()
         assert assign(found, list("abcdefg")).labels == ("unknown",)
 
 
-def test_unknown_methods_and_gammas_are_refused(evidence: Evidence):
+def test_unknown_scorers_and_settings_are_refused():
     with pytest.raises(ValueError, match="did you mean 'semanticlens'"):
-        check_method("semantic-lens")
+        scorer_of("semantic-lens")
     with pytest.raises(ValueError, match="choose one of csp, semanticlens"):
-        score(evidence, PROMPTS, method="zzz")
-    for gamma in (-0.1, 1.1, float("nan")):
+        scorer_of("zzz")
+    with pytest.raises(TypeError, match=r"give Csp\(\)"):
+        scorer_of(Csp)
+    with pytest.raises(TypeError, match="got int"):
+        scorer_of(3)
+    for gamma in (-0.1, 1.1, float("nan"), "1"):
         with pytest.raises(ValueError, match="gamma"):
-            score(evidence, PROMPTS, gamma=gamma)
+            Csp(gamma=gamma)
+    with pytest.raises(TypeError, match="centred"):
+        Csp(centred=1)
 
 
 def test_shapes_are_checked(evidence: Evidence):
-    with pytest.raises(ValueError, match="prompts"):
-        score(evidence, PROMPTS[0])
-    with pytest.raises(ValueError, match="prompts"):
-        score(evidence, PROMPTS[:, :0])
-    with pytest.raises(ValueError, match="empty"):
-        score(evidence, PROMPTS, empty=EMPTY[:1])
     with pytest.raises(ValueError, match="prior"):
-        score(evidence, PROMPTS, method="clip-dissect", prior=torch.zeros(T + 1))
-    with pytest.raises(ValueError, match="negatives"):
-        Evidence(
-            evidence.positives,
-            evidence.negatives[:, :2],
-            evidence.activations,
-            evidence.valid,
-            evidence.contrasted,
-            evidence.mean_embedding,
-        )
-    images = evidence.sample_embeddings
-    no_top = gather_evidence(images, *[torch.zeros(1, 1).long()] * 2, torch.ones(1, 1))
+        Dissect().score_among(evidence, TEXTS, None, torch.zeros(T + 1))
+    with pytest.raises(ValueError, match="contrasts"):
+        replace(evidence, contrasts=evidence.contrasts[:, :2])
+    with pytest.raises(ValueError, match="examples"):
+        replace(evidence, examples=evidence.examples[0])
     with pytest.raises(ValueError, match="top_samples"):
-        score(no_top, PROMPTS, method="clip-dissect")
+        Dissect().score(replace(evidence, top_samples=None), TEXTS)
 
 
 def test_candidates_are_cleaned_or_refused():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import semlens_widgets as slw
+from semlens_widgets.labels.scorers import SCORERS, scorer_of
 from tests.colour_world import ColourNet, to_tensor
 
 NAMES = ["red", "green", "blue"]
@@ -22,7 +23,7 @@ def test_a_persons_label_is_kept_by_the_next_label(colour_lens, tmp_path):
     lens.label(NAMES)
     lens.set_label("seen", 1, "grass")
     for method in ("difference", "semanticlens"):
-        found = lens.label([*NAMES, "grey"], method=method)
+        found = lens.label([*NAMES, "grey"], scorer=method)
         assert found["label"].iloc[:3].tolist() == ["red", "grass", "blue"]
         assert found["source"].iloc[:3].tolist() == [method, "person", method]
         assert lens.neurons["source"].iloc[:3].tolist() == [method, "person", method]
@@ -42,7 +43,7 @@ def test_label_and_person_may_be_two_lenses_on_one_folder(colour_lens):
 
 def test_a_commit_that_fails_leaves_the_labels_as_they_were(colour_lens, monkeypatch):
     lens = colour_lens().run()
-    lens.label(NAMES, method="difference")
+    lens.label(NAMES, scorer="difference")
     before = lens.neurons, lens.vocabulary, lens.labelled_by
     writes = []
     real = type(lens.store).write
@@ -57,12 +58,12 @@ def test_a_commit_that_fails_leaves_the_labels_as_they_were(colour_lens, monkeyp
     monkeypatch.setattr(type(lens.store), "write", die)
     lens.label(["grey", "green"])
     with pytest.raises(KeyboardInterrupt):
-        lens.label(["blue"], method="semanticlens")
+        lens.label(["blue"], scorer="semanticlens")
     assert lens.vocabulary == ("grey", "green")
     assert writes == ["labels"]
     again = colour_lens()
     assert again.vocabulary == ("grey", "green")
-    assert again.labelled_by["method"] == "csp"
+    assert again.labelled_by["scorer"] == "csp"
     assert set(again.neurons["label"]) <= {"grey", "green", "unknown"}
     assert before[1] == tuple(NAMES)
 
@@ -104,17 +105,18 @@ def test_a_view_may_stop_listening_while_it_hears(colour_lens):
 
 
 @pytest.mark.filterwarnings("ignore:The text encoder")  # this one knows four colours
-@pytest.mark.parametrize("method", ["csp", "semanticlens", "difference", "clip-dissect"])
+@pytest.mark.parametrize("method", SCORERS)
 @pytest.mark.parametrize("threshold", [None, 0.25])
 def test_a_persons_label_has_the_score_of_the_scorer_shown(colour_lens, method, threshold):
     lens = colour_lens().run()
-    settings = {"method": method, "gamma": 0.5, "centred": True, "templates": ("a {}",)}
+    scorer = scorer_of(method, {"gamma": 0.5, "centred": True})
+    settings = {"scorer": scorer, "templates": ("a {}",)}
     lens.label([*NAMES, "grey"], **settings, threshold=threshold)
     for name in ("grey", "something new"):
         lens.set_label("mixed", 2, name)
         among = lens.scores("mixed", 2, [*NAMES, "grey", name], **settings)
         expected = float(among.set_index("candidate")["score"][name])
-        row = lens._labels.loc[5]
+        row = lens.neurons.loc[5]
         near = partial(pytest.approx, abs=1e-4)  # CLIP-Dissect sums a hundred float32 logarithms
         assert row["score"] == near(expected)
         # The same neuron after label() has scored it anew among all others.
@@ -142,13 +144,13 @@ def test_a_score_that_nobody_computed_is_unknown(colour_lens, tmp_path):
 @pytest.mark.parametrize("threshold", [None, 0.1, 1e9])
 def test_a_cleared_label_is_what_the_scorer_said(colour_lens, method, threshold):
     lens = colour_lens().run()
-    said = lens.label(NAMES, method=method, threshold=threshold)
+    said = lens.label(NAMES, scorer=method, threshold=threshold)
     lens.set_label("seen", 1, "grass")
     lens.set_label("mixed", 0, "blue")
     lens.clear_label("seen", 1)
     assert lens.neurons["label"][3] == "blue"
     lens.clear_label("mixed", 0)
-    after = lens._labels
+    after = lens.neurons[said.columns]
     assert after["label"].tolist() == said["label"].tolist()
     assert after["source"].tolist() == said["source"].tolist()
     for name in ("score", "margin", "chance"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from PIL import Image
 
 import semlens_widgets as slw
 from semlens_widgets.errors import LensUnavailable, StoreError
+from semlens_widgets.labels.scorers import SCORERS, scorer_of
 from tests.colour_world import COLOURS, ColourFoundation, ColourNet, colour_images, to_tensor
 
 
@@ -45,8 +47,8 @@ def test_a_text_an_image_and_a_neuron_find_the_same_neuron(colour_lens):
     for index, colour in enumerate(["red", "green", "blue"]):
         patch = Image.new("RGB", (8, 8), tuple(255 * c for c in COLOURS[colour]))
         for query in (colour, patch, ("seen", index), [colour, patch]):
-            for correction in ("centred", None):
-                found = lens.search(query, layer="seen", correction=correction)
+            for centred in (True, False):
+                found = lens.search(query, layer="seen", centred=centred)
                 assert (found["layer"][0], found["neuron"][0]) == ("seen", index)
                 assert len(found) == 3
                 assert found["score"].is_monotonic_decreasing
@@ -55,7 +57,7 @@ def test_a_text_an_image_and_a_neuron_find_the_same_neuron(colour_lens):
 
 def test_labels_are_kept_and_a_person_may_overrule_them(colour_lens):
     lens = colour_lens().run()
-    lens.label(["red", "green", "blue"], centred=True)
+    lens.label(["red", "green", "blue"], scorer=slw.Csp(centred=True))
     seen = lens.neurons.query("layer == 'seen'")
     assert seen["label"].tolist() == ["red", "green", "blue"]
     lens.set_label("seen", 1, "grass")
@@ -67,23 +69,25 @@ def test_labels_are_kept_and_a_person_may_overrule_them(colour_lens):
 def test_how_labels_were_scored_is_kept_with_them(colour_lens, tmp_path):
     lens = colour_lens().run()
     assert lens.labelled_by == {}
-    settings = {"method": "difference", "gamma": 0.5, "centred": True, "templates": ("a {}", "{}")}
-    lens.label(["red", "green"], **settings)
+    settings = {"scorer": "csp", "gamma": 0.5, "centred": True, "templates": ("a {}", "{}")}
+    scorer = slw.Csp(gamma=0.5, centred=True)
+    lens.label(["red", "green"], scorer=scorer, templates=settings["templates"])
     lens.set_label("seen", 1, "grass")
     assert lens.labelled_by == settings
     assert slw.open(tmp_path / "analysis").labelled_by == settings
     lens.label(["red", "green"])
-    assert colour_lens().labelled_by["method"] == "csp"
+    assert colour_lens().labelled_by["gamma"] == 1
 
 
 def test_one_neuron_scores_as_it_does_among_all(colour_lens):
     lens = colour_lens().run()
     names = ["red", "green", "blue", "grey"]
-    for method in ("csp", "semanticlens", "difference", "clip-dissect"):
+    for name in SCORERS:
         for centred in (False, True):
-            everyone = lens.label(names, method=method, centred=centred, threshold=-1e9)
+            scorer = scorer_of(name, {"centred": centred})
+            everyone = lens.label(names, scorer=scorer, threshold=-1e9)
             for row in everyone.itertuples():
-                own = lens.scores(row.layer, row.neuron, names, method=method, centred=centred)
+                own = lens.scores(row.layer, row.neuron, names, scorer=scorer)
                 best = own.loc[own["score"].idxmax()]
                 assert best["candidate"] == row.label
                 assert best["score"] == pytest.approx(row.score, abs=1e-5)
@@ -213,14 +217,17 @@ def test_bad_arguments_are_named(colour_lens):
         lens.examples("mixd", 0)
     with pytest.raises(IndexError, match=r"neuron=3 is outside 0\.\.2"):
         lens.examples("seen", 3)
-    with pytest.raises(ValueError, match="gamma"):
-        lens.label(["red"], gamma=1.5)
+    for ask in (lens.label, lens.label_chance, partial(lens.scores, "seen", 0)):
+        with pytest.raises(TypeError, match=r"has no gamma= any more: give scorer=.*Csp\(gamma"):
+            ask(["red"], gamma=1.5)
+        with pytest.raises(TypeError, match="has no method= any more"):
+            ask(["red"], method="csp")
     with pytest.raises(ValueError, match="empty"):
         lens.label(["red", " "])
     with pytest.raises(ValueError, match="empty"):
         lens.set_label("seen", 0, "")
-    with pytest.raises(ValueError, match="correction"):
-        lens.search("red", correction="center")
+    with pytest.raises(TypeError, match=r"has no correction= any more: give centred=True"):
+        lens.search("red", correction="centred")
     with pytest.raises(TypeError, match="query"):
         lens.search(3)
     options = ({"n_examples": 1}, {"embedding": "box"}, {"batch_size": 0}, {"crop_threshold": 0})

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import traitlets
 
+import semlens_widgets as slw
 from semlens_widgets.widgets.contrast import ContrastPanel
 from tests.unit.panel_world import EVIL, Asker, Lens
 
@@ -18,29 +20,40 @@ def ask(monkeypatch):
 
 
 def test_settings_are_checked_with_clear_messages():
-    panel = ContrastPanel(Lens(), "layer3", 0, gamma=0.5, method="difference")
-    with pytest.raises(traitlets.TraitError, match=r"gamma must lie between 0 and 1, got 1\.5"):
-        panel.gamma = 1.5
-    with pytest.raises(traitlets.TraitError, match="gamma"):
-        ContrastPanel(Lens(), gamma=-0.1)
-    with pytest.raises(traitlets.TraitError, match=r"no scorer 'cps'.*'csp'"):
-        panel.method = "cps"
-    assert (panel.gamma, panel.method) == (0.5, "difference")
+    panel = ContrastPanel(Lens(), "layer3", 0, settings={"gamma": 0.5}, scorer="difference")
+    with pytest.raises(traitlets.TraitError, match=r"gamma: expected a number from 0 to 1, got 1"):
+        panel.settings = {"gamma": 1.5}
+    with pytest.raises(traitlets.TraitError, match="centred"):
+        ContrastPanel(Lens(), settings={"centred": 3})
+    with pytest.raises(traitlets.TraitError, match=r"no scorer has 'gama'.*'gamma'"):
+        panel.settings = {"gama": 0.5}
+    with pytest.raises(traitlets.TraitError, match=r"there is no 'cps'.*'csp'"):
+        panel.scorer = "cps"
+    assert (panel.settings, panel.scorer) == ({"gamma": 0.5}, "difference")
+    with pytest.raises(TypeError, match=r"no method= any more: give scorer="):
+        ContrastPanel(Lens(), method="csp")
+    by_object = ContrastPanel(Lens(), scorer=slw.Csp(gamma=0.25))
+    assert (by_object.scorer, by_object.settings["gamma"]) == ("csp", 0.25)
+
+
+def test_the_browser_is_told_which_scorers_there_are_and_their_controls():
+    told = json.loads((Path(__file__).parents[2] / "js/test/contrast/scorers.json").read_text())
+    assert ContrastPanel(Lens()).get_state()["_scorers"] == told
 
 
 def test_the_first_settings_are_those_that_gave_the_labels():
     lens = Lens()
     lens.labelled_by = {
-        "method": "semanticlens",
+        "scorer": "semanticlens",
         "gamma": 0.5,
         "centred": True,
         "templates": ("{}",),
     }
     panel = ContrastPanel(lens, "layer3", 0)
-    found = (panel.method, panel.gamma, panel.centred, panel.templates)
-    assert found == ("semanticlens", 0.5, True, "plain")
-    assert ContrastPanel(lens, "layer3", 0, method="csp", centred=False).gamma == 0.5
-    assert ContrastPanel(lens, "layer3", 0, method="csp", centred=False).method == "csp"
+    found = (panel.scorer, panel.settings, panel.templates)
+    assert found == ("semanticlens", {"gamma": 0.5, "centred": True}, "plain")
+    assert ContrastPanel(lens, "layer3", 0, scorer="csp").settings["gamma"] == 0.5
+    assert ContrastPanel(lens, "layer3", 0, scorer="csp").scorer == "csp"
     lens.labelled_by["templates"] = ("a painting of a {}",)
     assert ContrastPanel(lens).templates == "csp"
 
@@ -87,11 +100,11 @@ def test_pairs_hold_an_example_and_its_contrast(ask):
 
 
 def test_scores_are_one_call_of_the_lens(ask):
-    settings = {"method": "semanticlens", "gamma": 0.5, "centred": True}
+    settings = {"scorer": "semanticlens", "settings": {"gamma": 0.5, "centred": True}}
     result, _ = ask("scores", layer="layer3", neuron=0, candidates=["b", EVIL], **settings)
     scored = ["b", EVIL, "striped"]  # the neuron's own label too
     assert result["scores"] == [[name, pytest.approx(i / 10)] for i, name in enumerate(scored)]
-    assert ask.widget.lens.asked == [("layer3", 0, scored, settings)]
+    assert ask.widget.lens.asked == [("layer3", 0, scored, {"scorer": slw.Semantic(centred=True)})]
     assert ask.widget.scores == result["scores"]
 
 
@@ -132,21 +145,28 @@ def test_scores_are_told_with_their_neuron_and_dropped_with_it():
 
 
 def test_what_random_words_score_for_a_neuron_is_told(ask):
-    settings = {"gamma": 0.5, "exclude": [0]}
+    settings = {"settings": {"gamma": 0.5}, "exclude": [0]}
     result, _ = ask("chance", layer="layer3", neuron=1, candidates=["a"], **settings)
     assert result == [0.2, 0.3]
-    assert ask.widget.lens.chance_asked == ("layer3", 1, ["a"], settings)
+    assert ask.widget.lens.chance_asked == (
+        "layer3",
+        1,
+        ["a"],
+        {"scorer": slw.Csp(gamma=0.5), "exclude": [0]},
+    )
     assert ask("chance", layer="layer4", neuron=0)[0] is None
 
 
 def test_all_neurons_are_labelled_as_the_panel_scores(ask):
-    settings = {"method": "difference", "gamma": 1.0, "centred": True}
+    settings = {"scorer": "difference", "settings": {"gamma": 1.0, "centred": True}}
     lens = ask.widget.lens
     result, _ = ask("label_all", candidates=["a", "b", "A"], templates="plain", **settings)
-    assert lens.asked == [(["a", "b"], settings | {"templates": ("{}",)})]
+    assert lens.asked == [
+        (["a", "b"], {"scorer": slw.Difference(centred=True), "templates": ("{}",)})
+    ]
     assert result == {"labelled": 2}
     ask("label_all", candidates=[])
-    assert lens.asked[-1] == (["dotted", "Striped", "plain"], {})
+    assert lens.asked[-1] == (["dotted", "Striped", "plain"], {"scorer": slw.Csp()})
     lens.vocabulary = ()
     error, _ = ask("label_all", candidates=[])
     assert "knows no labels yet" in error["message"]
@@ -192,7 +212,7 @@ def test_the_scores_of_the_best_come_taken_apart_into_pairs(ask):
     assert result["explained"] == ["b", "a"]
     values = np.frombuffer(parts, np.float32).reshape(2, 2)  # (candidates, ranks)
     assert values.tolist() == [[0.0, 2.0], [1.0, 3.0]]
-    settings = {"method": "clip-dissect"}
+    settings = {"scorer": "clip-dissect"}
     result, buffers = ask("scores", layer="layer3", neuron=0, candidates=["a"], **settings)
     assert (result["explained"], buffers) == ([], [])
 
@@ -200,7 +220,13 @@ def test_the_scores_of_the_best_come_taken_apart_into_pairs(ask):
 def test_templates_and_excluded_pairs_reach_the_lens(ask):
     settings = {"templates": "plain", "exclude": [1]}
     ask("scores", layer="layer3", neuron=0, candidates=["a"], **settings)
-    assert ask.widget.lens.asked[0][3] == {"templates": ("{}",), "exclude": [1]}
+    assert ask.widget.lens.asked[0][3] == {
+        "scorer": slw.Csp(),
+        "templates": ("{}",),
+        "exclude": [1],
+    }
+    ask("scores", layer="layer3", neuron=0, candidates=["a"], scorer="recognition", **settings)
+    assert "exclude" not in ask.widget.lens.asked[-1][3]  # it knows no pairs
 
 
 def test_excluded_pairs_belong_to_their_neuron():

@@ -150,7 +150,7 @@ VIEW = {
     "tab": "contrast",
     "map": {"color_by": "clarity", "contours": True},
     "gallery": {"overlay": True, "group_by": "class"},
-    "contrast": {"candidates": ["a", "b"], "gamma": 0.5, "excluded": [1]},
+    "contrast": {"candidates": ["a", "b"], "settings": {"gamma": 0.5}, "excluded": [1]},
     "selection": [0, 2],
 }
 

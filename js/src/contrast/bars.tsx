@@ -3,12 +3,12 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { isolated } from "../shared/format";
 import { Icon } from "../shared/icons";
 import { column } from "../source/neuron";
-import type { Chance, Method, Score } from "./scoring";
+import type { Chance, Score, Scorer } from "./scoring";
 
 interface BarsProps {
   bars: Score[];
   pending: boolean;
-  method: Method;
+  by: Scorer;
   chance: Chance | null;
   /** The neuron's label. */
   current: string;
@@ -31,14 +31,15 @@ interface BarsProps {
 const FOLDED = 12;
 
 /**
- * Places on a scale that holds every score, in percent; it starts at zero, or at the worst score
- * where that is all that scores mean: CLIP-Dissect's are logarithms, all below zero.
+ * Places on a scale that holds every score, in percent, and the score where bars start: what
+ * nothing scores, or null for the worst score where that is all that scores mean: those of
+ * CLIP-Dissect are logarithms, all below zero.
  */
-export function barScale(scores: (number | null)[], method: Method = "csp"): (score: number) => number {
+export function barScale(scores: (number | null)[], start: number | null = 0): (score: number) => number {
   const known = scores.filter((score) => score !== null);
-  const fromWorst = method === "clip-dissect" && known.length > 0;
-  const low = fromWorst ? Math.min(...known) : Math.min(0, ...known);
-  const high = fromWorst ? Math.max(...known) : Math.max(0, ...known);
+  const ends = start === null && known.length > 0 ? known : [start ?? 0, ...known];
+  const low = Math.min(...ends);
+  const high = Math.max(...ends);
   const extent = high - low || 1;
   return (score) => ((score - low) / extent) * 100;
 }
@@ -142,12 +143,13 @@ function Bar({ score: [candidate, score], runnerUp, best, zero, place, write, ..
 }
 
 /** What the marks and the bars mean, where that is not plain. */
-function Legend({ chance, method }: { chance: Chance | null; method: Method }) {
-  if (!chance && method !== "clip-dissect") return null;
+function Legend({ chance, by }: { chance: Chance | null; by: Scorer }) {
+  if (!chance && !by.competes && !by.chance) return null;
   return (
     <p class="slw-score-legend slw-small slw-muted">
-      {method === "clip-dissect" &&
-        "Bars start at the worst: CLIP-Dissect compares the labels in this list; with other labels all its scores change. "}
+      {by.competes &&
+        `Bars start at the worst: ${by.title} compares the labels in this list; with other labels all its scores change. `}
+      {by.chance ? `Bars start at ${by.chance}, what nothing scores. ` : ""}
       {chance && (
         <>
           <i class="slw-score-median" aria-hidden="true" /> a random word's median,{" "}
@@ -159,7 +161,7 @@ function Legend({ chance, method }: { chance: Chance | null; method: Method }) {
 }
 
 export function Bars({ bars, pending, ...props }: BarsProps) {
-  const { method, chance } = props;
+  const { by, chance } = props;
   const [all, setAll] = useState(false);
   const list = useRef<HTMLOListElement>(null);
   const [current, setCurrent] = useState({ candidate: "", at: 0 });
@@ -169,8 +171,9 @@ export function Bars({ bars, pending, ...props }: BarsProps) {
   const scores = bars.map(([, score]) => score);
   const known = scores.some((score) => score !== null);
   const marks = known ? chance : null;
-  const place = barScale([...scores, ...(marks ?? [])], method);
-  const zero = method === "clip-dissect" ? 0 : place(0);
+  const start = by.competes ? null : by.chance ?? 0;
+  const place = barScale([...scores, ...(marks ?? [])], start);
+  const zero = start === null ? 0 : place(start);
   const write = column(scores, 3);
 
   const go = (row: number, at: number) => {
@@ -239,7 +242,7 @@ export function Bars({ bars, pending, ...props }: BarsProps) {
           );
         })}
       </ol>
-      {known && <Legend chance={marks} method={method} />}
+      {known && <Legend chance={marks} by={by} />}
       {bars.length > FOLDED && (
         <button type="button" class="slw-button" onClick={() => setAll(!all)}>
           {all ? "Show fewer" : `Show all ${bars.length}`}

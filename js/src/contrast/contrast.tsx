@@ -11,7 +11,7 @@ import { Pairs, type Pair } from "./pairs";
 import { startPanel, type PanelTraits } from "../neuron/panel";
 import { Awaited, Failure, Late, NeuronHeading, Segments } from "../shared/controls";
 import type { Rpc } from "../source/rpc";
-import { followScores, type Method, type Score, type Scoring, type Templates } from "./scoring";
+import { followScores, type Score, type Scorer, type ScorerSettings, type Scoring, type Templates } from "./scoring";
 import type { Thumbnails } from "../source/thumbnails";
 import { contributionsOf, inWords, type Measure } from "./why";
 import "../neuron/panel.css";
@@ -20,10 +20,11 @@ import "./contrast.css";
 /** The traits of `widgets/contrast.py`. */
 export interface ContrastTraits extends PanelTraits {
   candidates: string[];
-  method: Method;
-  gamma: number;
-  centred: boolean;
+  scorer: string;
+  settings: ScorerSettings;
   templates: Templates;
+  /** All there are to choose from. */
+  _scorers: Scorer[];
   /** The pairs left out, and the neuron they belong to. */
   _excluded: (Neuron & { ranks: number[] }) | null;
   /** As the kernel last gave them. */
@@ -46,9 +47,10 @@ export interface ContrastProps {
   scoring: Scoring;
   active: ReadonlySignal<Neuron | null>;
   candidates: ReadonlySignal<string[]>;
-  method: ReadonlySignal<Method>;
-  gamma: ReadonlySignal<number>;
-  centred: ReadonlySignal<boolean>;
+  scorer: ReadonlySignal<string>;
+  /** The scorer, as the kernel describes it. */
+  by: ReadonlySignal<Scorer>;
+  settings: ReadonlySignal<ScorerSettings>;
   templates: ReadonlySignal<Templates>;
   excluded: ReadonlySignal<number[]>;
   revision: ReadonlySignal<number>;
@@ -66,14 +68,14 @@ interface WhyProps {
   focused: string;
   rival: string | null;
   parts: number[] | null;
-  method: Method;
+  by: Scorer;
   excluded: ReadonlySet<number>;
   measure: Measure;
   onMeasure: (measure: Measure) => void;
 }
 
 /** Which pairs speak for the label in focus. */
-function Why({ focused, rival, parts, method, excluded, measure, onMeasure }: WhyProps) {
+function Why({ focused, rival, parts, by, excluded, measure, onMeasure }: WhyProps) {
   return (
     <div class="slw-why">
       <p>
@@ -89,8 +91,8 @@ function Why({ focused, rival, parts, method, excluded, measure, onMeasure }: Wh
       <p class="slw-small slw-muted slw-why-words">
         {parts
           ? inWords(parts, excluded)
-          : method === "clip-dissect"
-            ? "A score of CLIP-Dissect rests on more images than these and cannot be shared out."
+          : by.competes || !by.pairs
+            ? `A score of ${by.title} rests on more images than these and cannot be shared out.`
             : "Only the best labels are taken apart."}
       </p>
       {parts && (
@@ -106,7 +108,7 @@ function Why({ focused, rival, parts, method, excluded, measure, onMeasure }: Wh
 }
 
 export function Contrast(props: ContrastProps) {
-  const { model, rpc, active, detail, pictures, scoring, excluded, pointed, pinned, method } = props;
+  const { model, rpc, active, detail, pictures, scoring, excluded, pointed, pinned, by } = props;
   const [measure, setMeasure] = useState<Measure>("score");
   const { resource, last } = detail;
   if (active.value === null) {
@@ -159,7 +161,7 @@ export function Contrast(props: ContrastProps) {
             focused={focused}
             rival={rival}
             parts={parts}
-            method={method.value}
+            by={by.value}
             excluded={out}
             measure={measure}
             onMeasure={setMeasure}
@@ -183,29 +185,30 @@ function start(model: Model<ContrastTraits>, mounted: Mounted): ContrastProps {
   const { rpc, onCleanup } = mounted;
   const panel = startPanel<ContrastTraits, ContrastDetail>(model, mounted, "pairs");
   const { follow, active, visible, revision, detail, pictures } = panel;
-  const [candidates, method, gamma, centred, templates, given] = [
-    follow("candidates"), follow("method"), follow("gamma"), follow("centred"),
-    follow("templates"), follow("_excluded"),
+  const [candidates, scorer, settings, templates, given] = [
+    follow("candidates"), follow("scorer"), follow("settings"), follow("templates"),
+    follow("_excluded"),
   ] as const;
+  const scorers = model.get("_scorers");
+  const by = computed(() => scorers.find(({ name }) => name === scorer.value) ?? scorers[0]!);
   const excluded = computed(() =>
     given.value && sameNeuron(given.value, active.value) ? given.value.ranks : []);
-  const settings = computed(() => ({
+  const asked = computed(() => ({
     neuron: active.value,
     candidates: candidates.value,
-    method: method.value,
-    gamma: gamma.value,
-    centred: centred.value,
+    scorer: scorer.value,
+    settings: settings.value,
     templates: templates.value,
     exclude: excluded.value,
   }));
   const first = { of: model.get("_scored") ?? null, scores: model.get("scores") };
   const saved = sameNeuron(first.of, active.peek()) ? first : { of: null, scores: [] };
-  const scoring = followScores({ rpc, settings, visible, revision, first: saved });
+  const scoring = followScores({ rpc, by, settings: asked, visible, revision, first: saved });
   onCleanup(scoring.stop);
   const message = signal("");
   onCleanup(active.subscribe(() => (message.value = "")));
   return {
-    model, rpc, detail, pictures, scoring, active, candidates, method, gamma, centred, templates,
+    model, rpc, detail, pictures, scoring, active, candidates, scorer, by, settings, templates,
     excluded, revision, message, accepted: follow("accepted"),
     pointed: signal<string | null>(null), pinned: signal<string | null>(null),
   };

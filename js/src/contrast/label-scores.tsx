@@ -29,7 +29,7 @@ interface Refusal {
 const SAID = 8000;
 
 export function Labels(props: LabelsProps) {
-  const { model, rpc, scoring, message, facts, settled, pointed, pinned, focused, method } = props;
+  const { model, rpc, scoring, message, facts, settled, pointed, pinned, focused, by } = props;
   const [accepting, setAccepting] = useState<string | null>(null);
   const [refused, setRefused] = useState<Refusal | null>(null);
   const { layer, neuron } = facts;
@@ -83,7 +83,7 @@ export function Labels(props: LabelsProps) {
         <Bars
           bars={shown}
           pending={pending.value}
-          method={method.value}
+          by={by.value}
           chance={settled ? scoring.chance.value : null}
           current={facts.label}
           waiting={!settled}
@@ -112,14 +112,14 @@ export function Labels(props: LabelsProps) {
 }
 
 /** Where a neuron has no label yet: give every neuron one, as the panel scores them. */
-function LabelAll({ rpc, candidates, method, gamma, centred, templates }: LabelsProps) {
+function LabelAll({ rpc, candidates, scorer, settings, templates }: LabelsProps) {
   const [state, setState] = useState<"ready" | "asked" | Error>("ready");
   const label = async () => {
     setState("asked");
-    const settings = { candidates: candidates.value, method: method.value, gamma: gamma.value,
-      centred: centred.value, templates: templates.value };
+    const asked = { candidates: candidates.value, scorer: scorer.value, settings: settings.value,
+      templates: templates.value };
     try {
-      await rpc.request("label_all", settings, { acts: true, patient: true });
+      await rpc.request("label_all", asked, { acts: true, patient: true });
       setState("ready");
     } catch (error) {
       setState(asError(error));

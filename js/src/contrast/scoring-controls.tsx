@@ -1,38 +1,38 @@
-// How labels are scored: scorer, gamma, centring, prompts.
+// How labels are scored: the scorer, the controls that it says it has, the prompts.
 import type { ContrastProps } from "./contrast";
 import { setTraitSoon } from "../source/model";
 import { Choice, Segments, Slider, Toggle } from "../shared/controls";
-import { METHODS } from "./scoring";
+import type { Control } from "./scoring";
 
 const TEMPLATES = [["csp", "six of CSP"], ["plain", "label alone"]] as const;
 
-export function Settings({ model, method, gamma, centred, templates }: ContrastProps) {
-  const about = METHODS.find(([name]) => name === method.value);
+export function Settings({ model, by, scorer, settings, templates }: ContrastProps) {
+  const change = (name: string, value: boolean | number) =>
+    setTraitSoon(model, "settings", { ...settings.value, [name]: value });
+  const control = ({ name, label, title, low, high, step, default: initial }: Control) => {
+    const value = settings.value[name] ?? initial;
+    return typeof value === "boolean" ? (
+      <Toggle
+        key={name} icon="centre" label={label} title={title} pressed={value}
+        onChange={(on) => change(name, on)}
+      />
+    ) : (
+      <Slider
+        key={name} label={label} title={title} value={value} low={low} high={high} step={step}
+        text={value.toFixed(2)} onInput={(number) => change(name, number)}
+      />
+    );
+  };
   return (
-    <div class="slw-controls slw-scoring" role="toolbar" aria-label="How labels are scored" title={about?.[2]}>
+    <div class="slw-controls slw-scoring" role="toolbar" aria-label="How labels are scored" title={by.value.about}>
       <Segments
         label="Scorer"
-        options={METHODS.map(([name, text]) => [name, text] as const)}
-        value={method.value}
-        onChange={(name) => setTraitSoon(model, "method", name)}
+        options={model.get("_scorers").map(({ name, title }) => [name, title] as const)}
+        value={scorer.value}
+        onChange={(name) => setTraitSoon(model, "scorer", name)}
       />
       <div class="slw-controls">
-        <Slider
-          label="γ"
-          title="How much of the contrastive example is taken out of each example (CSP)"
-          value={gamma.value}
-          step={0.05}
-          text={gamma.value.toFixed(2)}
-          disabled={method.value !== "csp"}
-          onInput={(value) => setTraitSoon(model, "gamma", value)}
-        />
-        <Toggle
-          icon="centre"
-          label="Centred"
-          title="Subtract each text's mean similarity over all images"
-          pressed={centred.value}
-          onChange={(on) => setTraitSoon(model, "centred", on)}
-        />
+        {by.value.controls.map(control)}
         <Choice
           label="Prompts"
           title="The sentences around each label, whose embeddings are averaged"

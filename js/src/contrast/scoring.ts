@@ -5,14 +5,33 @@ import { sameNeuron } from "../source/neuron";
 import { asError } from "../source/resources";
 import { isAbort, type Rpc } from "../source/rpc";
 
-export const METHODS = [
-  ["csp", "CSP", "Contrastive semantic projection: what contrastive examples share is taken out"],
-  ["semanticlens", "SemanticLens", "Cosine of the mean example and the text"],
-  ["difference", "Difference", "Similarity to the examples minus similarity to their contrasts"],
-  ["clip-dissect", "CLIP-Dissect", "Soft weighted pointwise mutual information"],
-] as const;
+/** A setting of a scorer: a switch, or a number in a range. */
+export interface Control {
+  name: string;
+  label: string;
+  /** What it does. */
+  title: string;
+  default: boolean | number;
+  low: number;
+  high: number;
+  step: number;
+}
 
-export type Method = (typeof METHODS)[number][0];
+/** A scorer as the kernel describes it. */
+export interface Scorer {
+  name: string;
+  title: string;
+  about: string;
+  /** Whether it rests on the pairs, so that some can be left out. */
+  pairs: boolean;
+  /** What nothing scores by nature; null if there is no such score. */
+  chance: number | null;
+  /** Whether its scores depend on the other candidates. */
+  competes: boolean;
+  controls: Control[];
+}
+
+export type ScorerSettings = Record<string, boolean | number>;
 export type Templates = "csp" | "plain";
 export type Score = [candidate: string, score: number | null];
 
@@ -20,9 +39,8 @@ export interface Settings {
   neuron: Neuron | null;
   /** Empty: the kernel suggests some. */
   candidates: string[];
-  method: Method;
-  gamma: number;
-  centred: boolean;
+  scorer: string;
+  settings: ScorerSettings;
   templates: Templates;
   /** Ranks of the pairs left out. */
   exclude: number[];
@@ -80,6 +98,8 @@ function readParts({ explained = [] }: Reply, buffer: DataView | undefined) {
 
 interface Source {
   rpc: Rpc;
+  /** The scorer of the settings. */
+  by: ReadonlySignal<Scorer>;
   settings: ReadonlySignal<Settings>;
   visible: ReadonlySignal<boolean>;
   /** Counts up when the kernel knows other labels. */
@@ -88,7 +108,7 @@ interface Source {
   first: { of: Neuron | null; scores: Score[] };
 }
 
-export function followScores({ rpc, settings, visible, revision, first }: Source): Scoring {
+export function followScores({ rpc, by, settings, visible, revision, first }: Source): Scoring {
   const answer = signal<Answer>({ ...first, own: "", parts: NO_PARTS });
   const suggested = signal({ of: "", candidates: first.scores.map(([candidate]) => candidate) });
   const chance = signal<{ of: string; level: Chance | null }>({ of: "", level: null });
@@ -99,9 +119,11 @@ export function followScores({ rpc, settings, visible, revision, first }: Source
   let asked = "";
   let askedAt = 0;
 
-  // What a suggestion holds for: moving gamma re-scores it instead of replacing it.
-  const context = ({ neuron, method, centred, templates }: Settings) =>
-    JSON.stringify([neuron, method, centred, templates, revision.peek()]);
+  // Marks and suggestions hold while a number slides: moving gamma re-scores what is there.
+  const apart = ({ neuron, scorer, settings, templates }: Settings) =>
+    JSON.stringify([neuron, scorer, templates,
+      Object.entries(settings).filter(([, one]) => typeof one === "boolean").sort()]);
+  const context = (now: Settings) => apart(now) + revision.peek();
   const candidatesOf = (now: Settings): string[] | null => {
     if (now.candidates.length > 0) return now.candidates;
     const { of, candidates } = suggested.peek();
@@ -140,14 +162,10 @@ export function followScores({ rpc, settings, visible, revision, first }: Source
     pending.value = false;
   }
 
-  /** Marks of the same neuron, scorer and prompts stay until those of the other γ or pairs come. */
-  const chanceOf = ({ neuron, method, centred, templates }: Settings) =>
-    JSON.stringify([neuron, method, centred, templates]);
   /** Asked for after the scores: the first time, hundreds of words are to be embedded. */
   async function askChance(now: Settings, names: string[]): Promise<void> {
     const { neuron, candidates: _, ...rest } = now;
-    // CLIP-Dissect's alone depends on the list.
-    const candidates = now.method === "clip-dissect" ? names : [];
+    const candidates = by.peek().competes ? names : [];
     let level: Chance | null = null;
     try {
       const params = { ...neuron, ...rest, candidates };
@@ -155,7 +173,7 @@ export function followScores({ rpc, settings, visible, revision, first }: Source
     } catch (reason) {
       if (isAbort(reason)) return;
     }
-    chance.value = { of: chanceOf(now), level };
+    chance.value = { of: apart(now), level };
   }
 
   const stop = effect(() => {
@@ -193,7 +211,7 @@ export function followScores({ rpc, settings, visible, revision, first }: Source
     bars,
     of: computed(() => answer.value.of),
     chance: computed(() =>
-      chance.value.of === chanceOf(settings.value) ? chance.value.level : null),
+      chance.value.of === apart(settings.value) ? chance.value.level : null),
     listed,
     parts: computed(() => answer.value.parts),
     pending,

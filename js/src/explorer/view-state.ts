@@ -7,7 +7,7 @@ const PARTS = {
   map: ["color_by", "size_by", "opacity_by", "filter", "contours", "region_labels", "tool"],
   gallery: ["overlay", "crop", "outline", "side_by_side", "opacity", "threshold", "colormap",
     "sort_by", "group_by"],
-  contrast: ["candidates", "method", "gamma", "centred", "templates"],
+  contrast: ["candidates", "scorer", "settings", "templates"],
 } as const;
 
 export type Parts = Record<keyof typeof PARTS, Model<any>>;

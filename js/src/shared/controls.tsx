@@ -32,6 +32,8 @@ export function Toggle({ icon, label, pressed, title, onChange }: ToggleProps) {
 interface SliderProps {
   label: string;
   value: number;
+  low?: number;
+  high?: number;
   step: number;
   text: string;
   title?: string;
@@ -39,19 +41,20 @@ interface SliderProps {
   onInput: (value: number) => void;
 }
 
-/** A slider from 0 to 1. */
-export function Slider({ label, value, step, text, title, disabled, onInput }: SliderProps) {
+/** A slider, from 0 to 1 if nothing else is said. */
+export function Slider(props: SliderProps) {
+  const { label, value, low = 0, high = 1, step, text, title, disabled, onInput } = props;
   return (
     <label class="slw-slider" title={title}>
       <span class="slw-muted">{label}</span>
       <input
         type="range"
-        min={0}
-        max={1}
+        min={low}
+        max={high}
         step={step}
         value={value}
         disabled={disabled}
-        style={{ "--slw-fill": `${value * 100}%` }}
+        style={{ "--slw-fill": `${((value - low) / (high - low)) * 100}%` }}
         aria-valuetext={text}
         onInput={(event) => onInput(event.currentTarget.valueAsNumber)}
       />

@@ -3,6 +3,7 @@ import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { render, type ContrastTraits } from "../../src/contrast/contrast";
 import { FakeModel, inBrowser, until, type Request } from "../fake-model";
 import { endViews, facts, jpeg, show, thumbnails } from "../neuron/panel-world";
+import SCORERS from "./scorers.json";
 
 const n = (neuron: number) => ({ layer: "layer4", neuron });
 const PAIRS = [{ rank: 0, sample: 0, activation: 3, class_name: "zebra", uri: "0.jpg",
@@ -32,8 +33,7 @@ function panel(change: Partial<ContrastTraits> = {}, own = (neuron: number) => `
     if (method === "chance") return { result: null };
     return { result: method === "vocabulary" ? { words: [], total: 0 } : {} };
   };
-  const traits: ContrastTraits = { active: n(17), candidates: [], method: "csp", gamma: 1,
-    centred: false, templates: "csp", _excluded: null, scores: [], _scored: null, accepted: null,
+  const traits: ContrastTraits = { active: n(17), candidates: [], scorer: "csp", settings: {}, _scorers: SCORERS, templates: "csp", _excluded: null, scores: [], _scored: null, accepted: null,
     _revision: 0, ...change };
   const model: FakeModel<ContrastTraits> = new FakeModel(traits, (request) =>
     request.method === "thumbnails" ? thumbnails(picture, request)
@@ -153,7 +153,7 @@ describe.runIf(inBrowser)("labels that change", () => {
     const { model, held, answer, names, asked } = panel();
     await until(() => names().length === 3);
     held.add("scores");
-    model.set("gamma", 0.5);
+    model.set("settings", { gamma: 0.5 });
     await until(() => asked("scores").length === 2);
     model.set("_revision", 1);
     await until(() => asked("scores").length === 3);
@@ -201,12 +201,12 @@ describe.runIf(inBrowser)("labels that change", () => {
   });
 
   test("without a label all neurons can be labelled, as the panel scores", async () => {
-    const { model, button, asked, find, all } = panel({ candidates: ["a"], method: "difference" }, () => "");
+    const { model, button, asked, find, all } = panel({ candidates: ["a"], scorer: "difference" }, () => "");
     await until(() => all(".slw-score").length === 1);
     button("Label all neurons")!.click();
     await until(() => asked("label_all").length === 1);
-    expect(asked("label_all")[0]!.params).toEqual({ candidates: ["a"], method: "difference",
-      gamma: 1, centred: false, templates: "csp" });
+    expect(asked("label_all")[0]!.params).toEqual({ candidates: ["a"], scorer: "difference",
+      settings: {}, templates: "csp" });
     expect(find(".slw-label-all")!.textContent).toContain("with the best of 1 label");
     const labelled = panel();
     await until(() => labelled.all(".slw-score").length === 3);
@@ -237,9 +237,9 @@ describe.runIf(inBrowser)("chance", () => {
     held.add("chance");
     await until(() => all(".slw-score").length === 2 && asked("chance").length > 0);
     expect(find(".slw-score-chance, .slw-score-legend")).toBeNull(); // scores do not wait for it
-    model.set("gamma", 0.5);
-    await until(() => asked("chance").at(-1)!.params.gamma === 0.5);
-    expect(asked("chance").at(-1)!.params).toMatchObject({ ...n(17), method: "csp", candidates: [] });
+    model.set("settings", { gamma: 0.5 });
+    await until(() => (asked("chance").at(-1)!.params.settings as any).gamma === 0.5);
+    expect(asked("chance").at(-1)!.params).toMatchObject({ ...n(17), scorer: "csp", candidates: [] });
     model.reply(asked("chance").at(-1)!, [0.1, 0.1705]); // they score .170 and .171
     await until(() => find(".slw-score-track .slw-score-chance"));
     const [a, b] = all(".slw-score") as [HTMLElement, HTMLElement];
@@ -249,10 +249,10 @@ describe.runIf(inBrowser)("chance", () => {
     expect(parseFloat(left)).toBeCloseTo(100 * 0.1705 / 0.171, 3);
     expect(a.querySelector(".slw-score-name")!.textContent).toBe("dots");
     expect(find(".slw-score-legend")!.textContent).toContain("95 %");
-    model.set("centred", true); // other scores: what random words get of the old ones says nothing
-    await until(() => asked("scores").at(-1)!.params.centred === true);
+    model.set("settings", { centred: true }); // other scores: what random words get of the old ones says nothing
+    await until(() => (asked("scores").at(-1)!.params.settings as any).centred === true);
     expect(find(".slw-score-chance")).toBeNull();
-    await until(() => asked("chance").at(-1)!.params.centred === true);
+    await until(() => (asked("chance").at(-1)!.params.settings as any).centred === true);
     model.reply(asked("chance").at(-1)!, [0.1, 0.15]);
     await until(() => find(".slw-score-track .slw-score-chance"));
     model.set("active", n(18)); // another neuron's chance says nothing of this one
@@ -262,10 +262,10 @@ describe.runIf(inBrowser)("chance", () => {
 
   test("CLIP-Dissect's bars start at the worst, and it is said what they depend on", async () => {
     const { model, held, all, asked, find } =
-      panel({ candidates: ["a", "b", "c"], method: "clip-dissect" }, () => "");
+      panel({ candidates: ["a", "b", "c"], scorer: "clip-dissect" }, () => "");
     await until(() => asked("scores").length === 1);
     held.add("scores");
-    model.set("centred", true);
+    model.set("settings", { centred: true });
     await until(() => asked("scores").length === 2);
     model.reply(asked("scores")[1]!, { scores: [["a", -4], ["b", -1], ["c", -3]], explained: [] });
     await until(() => all(".slw-score-name").map((one) => one.textContent).join() === "b,c,a");

@@ -5,6 +5,7 @@ import { addCandidates, splitCandidates } from "../../src/contrast/candidate-lis
 import { contributionsOf, inWords } from "../../src/contrast/why";
 import { FakeModel, inBrowser, until, type Request } from "../fake-model";
 import { endViews, enter, EVIL, facts, jpeg, show, thumbnails } from "../neuron/panel-world";
+import SCORERS from "./scorers.json";
 
 const PAIRS = [0, 1].map((rank) => ({
   rank, sample: rank, activation: 3 - rank, class_name: "zebra", uri: `zoo/${rank}.jpg`,
@@ -29,7 +30,7 @@ function answer(request: Request) {
   const named = request.params.candidates as string[];
   const known = new Map(SCORES as [string, number][]);
   const scores = named.length ? named.map((one) => [one, known.get(one) ?? 0.05]) : SCORES;
-  const explained = request.params.method === "clip-dissect" ? [] : scores.map(([name]) => name);
+  const explained = request.params.scorer === "clip-dissect" ? [] : scores.map(([name]) => name);
   const parts = Float32Array.from(scores.flatMap(([, score]) => [2 * Number(score), -Number(score)]));
   return { result: { scores, explained }, buffers: [new DataView(parts.buffer)] };
 }
@@ -39,7 +40,7 @@ const still = (request: Request) => (request.method === "scores" ? undefined : a
 
 function panel(change: Partial<ContrastTraits> = {}, replies = answer as any) {
   const traits: ContrastTraits = { active: { layer: "layer4", neuron: 17 }, candidates: [],
-    method: "csp", gamma: 1, centred: false, templates: "csp", _excluded: null, scores: [], _scored: null, accepted: null, _revision: 0, ...change };
+    scorer: "csp", settings: {}, _scorers: SCORERS, templates: "csp", _excluded: null, scores: [], _scored: null, accepted: null, _revision: 0, ...change };
   const model = new FakeModel(traits, replies);
   const view = show(render, model);
   const names = () => view.texts(".slw-score-name");
@@ -62,7 +63,7 @@ describe.runIf(inBrowser)("the contrast panel", () => {
     const { names, texts, find, asked, el } = panel();
     await until(() => names().length === 3);
     expect(asked("scores")[0]!.params).toEqual({ layer: "layer4", neuron: 17, candidates: [],
-      method: "csp", gamma: 1, centred: false, templates: "csp", exclude: [], revision: 0 });
+      scorer: "csp", settings: {}, templates: "csp", exclude: [], revision: 0 });
     expect(names()).toEqual(["striped", EVIL, "dotted"]);
     expect(texts(".slw-score > .slw-number")).toEqual(["0.300", "0.200", "0.100"]);
     expect(find(".slw-score-best .slw-score-gap")!.textContent).toContain("+0.100");
@@ -75,10 +76,10 @@ describe.runIf(inBrowser)("the contrast panel", () => {
     const { model, names, busy, asked } = panel({}, (request: Request) => replies(request));
     await until(() => names().length === 3);
     replies = still;
-    model.set("gamma", 0.5);
+    model.set("settings", { gamma: 0.5 });
     await until(() => asked("scores").length === 2);
     expect(asked("scores")[1]!.params).toMatchObject({
-      gamma: 0.5, candidates: ["dotted", "striped", EVIL],
+      settings: { gamma: 0.5 }, candidates: ["dotted", "striped", EVIL],
     });
     expect(busy()).toBe("true");
     expect(names()).toHaveLength(3);
@@ -90,7 +91,7 @@ describe.runIf(inBrowser)("the contrast panel", () => {
   test("answers in the wrong order: the newest settings win", async () => {
     const { model, names, busy, texts, asked } = panel({ candidates: ["a", "b"] }, still);
     await until(() => asked("scores").length === 1);
-    model.set("gamma", 0.5);
+    model.set("settings", { gamma: 0.5 });
     await until(() => asked("scores").length === 2);
     const [older, newer] = asked("scores");
     model.reply(newer!, { scores: [["a", 0.1], ["b", 0.7]] });
@@ -167,13 +168,23 @@ describe.runIf(inBrowser)("the contrast panel", () => {
   test("gamma belongs to CSP alone", async () => {
     const { model, find, names } = panel();
     await until(() => names().length === 3);
-    const slider = find("input[type=range]") as HTMLInputElement;
-    expect(slider.disabled).toBe(false);
+    const slider = find(".slw-scoring input[type=range]") as HTMLInputElement;
     for (const step of ["0.75", "0.5", "0.25"]) enter(slider, step);
-    expect([model.traits.gamma, model.saves]).toEqual([0.25, 0]);
+    expect([model.traits.settings, model.saves]).toEqual([{ gamma: 0.25 }, 0]);
     await until(() => model.saves === 1); // one event for Python
-    model.set("method", "difference");
-    await until(() => slider.disabled);
+    model.set("scorer", "difference");
+    await until(() => find(".slw-scoring input[type=range]") === null);
+  });
+
+  test("a scorer has the controls that it says it has", async () => {
+    const { model, find, button, names } = panel({ scorer: "recognition" });
+    await until(() => names().length === 3);
+    const slider = find(".slw-scoring input[type=range]") as HTMLInputElement;
+    expect([slider.min, slider.max, slider.value]).toEqual(["0.01", "0.2", "0.02"]);
+    expect(button("Centred")).toBeUndefined();
+    enter(slider, "0.05");
+    expect(model.traits.settings).toEqual({ share: 0.05 });
+    expect(find(".slw-score-legend")!.textContent).toContain("Bars start at 0.5");
   });
 
   test("without a kernel the saved scores are shown", async () => {
@@ -230,7 +241,7 @@ describe.runIf(inBrowser)("pairs and labels", () => {
   });
 
   test("a scorer that cannot be taken apart says so", async () => {
-    const { all, find } = panel({ method: "clip-dissect" });
+    const { all, find } = panel({ scorer: "clip-dissect" });
     await until(() => find(".slw-why-words")?.textContent?.includes("cannot be shared out"));
     expect(all(".slw-part")).toHaveLength(0);
   });
@@ -308,7 +319,9 @@ describe("candidates and bars", () => {
     const place = barScale([0.3, -0.1, null]);
     expect([place(-0.1), place(0), place(0.3)].map(Math.round)).toEqual([0, 25, 100]);
     expect(barScale([])(0)).toBe(0);
-    const dissect = barScale([-5, -1, null, -3], "clip-dissect");
+    const dissect = barScale([-5, -1, null, -3], null);
     expect([dissect(-5), dissect(-3), dissect(-1)]).toEqual([0, 50, 100]);
+    const chance = barScale([0.9, 0.7, null, 0.4], 0.5);
+    expect([chance(0.4), chance(0.5), chance(0.9)].map(Math.round)).toEqual([0, 20, 100]);
   });
 });

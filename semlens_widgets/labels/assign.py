@@ -1,0 +1,145 @@
+"""From scores to labels: which candidates there may be, the best one, and what chance scores."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+UNKNOWN = "unknown"
+_SORTED_AT_ONCE = 1 << 14  # neurons
+
+
+def check_candidates(candidates: Sequence[str]) -> tuple[str, ...]:
+    """Return the candidate labels stripped of outer blanks, later duplicates dropped.
+
+    Raises
+    ------
+    TypeError
+        If ``candidates`` is one string, or holds something else than strings.
+    ValueError
+        If there are none, or one is empty, blank or no valid text.
+    """
+    if isinstance(candidates, str):
+        raise TypeError(f"candidates: expected a sequence of labels, got the string {candidates!r}")
+    stripped = []
+    entries: Sequence[object] = candidates  # what its type rules out, a person may give
+    for position, candidate in enumerate(entries):
+        if not isinstance(candidate, str):
+            kind = type(candidate).__name__
+            raise TypeError(f"candidates: entry {position} is {kind}, expected a string")
+        if not any(sign.isprintable() and not sign.isspace() for sign in candidate):
+            raise ValueError(f"candidates: entry {position} is empty or invisible; remove it")
+        try:
+            candidate.encode()
+        except UnicodeEncodeError:
+            raise ValueError(
+                f"candidates: entry {position}, {candidate!r}, holds half a character"
+            ) from None
+        stripped.append(candidate.strip())
+    if not stripped:
+        raise ValueError("candidates: the list is empty; give at least one label")
+    return tuple(dict.fromkeys(stripped))
+
+
+def chance_level(scores: Tensor) -> Tensor:
+    """Return median and 95th percentile of the scores of random words, ``(N, 2)`` float32.
+
+    Parameters
+    ----------
+    scores
+        ``(N, W)`` scores of `W` words that were not chosen for these neurons, such as
+        :data:`semlens_widgets.labels.words.RANDOM_WORDS`.
+    """
+    levels = []
+    places = [share * (scores.shape[1] - 1) for share in (0.5, 0.95)]
+    for part in torch.split(scores.float(), _SORTED_AT_ONCE):
+        ordered = part.sort(dim=1).values
+        level = [
+            torch.lerp(ordered[:, math.floor(at)], ordered[:, math.ceil(at)], at % 1)
+            for at in places
+        ]
+        unknown = part.isnan().any(1, keepdim=True)
+        levels.append(torch.stack(level, dim=1).masked_fill(unknown, torch.nan))
+    return torch.cat(levels)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The best candidate of every neuron.
+
+    Attributes
+    ----------
+    indices
+        ``(N,)`` int64, the best candidate; -1 where unknown.
+    labels
+        The best candidates' names; "unknown" where the bar was not reached.
+    score
+        ``(N,)`` float32, the best candidate's score, also where unknown.
+    margin
+        ``(N,)`` float32, how far it lies above the bar; NaN where there is no bar.
+    """
+
+    indices: Tensor
+    labels: tuple[str, ...]
+    score: Tensor
+    margin: Tensor
+
+
+def assign(
+    scores: Tensor,
+    candidates: Sequence[str],
+    empty_scores: Tensor | None = None,
+    threshold: float | None = None,
+) -> Assignment:
+    """Return the best candidate of every neuron, or "unknown"; ties go to the first candidate.
+
+    Parameters
+    ----------
+    scores
+        ``(N, T)`` from a scorer.
+    candidates
+        The T labels, in the order of the scores' columns.
+    empty_scores
+        ``(N,)`` scores of the empty text: a label must score strictly more. Zeros, if the empty
+        text's score is already subtracted.
+    threshold
+        A score to reach instead; takes the place of the empty text as the bar.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit together or there is no candidate.
+    """
+    names = tuple(candidates)
+    if not names:
+        raise ValueError("candidates: the list is empty; give at least one label")
+    if scores.ndim != 2 or scores.shape[1] != len(names):
+        raise ValueError(
+            f"scores: expected shape (neurons, {len(names)}), one column per candidate, "
+            f"got {tuple(scores.shape)}"
+        )
+    if empty_scores is not None and empty_scores.shape != scores.shape[:1]:
+        raise ValueError(
+            f"empty_scores: expected shape ({len(scores)},), got {tuple(empty_scores.shape)}"
+        )
+    best, index = scores.max(1)  # NaN is propagated; the first of equal maxima is taken
+    if threshold is not None:
+        margin = best - threshold
+        known = margin >= 0
+    elif empty_scores is not None:
+        margin = best - empty_scores
+        known = margin > 0
+    else:
+        margin = torch.full_like(best, torch.nan)
+        known = ~best.isnan()
+    index = index.masked_fill(~known, -1)
+    labels = tuple(names[i] if i >= 0 else UNKNOWN for i in index.tolist())
+    return Assignment(indices=index, labels=labels, score=best, margin=margin)

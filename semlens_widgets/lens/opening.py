@@ -1,0 +1,45 @@
+"""A finished analysis, opened for reading."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from semlens_widgets.errors import StoreError
+from semlens_widgets.pipeline.plan import STAGES
+from semlens_widgets.pipeline.settings import check_foundation
+from semlens_widgets.store.store import AnalysisStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from semlens_widgets.inputs.foundation import FoundationModel
+
+_NEEDED = ("model", "foundation", "foundation_dim", "embedding", "examples_by", "images")
+
+
+def finished_store(path: str | Path, foundation: FoundationModel | None) -> AnalysisStore:
+    """Open the folder of an analysis for reading, and check that `foundation` made it.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds no analysis, or `foundation` is another model.
+    """
+    store = AnalysisStore(path, STAGES, read_only=True)
+    recorded = store.settings
+    if any(name not in recorded for name in _NEEDED):
+        raise StoreError(
+            f"{str(path)!r} does not say what the analysis was made with: no SemanticLens has "
+            "begun it, or its analysis.json is damaged."
+        )
+    if foundation is None:
+        return store
+    check_foundation(foundation)
+    made_with = recorded["foundation"], recorded["foundation_dim"]
+    if (foundation.name, foundation.dim) != made_with:
+        raise StoreError(
+            f"foundation is {foundation.name!r} with {foundation.dim} dimensions; the analysis "
+            f"was made with {recorded['foundation']!r} and {recorded['foundation_dim']}. "
+            "Words and images must be embedded by the same model."
+        )
+    return store

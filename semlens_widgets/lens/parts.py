@@ -1,0 +1,83 @@
+"""The parts of a lens on a finished analysis, each given what it needs."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from semlens_widgets.lens.labelling import KeptLabels, Labelling
+from semlens_widgets.lens.looking import Looking
+from semlens_widgets.lens.reader import AnalysisReader
+from semlens_widgets.lens.relevance import Relevances
+from semlens_widgets.lens.scoring import Scoring
+from semlens_widgets.lens.search import Search
+from semlens_widgets.lens.texts import Words, needed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from semlens_widgets.inputs.foundation import FoundationModel
+    from semlens_widgets.inputs.images import ImageDataset
+    from semlens_widgets.lens.labelling import Listeners
+    from semlens_widgets.pipeline.settings import Plan
+    from semlens_widgets.store.store import AnalysisStore
+
+
+class Parts:
+    """What a lens is made of once its analysis is finished; made anew when it is run again.
+
+    Parameters
+    ----------
+    store
+        The analysis.
+    images
+        Where pictures come from that are not stored; None if they are not at hand.
+    foundation
+        Gives the foundation model, or None if it is not at hand.
+    need_plan
+        Gives the model and the images for a purpose; raises if they are not at hand.
+    listeners
+        Who hears of changed labels.
+    """
+
+    def __init__(
+        self,
+        store: AnalysisStore,
+        images: ImageDataset | None,
+        foundation: Callable[[], FoundationModel | None],
+        need_plan: Callable[[str], Plan],
+        listeners: Listeners,
+    ) -> None:
+        self.reader = AnalysisReader(store)
+        self._foundation = foundation
+        self._words: Words | None = None
+        self.labels = KeptLabels(store, self.reader, listeners)
+        self.scoring = Scoring(self.reader, self.words, lambda: self.labels.now.vocabulary)
+        self.looking = Looking(store, self.reader, images, need_plan)
+        self.relevances = Relevances(store, self.reader, need_plan)
+
+    def words(self) -> Words:
+        """Return the text embeddings of the foundation model.
+
+        Raises
+        ------
+        LensUnavailable
+            If there is no foundation model.
+        """
+        foundation = needed(self.reader, self._foundation())
+        if self._words is None or self._words.foundation is not foundation:
+            self._words = Words(self.reader, foundation)
+        return self._words
+
+    @cached_property
+    def labelling(self) -> Labelling:
+        """What gives labels."""
+        can_score = self._foundation
+        return Labelling(
+            self.reader, self.words, self.scoring, self.labels, lambda: can_score() is not None
+        )
+
+    @cached_property
+    def searching(self) -> Search:
+        """What searches."""
+        return Search(self.reader, self.words, self.scoring, self.labels)

@@ -1,0 +1,103 @@
+"""Recognition and correlation against scikit-learn and scipy, image by image."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import pearsonr
+from sklearn.metrics import roc_auc_score
+from torch.nn.functional import normalize
+
+from semlens_widgets.labels import correlation, recognition
+from semlens_widgets.labels.correlation import Correlation
+from semlens_widgets.labels.evidence import Evidence, HeldEmbeddings
+from semlens_widgets.labels.recognition import Recognition, average_ranks, most_similar
+
+S, N, D, T = 120, 5, 8, 6
+UNREADABLE = [7, 50]
+
+
+def unit(*shape: int, seed: int) -> torch.Tensor:
+    return normalize(torch.randn(shape, generator=torch.Generator().manual_seed(seed)), dim=-1)
+
+
+@pytest.fixture
+def world():
+    """Activations with many ties; one neuron is as active on every image."""
+    images, texts = unit(S, D, seed=0), unit(T, D, seed=1)
+    images[UNREADABLE] = 0
+    values = (
+        torch.randn(N, S, generator=torch.Generator().manual_seed(2)).clamp(min=0).mul(3).ceil()
+    )
+    values[3] = 0.5
+    values[:, UNREADABLE] = torch.nan
+    return images, texts, values
+
+
+def evidence(images, values):
+    none = torch.full((len(values), 2), -1)
+    return Evidence(
+        HeldEmbeddings(images),
+        none,
+        none,
+        none.float(),
+        distribution=lambda start, stop: values[start:stop],
+    )
+
+
+@pytest.mark.parametrize("chunk", [1 << 24, 1])
+@pytest.mark.parametrize("share", [0.01, 0.02, 0.05, 0.2])
+def test_recognition_is_the_auroc_for_the_most_similar_images(world, share, chunk, monkeypatch):
+    monkeypatch.setattr(recognition, "_AT_ONCE", chunk)
+    images, texts, values = world
+    found = Recognition(share=share).score(evidence(images, values), texts)
+    readable = [i for i in range(S) if i not in UNREADABLE]
+    count = max(1, round(share * len(readable)))
+    for t in range(T):
+        similarity = images[readable].double().numpy() @ texts[t].double().numpy()
+        shows = np.zeros(len(readable), bool)
+        shows[np.argsort(-similarity, kind="stable")[:count]] = True
+        for k in range(N):
+            expected = roc_auc_score(shows, values[k, readable].numpy())
+            assert found[k, t] == pytest.approx(expected, abs=1e-6)
+    assert found[3].tolist() == [0.5] * T  # it tells nothing from anything
+
+
+@pytest.mark.parametrize("chunk", [1 << 24, 1])
+def test_correlation_is_pearsons(world, chunk, monkeypatch):
+    monkeypatch.setattr(correlation, "_AT_ONCE", chunk)
+    images, texts, values = world
+    found = Correlation().score(evidence(images, values), texts)
+    readable = [i for i in range(S) if i not in UNREADABLE]
+    for k in (0, 1, 2, 4):
+        for t in range(T):
+            similarity = images[readable].double().numpy() @ texts[t].double().numpy()
+            expected = pearsonr(values[k, readable].double().numpy(), similarity).statistic
+            assert found[k, t] == pytest.approx(expected, abs=1e-5)
+    assert found[3].isnan().all()  # nothing varies, so nothing varies together
+
+
+def test_ties_for_the_last_place_go_to_the_first_image():
+    scores = torch.tensor([[0.1, 0.9, 0.5, 0.5, 0.5, 0.2], [0.0] * 6])
+    assert most_similar(scores, 3).tolist() == [[1, 2, 3], [0, 1, 2]]
+
+
+def test_equal_values_share_their_mean_rank():
+    values = torch.tensor([[3.0, 1.0, 3.0, 2.0, 3.0], [0.0, 0.0, 0.0, 0.0, -1.0]])
+    assert average_ranks(values).tolist() == [[4, 1, 4, 2, 4], [3.5, 3.5, 3.5, 3.5, 1]]
+
+
+def test_where_every_image_would_count_nothing_is_known():
+    images, values = unit(1, D, seed=0), torch.ones(2, 1)
+    found = Recognition().score(evidence(images, values), unit(3, D, seed=1))
+    assert found.shape == (2, 3)
+    assert found.isnan().all()
+
+
+def test_chance_is_a_half_whatever_the_text():
+    """Planted truth: activations that have nothing to do with the images."""
+    images, texts = unit(2_000, D, seed=3) + 0.5, unit(50, D, seed=4)
+    values = torch.randn(40, 2_000, generator=torch.Generator().manual_seed(5))
+    found = Recognition(share=0.05).score(evidence(normalize(images, dim=1), values), texts)
+    spread = np.sqrt((2_000 + 1) / (12 * 100 * 1_900))  # of an AUROC by chance (Mann and Whitney)
+    assert found.mean() == pytest.approx(0.5, abs=0.01)
+    assert found.std() == pytest.approx(spread, rel=0.15)
