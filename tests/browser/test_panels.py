@@ -205,7 +205,8 @@ def test_late_answers_leave_the_newest_on_the_screen(notebook: Notebook, explore
     kernel = notebook.kernel
     at_neuron(notebook, explorer, 11, "Labels and contrast")
     kernel.run(
-        "import time\nfrom semlens_widgets.widgets.contrast import ContrastPanel\n"
+        "import time\nimport semlens_widgets as slw\n"
+        "from semlens_widgets.widgets.contrast import ContrastPanel\n"
         "quick = dict(ContrastPanel._requests)\n"
         "def slow(name):\n"
         "    def wait(self, params):\n"
@@ -229,7 +230,7 @@ def test_late_answers_leave_the_newest_on_the_screen(notebook: Notebook, explore
     shown = explorer.locator(".slw-score > .slw-number").all_inner_texts()
     values = [float(text.replace("−", "-")) for text in shown]
     assert values == pytest.approx(kernel.value(expected)[::-1], abs=0.00051)
-    kernel.wait("explorer.contrast.settings", {"gamma": 0.3})
+    kernel.wait("explorer.contrast.settings['gamma']", 0.3)
     kernel.run("explorer.contrast.settings = {}\nexplorer.contrast.candidates = []")
 
 

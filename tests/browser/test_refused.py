@@ -100,7 +100,7 @@ def test_a_refused_score_leaves_no_old_one_as_if_new(
     names = sorted({"green", "striped", label})
     expect(bars).to_have_count(len(names))
     assert sorted(bars.all_inner_texts()) == names
-    kernel.run("refuse(explorer.contrast, 'scores')")
+    kernel.run("import semlens_widgets as slw\nrefuse(explorer.contrast, 'scores')")
     contrast.get_by_role("slider", name="γ").fill("0.4")
     notice = refused(contrast)
     kernel.run("del explorer.contrast._requests")
