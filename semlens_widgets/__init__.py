@@ -12,6 +12,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from semlens_widgets import demo, errors
+    from semlens_widgets.errors import (
+        EmbeddingError,
+        LensUnavailable,
+        ModelChanged,
+        ModelError,
+        RunStopped,
+        SemlensError,
+        StoreError,
+        TransformError,
+        UnreadableImage,
+        WeightsUnavailable,
+    )
     from semlens_widgets.inputs.foundation import FoundationModel, OpenClip
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.inputs.target import TargetModel
@@ -29,6 +41,16 @@ __version__ = "0.1.0"
 
 _ROOMS = ("demo", "errors")
 _HOMES = {
+    "EmbeddingError": "errors",
+    "LensUnavailable": "errors",
+    "ModelChanged": "errors",
+    "ModelError": "errors",
+    "RunStopped": "errors",
+    "SemlensError": "errors",
+    "StoreError": "errors",
+    "TransformError": "errors",
+    "UnreadableImage": "errors",
+    "WeightsUnavailable": "errors",
     "SemanticLens": "lens.lens",
     "TargetModel": "inputs.target",
     "ImageDataset": "inputs.images",
@@ -54,16 +76,26 @@ __all__ = [
     "Csp",
     "Difference",
     "Dissect",
+    "EmbeddingError",
     "Explorer",
     "FoundationModel",
     "ImageDataset",
+    "LensUnavailable",
+    "ModelChanged",
+    "ModelError",
     "NeuronMap",
     "OpenClip",
     "Recognition",
+    "RunStopped",
     "Scorer",
     "Semantic",
     "SemanticLens",
+    "SemlensError",
+    "StoreError",
     "TargetModel",
+    "TransformError",
+    "UnreadableImage",
+    "WeightsUnavailable",
     "demo",
     "errors",
     "open",

@@ -139,23 +139,46 @@ def _maps(
 
 
 def method_of(target: TargetModel, layer: str) -> str:
-    """Return how `localise` works for a layer, with what is not exact in it."""
+    """Return how `localise` works for a layer, with what is not exact in it.
+
+    A map explains a neuron's values at all positions together. That is what ``pooling="mean"``
+    takes; of another pooling it is said what the map has more, or has not.
+    """
     target.module(layer)
     rules = _rules(target, layer, None)
     if not isinstance(rules, Rules):
-        return f"CRP {type(rules).__name__}, as given"
+        flat = target.output(target.probe(), layer).ndim == 2
+        said = f"CRP {type(rules).__name__}, as given"
+        return said if flat else said + _pooled_otherwise(target)
     if not _has_own_map(rules):
-        return rules.method
+        flat = len(rules.shape) == 1
+        return rules.method if flat else rules.method + _pooled_otherwise(target)
     if _by_attnlrp(target, rules):
         known = _KNOWN_ATTNLRP.setdefault(target, {})
         if layer not in known:
             image = target.as_input(target.probe())
             with target.shadow() as model:
                 known[layer] = inexact_in_attnlrp(model, layer, image)
-        return "; ".join((METHOD, *known[layer]))
+        said = "; ".join((METHOD, *known[layer]))
+        exact = len(rules.shape) == 1 or target.pooling == "cls"
+        return said if exact else said + _pooled_otherwise(target)
     own = "token map" if len(rules.shape) == 2 else "activation map"
-    unknown = target.attention == "attnlrp" and rules.attention
-    return f"{own}; AttnLRP does not cover this attention" if unknown else own
+    if target.attention == "attnlrp" and rules.attention:
+        own += "; AttnLRP does not cover this attention"
+    if target.pooling == "cls":
+        return f"{own}; of the image's tokens, not of the class token that is pooled"
+    return own + _pooled_otherwise(target)
+
+
+def _pooled_otherwise(target: TargetModel) -> str:
+    """Say what a map of all positions is not, where a neuron is not their mean."""
+    if callable(target.pooling):
+        return "; of all positions alike, whatever the pooling function makes of them"
+    return {
+        "mean": "",
+        "max": "; of all positions, not of the largest alone that is pooled",
+        "cls": "; of all positions, not of the class token alone that is pooled",
+    }[target.pooling]
 
 
 _KNOWN: WeakKeyDictionary[TargetModel, dict[str, Rules]] = WeakKeyDictionary()

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from semlens_widgets.inputs.channels import FollowChannels
+from semlens_widgets.inputs.patterns import layers_like
 from semlens_widgets.inputs.shadow import evaluated
 
 if TYPE_CHECKING:
@@ -320,28 +321,33 @@ def checked_calls(calls: Counter[str], layers: Sequence[str]) -> tuple[str, ...]
 
 
 def checked_layers(model: nn.Module, layers: Sequence[str]) -> tuple[str, ...]:
-    """Return the names, all of which the model must have, or suggest close ones."""
+    """Return the names, all of which the model must have, or suggest close ones.
+
+    Patterns stand for all layers that fit, see `layers_like`.
+    """
     if isinstance(layers, str):
         raise TypeError(f"layers must be a list of names: layers=[{layers!r}].")
     modules = {n: m for n, m in model.named_modules(remove_duplicate=False) if n}
     available = list(modules)
-    names = tuple(layers)
-    if not names:
+    given = tuple(layers)
+    if not given:
         raise ValueError(
             f"layers is empty; name at least one of {_some(available)}, or ask "
             "TargetModel.suggest_layers(model)."
         )
-    for name in names:
-        if name not in available:
+    found = {name: layers_like(name, available) for name in given}
+    for name, fitting in found.items():
+        if not fitting:
             close = difflib.get_close_matches(name, available, n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
             raise ValueError(
                 f"layers names {name!r}, which this {type(model).__name__} does not have: {hint}"
                 f"Available are {_some(available)}."
             )
-    twice = [name for name, count in Counter(names).items() if count > 1]
+    twice = [name for name, count in Counter(given).items() if count > 1]
     if twice:
         raise ValueError(f"layers names {twice[0]!r} more than once; name each layer once.")
+    names = tuple(dict.fromkeys(name for fitting in found.values() for name in fitting))
     first: dict[nn.Module, str] = {}
     for name in names:
         other = first.setdefault(modules[name], name)

@@ -48,7 +48,8 @@ class TargetModel:
         weights, buffers or modules are others than now, everything refuses; its mode, and hooks
         and attributes that are changed later, do not matter.
     layers
-        Names as in ``model.named_modules()``; `suggest_layers` proposes some. A layer's output may
+        Names as in ``model.named_modules()``, or patterns of them (``"layer4.*"`` are the blocks
+        of layer4); `suggest_layers` proposes some. A layer's output may
         be a map ``(batch, channels, height, width)`` or ``(batch, height, width, channels)``,
         tokens ``(batch, tokens, channels)`` or flat ``(batch, channels)``; of tuples, lists and
         dictionaries the first tensor counts. One neuron is one channel. Each layer must be called

@@ -29,7 +29,7 @@ class Csp(Scorer):
 
     Notes
     -----
-    Contrastive Semantic Projection (arXiv 2604.22477), where it is not centred.
+    Contrastive Semantic Projection (arXiv 2604.22477) with ``centred=False``.
     """
 
     name = "csp"

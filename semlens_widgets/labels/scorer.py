@@ -39,7 +39,7 @@ def control(
 
 def centring() -> Any:
     """Make the setting that several scorers have: *centred*."""
-    return control(False, "Centred", "Subtract each text's mean similarity over all images")
+    return control(True, "Centred", "Subtract each text's mean similarity over all images")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from semlens_widgets.errors import LensUnavailable, StoreError
 from semlens_widgets.lens.delegated import delegated
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from semlens_widgets.pipeline.settings import Ranking
     from semlens_widgets.store.aligned import Embedding
     from semlens_widgets.widgets import ConceptGallery, ContrastPanel, Explorer, NeuronMap
+    from semlens_widgets.widgets import options as of
 
 
 class SemanticLens:
@@ -289,8 +290,10 @@ class SemanticLens:
     activation_histogram = delegated("looking", Looking.activation_histogram)
     example_clusters = delegated("looking", Looking.example_clusters)
     original = delegated("looking", Looking.original)
+    original_jpeg = delegated("looking", Looking.original_jpeg)
     thumbnail = delegated("looking", Looking.thumbnail)
     thumbnails = delegated("looking", Looking.thumbnails)
+    thumbnail_jpegs = delegated("looking", Looking.thumbnail_jpegs)
     heatmap = delegated("looking", Looking.heatmap)
     heatmaps = delegated("looking", Looking.heatmaps)
     relevance = delegated("relevances", Relevances.relevance)
@@ -371,25 +374,29 @@ class SemanticLens:
 
     # -- widgets ---------------------------------------------------------------------------------
 
-    def map(self, **options: Any) -> NeuronMap:
+    def map(self, **options: Unpack[of.MapOptions]) -> NeuronMap:
         """Return the map of all neurons, near each other if they mean the same."""
         from semlens_widgets.widgets import NeuronMap
 
         return NeuronMap(self, **options)
 
-    def gallery(self, layer: str, neuron: int, **options: Any) -> ConceptGallery:
+    def gallery(
+        self, layer: str, neuron: int, **options: Unpack[of.GalleryOptions]
+    ) -> ConceptGallery:
         """Return the concept examples of one neuron, with heatmaps."""
         from semlens_widgets.widgets import ConceptGallery
 
         return ConceptGallery(self, layer, neuron, **options)
 
-    def contrast(self, layer: str, neuron: int, **options: Any) -> ContrastPanel:
+    def contrast(
+        self, layer: str, neuron: int, **options: Unpack[of.ContrastOptions]
+    ) -> ContrastPanel:
         """Return activating and contrastive examples side by side, with live label scores."""
         from semlens_widgets.widgets import ContrastPanel
 
         return ContrastPanel(self, layer, neuron, **options)
 
-    def explore(self, **options: Any) -> Explorer:
+    def explore(self, **options: Unpack[of.ExplorerOptions]) -> Explorer:
         """Return map, search, gallery and contrast panel, linked."""
         from semlens_widgets.widgets import Explorer
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from semlens_widgets.analysis.measures import two_means
 from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.labels.evidence import some_neurons
 from semlens_widgets.pipeline.engine.device import plainly
 from semlens_widgets.pipeline.heatmaps import localise_some
-from semlens_widgets.pipeline.thumbnails import jpeg
+from semlens_widgets.pipeline.thumbnails import jpeg, scaled_down
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,9 +52,18 @@ class Looking:
         self._images = images
         self._need_plan = need_plan
 
-    def activations(self, layer: str, neuron: int) -> NDArray[np.float32]:
-        """Pooled activation of one neuron on every image, ``(images,)``; NaN if unreadable."""
-        return self._read.activations(self._read.row(layer, neuron))
+    def activations(self, layer: str, neuron: int | None = None) -> NDArray[np.float32]:
+        """Pooled activations on every image; NaN where an image is unreadable.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(images, neurons)`` of a layer, ``(images,)`` of one neuron.
+        """
+        if neuron is not None:
+            return self._read.activations(self._read.row(layer, neuron))
+        self._read.row(layer, 0)
+        return self._read.values(*self._read.spans[layer]).T.numpy()
 
     def activation_histogram(
         self, layer: str, neuron: int, bins: int = 48
@@ -72,8 +83,8 @@ class Looking:
         first = two_means(evidence.positives, evidence.valid)[0][evidence.valid[0]]
         return (first != first[:1]).long().numpy()
 
-    def original(self, sample: int, side: int = 2048) -> bytes:
-        """JPEG of an image in its own resolution, `side` pixels at most.
+    def original(self, sample: int, side: int = 2048) -> Image.Image:
+        """Return an image in its own resolution, `side` pixels at most.
 
         Raises
         ------
@@ -84,14 +95,22 @@ class Looking:
             raise LensUnavailable(
                 "The images are not at hand: give images= to SemanticLens to see them whole."
             )
-        return jpeg(self._images.load(sample), side)
+        return scaled_down(self._images.load(sample), side)
 
-    def thumbnail(self, sample: int) -> bytes:
-        """JPEG of an image that is an example of some neuron, 256 pixels at most."""
-        return self._read.thumbnails([sample])[0]
+    def original_jpeg(self, sample: int, side: int = 2048) -> bytes:
+        """Return what :meth:`original` shows, as JPEG."""
+        return jpeg(self.original(sample, side), side)
 
-    def thumbnails(self, samples: Sequence[int]) -> list[bytes]:
-        """JPEGs of several images, see :meth:`thumbnail`."""
+    def thumbnail(self, sample: int) -> Image.Image:
+        """Return an image that is an example of some neuron, 256 pixels at most."""
+        return self.thumbnails([sample])[0]
+
+    def thumbnails(self, samples: Sequence[int]) -> list[Image.Image]:
+        """Return several images, see :meth:`thumbnail`."""
+        return [Image.open(BytesIO(stored)) for stored in self.thumbnail_jpegs(samples)]
+
+    def thumbnail_jpegs(self, samples: Sequence[int]) -> list[bytes]:
+        """Return what :meth:`thumbnails` shows as it is stored, JPEG."""
         return self._read.thumbnails(samples)
 
     def heatmap(self, layer: str, neuron: int, sample: int) -> StoredHeatmap:

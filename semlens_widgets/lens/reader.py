@@ -13,6 +13,7 @@ import torch
 from torch.nn.functional import normalize
 
 from semlens_widgets.errors import StoreError
+from semlens_widgets.inputs.patterns import layers_like
 from semlens_widgets.labels.evidence import Evidence
 from semlens_widgets.store.aligned import StoredEmbeddings, example_samples, layer_spans
 from semlens_widgets.store.columns import read_heatmaps
@@ -155,9 +156,7 @@ class AnalysisReader:
         """
         self.store.current()
         if layer not in self.spans:
-            close = difflib.get_close_matches(str(layer), self.layers, n=3)
-            hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else ""
-            raise KeyError(f"layer={layer!r} is not one of {list(self.layers)}. {hint}".rstrip())
+            raise self._no_layer(layer)
         start, stop = self.spans[layer]
         if isinstance(neuron, bool) or not hasattr(neuron, "__index__"):
             raise TypeError(f"neuron={neuron!r} must be a whole number.")
@@ -166,6 +165,24 @@ class AnalysisReader:
                 f"neuron={neuron} is outside 0..{stop - start - 1} of layer {layer!r}."
             )
         return start + int(neuron)
+
+    def layers_like(self, pattern: str) -> list[str]:
+        """Return the layers that a name or a pattern stands for.
+
+        Raises
+        ------
+        KeyError
+            If there is none; close names are suggested.
+        """
+        found = layers_like(str(pattern), self.layers)
+        if not found:
+            raise self._no_layer(pattern)
+        return found
+
+    def _no_layer(self, layer: str) -> KeyError:
+        close = difflib.get_close_matches(str(layer), self.layers, n=3)
+        hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else ""
+        return KeyError(f"layer={layer!r} is not one of {list(self.layers)}. {hint}".rstrip())
 
     def examples(self, row: int) -> pd.DataFrame:
         """Concept examples of one neuron with their contrasts, by rank."""

@@ -91,7 +91,7 @@ class Search:
         query
             A text, a PIL image, a neuron ``(layer, index)``, or a list of these.
         layer
-            Search this layer alone.
+            Search this layer alone, or those that fit a pattern such as ``"layer4.*"``.
         scorer
             Rank by a label scorer instead of the cosine, see :meth:`label`; for texts.
         centred
@@ -101,7 +101,7 @@ class Search:
             Subtract from texts the neuron's cosine to the empty prompt, as SemanticLens does. It is
             as good as what the foundation model makes of an empty prompt.
         templates
-            Sentences with ``{}`` where the text goes; by default the text alone.
+            Sentences with ``{}`` where the text goes; by default the six of CSP.
         top
             How many neurons to return; all by default.
 
@@ -138,8 +138,7 @@ class Search:
         how = None if scorer is None else scorer_of(scorer)
         columns = [self._of_query(one, how, options) for one in queries]
         texts = [one for one in queries if isinstance(one, str)]
-        sentences = plain(templates) if how is None else templates
-        if texts and (said := str(self._words().check(check_candidates(texts), sentences))):
+        if texts and (said := str(self._words().check(check_candidates(texts), templates))):
             warnings.warn(said, stacklevel=4)
         combined = searching.combine_scores(torch.stack(columns, dim=1))
         rows, scores = self._ranked(combined, layer, top)
@@ -177,7 +176,8 @@ class Search:
     def _chance(self, scorer: Scorer | None, options: dict[str, Any]) -> NDArray[np.float32]:
         if scorer is not None:
             return self._scoring.label_chance(scorer=scorer, templates=options["templates"])
-        key = ("search", *(plain(v) if k == "templates" else v for k, v in options.items()))
+        sentences = self._words().sentences(options["templates"])
+        key = ("search", options["centred"], options["minus_empty"], sentences)
 
         def levels() -> Tensor:
             return chance_level(self._of_texts(RANDOM_WORDS, **options))
@@ -223,7 +223,7 @@ class Search:
         templates: Sequence[str] | None,
     ) -> Tensor:
         """Score every neuron for several texts, ``(neurons, texts)``."""
-        model, sentences = self._words().foundation, plain(templates)
+        model, sentences = self._words().foundation, self._words().sentences(templates)
         prompts = embed_prompts(model, texts, sentences).cpu()
         empty = embed_prompts(model, [""], sentences).cpu() if minus_empty else None
         directions = searching.query_directions(prompts, empty)
@@ -233,17 +233,10 @@ class Search:
     def _ranked(
         self, scores: Tensor, layer: str | None, top: int | None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Order neurons (all, or one layer's) by falling score; return their rows and scores."""
+        """Order neurons (all, or some layers') by falling score; return their rows and scores."""
         rows = torch.arange(len(scores))
         if layer is not None:
-            self._reader.row(layer, 0)
-            rows = rows[slice(*self._reader.spans[layer])]
+            spans = [self._reader.spans[name] for name in self._reader.layers_like(layer)]
+            rows = torch.cat([rows[start:stop] for start, stop in spans])
         order = rows[searching.rank(scores[rows], top)]
         return order.numpy(), scores[order].numpy()
-
-
-def plain(templates: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the templates of a search, by default the text alone."""
-    if isinstance(templates, str):
-        raise TypeError(f"templates must be a list of sentences: [{templates!r}].")
-    return tuple(templates or ("{}",))

@@ -22,13 +22,18 @@ SIDE = 256  # sharp in tiles of 128 CSS pixels on screens with two pixels for ea
 _ROWS_PER_COMMIT = 1024
 
 
-def jpeg(image: Image.Image, side: int = SIDE) -> bytes:
-    """Encode an image as JPEG, scaled down so that its longer side is at most ``side`` pixels."""
+def scaled_down(image: Image.Image, side: int) -> Image.Image:
+    """Return an RGB copy whose longer side is at most ``side`` pixels."""
     small = image.convert("RGB")
     if max(small.size) > side:
         small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return small
+
+
+def jpeg(image: Image.Image, side: int = SIDE) -> bytes:
+    """Encode an image as JPEG, scaled down so that its longer side is at most ``side`` pixels."""
     buffer = BytesIO()
-    small.save(buffer, "JPEG", quality=90, subsampling=0)
+    scaled_down(image, side).save(buffer, "JPEG", quality=90, subsampling=0)
     return buffer.getvalue()
 
 

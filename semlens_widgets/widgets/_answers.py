@@ -89,7 +89,7 @@ def thumbnails(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
     buffers: list[bytes] = []
     for sample in samples_of(params):
         try:
-            buffers.append(widget.lens.thumbnail(sample))
+            buffers += widget.lens.thumbnail_jpegs([sample])
             errors.append(None)
         except Exception as error:
             # One unreadable image must not take its neighbours with it.

@@ -37,7 +37,7 @@ def sheet_png(lens: SemanticLens, rows: Sequence[Sequence[int]]) -> bytes | None
             if sample < 0:
                 continue
             try:
-                tile = Image.open(io.BytesIO(lens.thumbnail(sample))).convert("RGB")
+                tile = Image.open(io.BytesIO(lens.thumbnail_jpegs([sample])[0])).convert("RGB")
             except Exception:
                 logger.debug("no thumbnail of sample %d", sample, exc_info=True)
                 continue

@@ -35,7 +35,7 @@ def _clusters(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
 
 def _original(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
     (sample,) = _answers.samples_of(params)
-    return {}, [widget.lens.original(sample)]
+    return {}, [widget.lens.original_jpeg(sample)]
 
 
 def _fraction(default: float, what: str) -> traitlets.Float[float, float]:

@@ -358,7 +358,7 @@ class NeuronMap(LensWidget):
             "measures": measures,
             "examples": [_answers.text(name) for name in examples["class_name"]],
         }
-        return result, [lens.thumbnail(int(sample)) for sample in examples["sample"]]
+        return result, lens.thumbnail_jpegs(examples["sample"].tolist())
 
     _requests: ClassVar[Mapping[str, Handler]] = {
         "column": _request_column,

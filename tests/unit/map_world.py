@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from semlens_widgets.widgets.map import NeuronMap
 
 
@@ -35,8 +37,8 @@ class Lens:
             return pd.DataFrame({"sample": [], "class_name": []})
         return pd.DataFrame({"sample": range(9), "class_name": ["ox"] * 9})
 
-    def thumbnail(self, sample: int) -> bytes:
-        return b"jpeg %d" % sample
+    def thumbnail_jpegs(self, samples: Sequence[int]) -> list[bytes]:
+        return [b"jpeg %d" % sample for sample in samples]
 
 
 def floats(column: bytes) -> np.ndarray:

@@ -71,10 +71,10 @@ class Lens:
             }
         )
 
-    def thumbnail(self, sample: int) -> bytes:
-        if sample == 2:
+    def thumbnail_jpegs(self, samples: list[int]) -> list[bytes]:
+        if 2 in samples:
             raise OSError("cannot read '/data/secret/zoo/2.jpg'")
-        return b"jpeg %d" % sample
+        return [b"jpeg %d" % sample for sample in samples]
 
     def heatmaps(self, layer: str, neuron: int, samples: list[int]) -> list[Any]:
         if layer == "layer4" and samples != [5]:
@@ -114,7 +114,7 @@ class Lens:
     def example_clusters(self, layer: str, neuron: int) -> Any:
         return np.array([0, 1])
 
-    def original(self, sample: int) -> bytes:
+    def original_jpeg(self, sample: int) -> bytes:
         if self.images is None:
             raise LensUnavailable("The images are not at hand.")
         return b"whole %d" % sample

@@ -74,7 +74,7 @@ def test_the_prior_is_computed_once_for_the_same_candidates(colour_lens, monkeyp
     for neuron in range(3):
         lens.scores("seen", neuron, NAMES, scorer="clip-dissect")
     assert len(calls) == 1
-    lens.scores("seen", 0, NAMES, scorer=slw.Dissect(centred=True))
+    lens.scores("seen", 0, NAMES, scorer=slw.Dissect(centred=False))
     lens.scores("seen", 0, NAMES[::-1], scorer="clip-dissect")
     assert len(calls) == 3
 
@@ -119,9 +119,11 @@ def test_the_histogram_counts_every_readable_image(colour_lens):
 def test_originals_are_whole_and_need_the_images(colour_lens, tmp_path):
     big = [Image.new("RGB", (400, 300), (i, 90, 200)) for i in range(8)]
     lens = colour_lens(images=slw.ImageDataset.from_list(big)).run()
-    assert Image.open(io.BytesIO(lens.thumbnail(0))).size == (256, 192)
-    assert Image.open(io.BytesIO(lens.original(0))).size == (400, 300)
-    assert Image.open(io.BytesIO(lens.original(0, side=200))).size == (200, 150)
+    assert lens.thumbnail(0).size == (256, 192)
+    assert lens.original(0).size == (400, 300)
+    assert lens.original(0, side=200).size == (200, 150)
+    assert np.array_equal(lens.original(0), big[0])
+    assert Image.open(io.BytesIO(lens.original_jpeg(0, side=200))).size == (200, 150)
     with pytest.raises(LensUnavailable, match="images="):
         slw.open(tmp_path / "analysis").original(0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from functools import partial
 
@@ -100,7 +101,9 @@ def test_a_folder_is_explored_without_model_or_images(colour_lens, tmp_path):
     pd.testing.assert_frame_equal(read.neurons, lens.neurons)
     pd.testing.assert_frame_equal(read.examples("mixed", 2), lens.examples("mixed", 2))
     sample = int(read.examples("seen", 0)["sample"][0])
-    assert read.thumbnail(sample).startswith(b"\xff\xd8")
+    (stored,) = read.thumbnail_jpegs([sample])
+    assert stored.startswith(b"\xff\xd8")
+    assert np.array_equal(read.thumbnail(sample), Image.open(io.BytesIO(stored)))
     assert np.array_equal(
         read.heatmap("seen", 0, sample).values, lens.heatmap("seen", 0, sample).values
     )

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 from torchvision.models.vision_transformer import VisionTransformer
+from zennit.composites import EpsilonPlusFlat
 
 from semlens_widgets.attribution.neuron import (
     localise,
@@ -217,6 +218,9 @@ def test_code_that_mutates_beyond_the_rules_is_refused():
         localise(target(Mutating(), "block"), squares(), "block", [0, 1])
 
 
+LAYER = "encoder.layers.encoder_layer_0"
+
+
 def vit(**options):
     torch.manual_seed(0)
     sizes = {"image_size": 16, "patch_size": 4, "num_layers": 1, "num_heads": 2}
@@ -226,7 +230,7 @@ def vit(**options):
 
 
 def test_tokens_become_a_map_without_the_class_token():
-    layer = "encoder.layers.encoder_layer_0"
+    layer = LAYER
     t = target(vit(), layer, "heads")
     images = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     tokens = t.output(images, layer)
@@ -282,7 +286,51 @@ def test_maps_with_channels_last_behind_attention():
     output = t.output(images, "block")
     expected = functional.interpolate(output[..., 2][None], (16, 16), mode="bilinear")[0]
     torch.testing.assert_close(localise(t, images, "block", [2]), expected)
-    assert method_of(t, "block") == "activation map"
+    assert method_of(t, "block") == (
+        "activation map; of all positions alike, whatever the pooling function makes of them"
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "layer", "pooling", "said"),
+    [
+        (ColourNet, "block", "mean", "CRP EpsilonPlusFlat"),
+        (
+            ColourNet,
+            "block",
+            "max",
+            "CRP EpsilonPlusFlat; of all positions, not of the largest alone that is pooled",
+        ),
+        (vit, LAYER, "mean", "token map"),
+        (
+            vit,
+            LAYER,
+            "max",
+            "token map; of all positions, not of the largest alone that is pooled",
+        ),
+        (
+            vit,
+            LAYER,
+            "cls",
+            "token map; of the image's tokens, not of the class token that is pooled",
+        ),
+    ],
+)
+def test_what_a_map_has_more_than_the_pooled_value_is_said(model, layer, pooling, said):
+    assert method_of(target(model(), layer, pooling=pooling), layer) == said
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max", "cls"])
+def test_values_without_positions_are_no_matter_of_pooling(pooling):
+    dense = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 4))
+    assert method_of(target(dense, "1", pooling=pooling), "1") == "CRP EpsilonPlusFlat"
+
+
+def test_a_composite_of_ones_own_says_it_too():
+    t = target(ColourNet(), "block", pooling="max", composite=EpsilonPlusFlat())
+    assert method_of(t, "block") == (
+        "CRP EpsilonPlusFlat, as given; of all positions, not of the largest alone that is pooled"
+    )
 
 
 @pytest.mark.parametrize(

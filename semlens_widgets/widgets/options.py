@@ -1,0 +1,63 @@
+"""What the widgets may be given by name: their public traits, for editors to complete."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from semlens_widgets.labels.scorer import Scorer
+
+Neuron = tuple[str, int] | None
+
+
+class MapOptions(TypedDict, total=False):
+    """Options of :class:`semlens_widgets.NeuronMap`, which says what they mean."""
+
+    active: Neuron
+    color_by: str
+    size_by: str | None
+    opacity_by: str | None
+    filter: Mapping[str, Any]
+    contours: bool
+    region_labels: bool
+    tool: Literal["pan", "lasso", "box"]
+    height: int
+    selection: bytes
+    highlight: bytes
+
+
+class GalleryOptions(TypedDict, total=False):
+    """Options of :class:`semlens_widgets.ConceptGallery`, which says what they mean."""
+
+    overlay: bool
+    opacity: float
+    colormap: Literal["ember", "viridis", "ice", "grey"]
+    threshold: float
+    outline: bool
+    crop: bool
+    side_by_side: bool
+    sort_by: Literal["activation", "class", "file"]
+    group_by: Literal["class", "cluster"] | None
+
+
+class ContrastOptions(TypedDict, total=False):
+    """Options of :class:`semlens_widgets.ContrastPanel`, which says what they mean."""
+
+    candidates: Sequence[str]
+    scorer: str | Scorer
+    settings: Mapping[str, Any]
+    templates: Literal["csp", "plain"]
+    excluded: Sequence[int]
+
+
+class ExplorerOptions(TypedDict, total=False):
+    """Options of :class:`semlens_widgets.Explorer`, which says what they mean."""
+
+    active: Neuron
+    query: str
+    query_layer: str | None
+    like: Neuron
+    tab: Literal["gallery", "contrast"]
+    state: Mapping[str, Any] | None
