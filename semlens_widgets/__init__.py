@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from semlens_widgets.inputs.foundation import FoundationModel, OpenClip
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.inputs.target import TargetModel
+    from semlens_widgets.labels.candidates.source import Candidates, CandidateSource
     from semlens_widgets.labels.correlation import Correlation
     from semlens_widgets.labels.csp import Csp
     from semlens_widgets.labels.difference import Difference
@@ -56,6 +57,8 @@ _HOMES = {
     "ImageDataset": "inputs.images",
     "FoundationModel": "inputs.foundation",
     "OpenClip": "inputs.foundation",
+    "CandidateSource": "labels.candidates.source",
+    "Candidates": "labels.candidates.source",
     "Correlation": "labels.correlation",
     "Csp": "labels.csp",
     "Difference": "labels.difference",
@@ -70,6 +73,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "CandidateSource",
+    "Candidates",
     "ConceptGallery",
     "ContrastPanel",
     "Correlation",

@@ -98,6 +98,7 @@ def assign(
     candidates: Sequence[str],
     empty_scores: Tensor | None = None,
     threshold: float | None = None,
+    eligible: Tensor | None = None,
 ) -> Assignment:
     """Return the best candidate of every neuron, or "unknown"; ties go to the first candidate.
 
@@ -112,6 +113,9 @@ def assign(
         text's score is already subtracted.
     threshold
         A score to reach instead; takes the place of the empty text as the bar.
+    eligible
+        ``(N, T)`` bool, which candidates count for which neuron; all by default. A neuron without
+        any is unknown, and its score NaN.
 
     Raises
     ------
@@ -130,6 +134,9 @@ def assign(
         raise ValueError(
             f"empty_scores: expected shape ({len(scores)},), got {tuple(empty_scores.shape)}"
         )
+    if eligible is not None:
+        scores = scores.masked_fill(~eligible, -torch.inf)
+        scores = scores.masked_fill(~eligible.any(1, keepdim=True), torch.nan)
     best, index = scores.max(1)  # NaN is propagated; the first of equal maxima is taken
     if threshold is not None:
         margin = best - threshold

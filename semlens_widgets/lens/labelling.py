@@ -11,11 +11,20 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from semlens_widgets.labels.assign import Assignment, assign, chance_level, check_candidates
+from semlens_widgets.labels.candidates.sources import source_of
 from semlens_widgets.labels.scorers import SCORERS, scorer_of
-from semlens_widgets.labels.words import RANDOM_WORDS, default_vocabulary
+from semlens_widgets.labels.words import RANDOM_WORDS
 from semlens_widgets.lens.scoring import by_scorer
 from semlens_widgets.pipeline.engine.device import plainly
-from semlens_widgets.store.labels import PERSON, Labelled, read_labels, unlabelled, write_labels
+from semlens_widgets.store.labels import (
+    PERSON,
+    Given,
+    Labelled,
+    LabelRun,
+    read_labels,
+    unlabelled,
+    write_labels,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
+    from semlens_widgets.labels.candidates.source import CandidateSource, Looked
     from semlens_widgets.labels.scorer import Scorer
     from semlens_widgets.lens.reader import AnalysisReader
     from semlens_widgets.lens.scoring import Scoring
@@ -31,13 +41,6 @@ if TYPE_CHECKING:
 
 # JupyterLab may answer widgets in another thread than the one that runs cells.
 _LOCK = threading.RLock()
-
-
-def _enter(
-    frame: pd.DataFrame, row: int, label: str, score: float, margin: float, source: str
-) -> None:
-    frame.loc[row, "label"], frame.loc[row, "source"] = label, source
-    frame.loc[row, "score"], frame.loc[row, "margin"] = score, margin
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +106,28 @@ class KeptLabels:
         """All labels, what they were chosen from, and how."""
         moment = self._store.moment("labels")
         if self._kept is None or self._kept[0] != moment:
-            self._kept = moment, read_labels(self._store) or unlabelled(self._reader.neurons)
+            self._kept = moment, self._read()
         return self._kept[1]
+
+    def vocabulary(self) -> tuple[str, ...]:
+        """Return the candidates that were last chosen from."""
+        latest = self.now.latest
+        return latest.vocabulary if latest else ()
+
+    def labelled_by(self) -> dict[str, Any]:
+        """Return how was last scored."""
+        latest = self.now.latest
+        return dict(latest.scorer) if latest else {}
+
+    def beside(self, neurons: pd.DataFrame) -> pd.DataFrame:
+        """Return a frame of all neurons with their labels behind layer and neuron."""
+        named = ["label", "score", "margin", "chance", "source"]
+        order = ["layer", "neuron", *named, "clarity", "polysemanticity", "redundancy"]
+        frame = neurons.assign(**{name: self.now.frame[name] for name in named})
+        return frame[order + [name for name in frame.columns if name not in order]]
+
+    def _read(self) -> Labelled:
+        return read_labels(self._store, self._reader.neurons)
 
     def commit(self, change: Callable[[Labelled], Labelled]) -> Labelled:
         """Change what is stored now, whoever stored it; then let the views know."""
@@ -114,7 +137,7 @@ class KeptLabels:
                 self._kept = self._store.moment("labels"), changed
         else:
             with self._store.writing(), _LOCK:
-                changed = change(read_labels(self._store) or self.now)
+                changed = change(self._read())
                 write_labels(self._store, changed)
                 self._kept = self._store.moment("labels"), changed
         self._listeners.tell()
@@ -134,6 +157,8 @@ class Labelling:
         Scores labels.
     kept
         The labels.
+    looked_at
+        What a candidate source may look at.
     can_score
         Whether there is a foundation model.
     """
@@ -144,39 +169,44 @@ class Labelling:
         words: Callable[[], Words],
         scoring: Scoring,
         kept: KeptLabels,
+        looked_at: Looked,
         can_score: Callable[[], bool],
     ) -> None:
         self._reader = reader
         self._words = words
         self._scoring = scoring
         self._kept = kept
+        self._looked_at = looked_at
         self._can_score = can_score
 
     @by_scorer
     @plainly()
     def label(
         self,
-        candidates: Sequence[str] | None = None,
+        candidates: Sequence[str] | str | CandidateSource | None = None,
         *,
         scorer: str | Scorer = "csp",
         templates: Sequence[str] | None = None,
         threshold: float | None = None,
+        run: str | None = None,
     ) -> pd.DataFrame:
         """Give every neuron the candidate label that scores best, and keep it.
 
         Labels that a person gave (:meth:`set_label`) stay; their score is that of the new scorer.
+        What earlier runs said stays too, see :attr:`labels`.
 
         Parameters
         ----------
         candidates
-            Words or phrases to choose from; by default the names of the images' classes and
-            :data:`semlens_widgets.labels.words.VISUAL_WORDS`, common words for what pictures
-            show.
+            Words or phrases to choose from, or what finds them: a
+            :class:`semlens_widgets.CandidateSource`, or the name of one (``"classes"``: the names
+            of the images' classes). By default ``"everyday"``: these names and
+            :data:`semlens_widgets.labels.words.VISUAL_WORDS`, common words for what pictures show.
         scorer
             One of :data:`semlens_widgets.labels.scorers.SCORERS` by its name (``"csp"``,
             ``"semanticlens"``, ``"difference"``, ``"clip-dissect"``, ``"recognition"``,
             ``"correlation"``), or an object with settings of its own, such as
-            ``Csp(gamma=0.5, centred=True)``. The scores of ``"clip-dissect"`` depend on all
+            ``Csp(gamma=0.5, centred=False)``. The scores of ``"clip-dissect"`` depend on all
             candidates and all neurons, and compare with no others.
         templates
             Sentences with ``{}`` where the candidate goes; by default the six of CSP.
@@ -184,6 +214,9 @@ class Labelling:
             Score below which a neuron is "unknown"; by default the score of the empty prompt, and
             what is chance by nature for the scorers that have such a score (recognition: 0.5,
             correlation: 0).
+        run
+            What to call it in :attr:`labels`; by default the scorer's name. A run of the same name
+            is replaced.
 
         Returns
         -------
@@ -210,21 +243,24 @@ class Labelling:
         CSP and the difference are those of arXiv 2604.22477, SemanticLens that of arXiv 2501.05398,
         CLIP-Dissect that of arXiv 2204.10965.
         """
-        if candidates is None:
-            candidates = default_vocabulary(self._reader.classes)
-        names, how = check_candidates(candidates), scorer_of(scorer)
+        how = scorer_of(scorer)
+        called = how.name if run is None else _checked_run(run)
         words = self._words()
+        offered = source_of(candidates).candidates(self._looked_at)
+        names = check_candidates(offered.names)
         if said := str(words.check(names, templates)):
             warnings.warn(said, stacklevel=4)
         bar = how.chance if threshold is None else threshold
         found: list[Assignment] = []
         levels: list[Tensor] = []
         for scores, beside in self._scoring.of_all(names, ["", *RANDOM_WORDS], how, templates):
-            found.append(assign(scores, names, beside[:, 0], bar))
+            first = sum(len(part.labels) for part in found)
+            eligible = offered.eligible(names, first, first + len(scores))
+            found.append(assign(scores, names, beside[:, 0], bar, eligible))
             levels.append(chance_level(beside[:, 1:]))
         key = self._scoring.chance_key(self._scoring.beside(names, how), how, templates)
         chance = words.once(key, lambda: torch.cat(levels)).numpy()
-        frame = unlabelled(self._reader.neurons).frame.assign(
+        frame = unlabelled(self._reader.neurons).assign(
             label=[label for part in found for label in part.labels],
             score=torch.cat([part.score for part in found]).numpy(),
             margin=torch.cat([part.margin for part in found]).numpy(),
@@ -232,15 +268,15 @@ class Labelling:
             source=how.name,
         )
         settings = {"scorer": how.name, **how.settings, "templates": words.sentences(templates)}
+        new = LabelRun(frame, names, settings, bar)
 
-        def keep_persons(present: Labelled) -> Labelled:
-            labelled = Labelled(frame.copy(), names, settings, bar)
-            theirs = present.frame["label"][present.frame["source"] == PERSON]
-            for row, name in zip(theirs.index.tolist(), theirs.tolist(), strict=True):
-                self._put(labelled, row, name, how)
-            return labelled
+        def keep(present: Labelled) -> Labelled:
+            theirs = present.persons.items()
+            persons = {row: self._given(row, given.label, new) for row, given in theirs}
+            others = {name: other for name, other in present.runs.items() if name != called}
+            return replace(present, runs={**others, called: new}, persons=persons)
 
-        return self._kept.commit(keep_persons).frame.copy()
+        return self._kept.commit(keep).frame.copy()
 
     @plainly()
     def set_label(self, layer: str, neuron: int, label: str, score: float | None = None) -> None:
@@ -257,75 +293,51 @@ class Labelling:
         row = self._reader.row(layer, neuron)
 
         def put(present: Labelled) -> Labelled:
-            changed = replace(present, frame=present.frame.copy())
-            self._put(changed, row, name, _scorer(present), score)
-            return changed
+            given = self._given(row, name, present.latest, score)
+            return replace(present, persons={**present.persons, row: given})
 
         self._kept.commit(put)
 
     @plainly()
     def clear_label(self, layer: str, neuron: int) -> None:
-        """Take a person's label away: the neuron gets what the scorer of :attr:`labelled_by` says.
+        """Take a person's label away: the neuron has what the last :meth:`label` said of it.
 
         Before the first :meth:`label` it has no label then.
-
-        Raises
-        ------
-        LensUnavailable
-            If neurons were scored, and there is no foundation model to do it again.
         """
         row = self._reader.row(layer, neuron)
 
         def clear(present: Labelled) -> Labelled:
-            frame = present.frame.copy()
-            label, score, margin = "", math.nan, math.nan
-            if scorer := _scorer(present):
-                scores = self._one(row, present.vocabulary, present, scorer)
-                bar = self._bar(row, present, scorer)[None] if present.threshold is None else None
-                found = assign(scores[None], present.vocabulary, bar, present.threshold)
-                label, score = found.labels[0], float(found.score[0])
-                margin = float(found.margin[0])
-            _enter(frame, row, label, score, margin, present.scorer.get("scorer", ""))
-            return replace(present, frame=frame)
+            others = {at: given for at, given in present.persons.items() if at != row}
+            return replace(present, persons=others)
 
         self._kept.commit(clear)
 
-    def _put(
-        self,
-        labelled: Labelled,
-        row: int,
-        name: str,
-        scorer: Scorer | None,
-        score: float | None = None,
-    ) -> None:
-        """Enter a person's label into a frame that is not yet kept."""
-        margin = math.nan
-        if scorer and self._can_score():
-            if score is None:
-                # As it would score among the vocabulary.
-                others = [other for other in labelled.vocabulary if other != name] or [name]
-                score = float(self._one(row, others, labelled, scorer, beside=[name])[0])
-            bar = labelled.threshold
-            margin = score - (float(self._bar(row, labelled, scorer)) if bar is None else bar)
-        _enter(labelled.frame, row, name, math.nan if score is None else score, margin, PERSON)
-
-    def _bar(self, row: int, labelled: Labelled, scorer: Scorer) -> Tensor:
-        """Return the empty prompt's score."""
-        return self._one(row, labelled.vocabulary, labelled, scorer, beside=[""])[0]
-
-    def _one(
-        self,
-        row: int,
-        names: Sequence[str],
-        labelled: Labelled,
-        scorer: Scorer,
-        beside: Sequence[str] | None = None,
-    ) -> Tensor:
-        templates = labelled.scorer["templates"]
-        return self._scoring.of_one(row, names, scorer, templates, beside=beside)
+    def _given(
+        self, row: int, name: str, run: LabelRun | None, score: float | None = None
+    ) -> Given:
+        """Return a person's label with the score it has among the candidates of a run."""
+        scorer = _scorer(run)
+        if run is None or scorer is None or not self._can_score():
+            return Given(name, math.nan if score is None else score)
+        templates = run.scorer["templates"]
+        if score is None:
+            others = [other for other in run.vocabulary if other != name] or [name]
+            scores = self._scoring.of_one(row, others, scorer, templates, beside=[name])
+            score = float(scores[0])
+        bar = run.threshold
+        if bar is None:
+            empty = self._scoring.of_one(row, run.vocabulary, scorer, templates, beside=[""])
+            bar = float(empty[0])
+        return Given(name, score, score - bar)
 
 
-def _scorer(labelled: Labelled) -> Scorer | None:
+def _scorer(run: LabelRun | None) -> Scorer | None:
     """Return what labels were scored by; None before the first, and if it is not known here."""
-    name = labelled.scorer.get("scorer")
-    return scorer_of(name, labelled.scorer) if name in SCORERS else None
+    name = run and run.scorer["scorer"]
+    return scorer_of(name, run.scorer) if run and name in SCORERS else None
+
+
+def _checked_run(name: str) -> str:
+    if name == PERSON or not name.strip():
+        raise ValueError(f"run={name!r}: give another name; {PERSON!r} are the labels of people.")
+    return name

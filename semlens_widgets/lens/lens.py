@@ -11,7 +11,7 @@ from semlens_widgets.errors import LensUnavailable, StoreError
 from semlens_widgets.lens.delegated import delegated
 from semlens_widgets.lens.labelling import Labelling, Listeners
 from semlens_widgets.lens.looking import Looking
-from semlens_widgets.lens.opening import finished_store
+from semlens_widgets.lens.opening import finished_store, state_of
 from semlens_widgets.lens.parts import Parts
 from semlens_widgets.lens.relevance import Relevances
 from semlens_widgets.lens.scoring import Scoring
@@ -105,16 +105,8 @@ class SemanticLens:
     ) -> None:
         if on_change not in {"refuse", "recompute"}:
             raise ValueError(f'on_change={on_change!r} must be "refuse" or "recompute".')
-        self._plan: Plan | None = Plan(
-            target,
-            images,
-            foundation,
-            n_examples,
-            embedding,
-            batch_size,
-            examples_by,
-            crop_threshold,
-        )
+        how = (n_examples, embedding, batch_size, examples_by, crop_threshold)
+        self._plan: Plan | None = Plan(target, images, foundation, *how)
         self.target: TargetModel | None = target
         self.images: ImageDataset | None = images
         self.foundation: FoundationModel | None = foundation
@@ -152,18 +144,9 @@ class SemanticLens:
     def __repr__(self) -> str:
         model = self.store.settings["model"]
         try:
-            return f"SemanticLens({model}; {self._state()})"
+            return f"SemanticLens({model}; {state_of(self.store, lambda: self._read)})"
         except StoreError as error:
             return f"SemanticLens({model}; {error})"
-
-    def _state(self) -> str:
-        so_far = progress_of(self.store)
-        if so_far.stage:
-            stages = f"{so_far.finished} of {so_far.stages} stages"
-            begun = f"run unfinished: {stages}, {so_far}" if so_far.begun else "not run yet"
-            return f"{begun}; call run()"
-        widths = ", ".join(f"{layer}: {b - a}" for layer, (a, b) in self._read.spans.items())
-        return f"{len(self._read.samples)} images; neurons {widths}"
 
     # -- computing -------------------------------------------------------------------------------
 
@@ -302,12 +285,21 @@ class SemanticLens:
     @property
     def vocabulary(self) -> tuple[str, ...]:
         """The candidates that :meth:`label` last chose from."""
-        return self._parts.labels.now.vocabulary
+        return self._parts.labels.vocabulary()
 
     @property
     def labelled_by(self) -> dict[str, Any]:
         """How :meth:`label` last scored: scorer, its settings, templates; empty before."""
-        return dict(self._parts.labels.now.scorer)
+        return self._parts.labels.labelled_by()
+
+    @property
+    def labels(self) -> pd.DataFrame:
+        """Every label of every run of :meth:`label`, and those of people (run "person").
+
+        Columns: layer, neuron, run, source, label, score, margin, chance. Those in force, in
+        :attr:`neurons`, are people's, and the last run's where there is none.
+        """
+        return self._parts.labels.now.all
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -347,16 +339,11 @@ class SemanticLens:
 
         Columns: layer, neuron, label, its score, margin (over what a label must reach), chance
         (what one random word in twenty reaches) and source ("person", or the scorer's name), all
-        five empty until :meth:`label`; clarity,
-        polysemanticity, redundancy, mean, max and firing_rate of the activation, its quantiles q50,
-        q90 and q99, dead (fewer than ``n_examples`` positive activations), x and y (position on the
-        map).
+        five empty until :meth:`label`; clarity, polysemanticity, redundancy, mean, max and
+        firing_rate of the activation, its quantiles q50, q90 and q99, dead (fewer than
+        ``n_examples`` positive activations), x and y (position on the map).
         """
-        frame = self._read.neurons.copy()
-        named = ["label", "score", "margin", "chance", "source"]
-        frame[named] = self._parts.labels.now.frame[named]
-        order = ["layer", "neuron", *named, "clarity", "polysemanticity", "redundancy"]
-        return frame[order + [name for name in frame.columns if name not in order]]
+        return self._parts.labels.beside(self._read.neurons)
 
     @property
     def vectors(self) -> NDArray[np.float32]:

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 from semlens_widgets.errors import StoreError
 from semlens_widgets.pipeline.plan import STAGES
+from semlens_widgets.pipeline.progress import progress_of
 from semlens_widgets.pipeline.settings import check_foundation
 from semlens_widgets.store.store import AnalysisStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from semlens_widgets.inputs.foundation import FoundationModel
+    from semlens_widgets.lens.reader import AnalysisReader
 
 _NEEDED = ("model", "foundation", "foundation_dim", "embedding", "examples_by", "images")
 
@@ -43,3 +46,15 @@ def finished_store(path: str | Path, foundation: FoundationModel | None) -> Anal
             "Words and images must be embedded by the same model."
         )
     return store
+
+
+def state_of(store: AnalysisStore, reader: Callable[[], AnalysisReader]) -> str:
+    """Say in a line how far an analysis is, or what is in it."""
+    so_far = progress_of(store)
+    if so_far.stage:
+        stages = f"{so_far.finished} of {so_far.stages} stages"
+        begun = f"run unfinished: {stages}, {so_far}" if so_far.begun else "not run yet"
+        return f"{begun}; call run()"
+    read = reader()
+    widths = ", ".join(f"{layer}: {b - a}" for layer, (a, b) in read.spans.items())
+    return f"{len(read.samples)} images; neurons {widths}"

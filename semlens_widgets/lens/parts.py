@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from semlens_widgets.lens.labelling import KeptLabels, Labelling
+from semlens_widgets.lens.looked import Looked
 from semlens_widgets.lens.looking import Looking
 from semlens_widgets.lens.reader import AnalysisReader
 from semlens_widgets.lens.relevance import Relevances
@@ -52,7 +53,7 @@ class Parts:
         self._foundation = foundation
         self._words: Words | None = None
         self.labels = KeptLabels(store, self.reader, listeners)
-        self.scoring = Scoring(self.reader, self.words, lambda: self.labels.now.vocabulary)
+        self.scoring = Scoring(self.reader, self.words, self.labels.vocabulary)
         self.looking = Looking(store, self.reader, images, need_plan)
         self.relevances = Relevances(store, self.reader, need_plan)
 
@@ -74,7 +75,12 @@ class Parts:
         """What gives labels."""
         can_score = self._foundation
         return Labelling(
-            self.reader, self.words, self.scoring, self.labels, lambda: can_score() is not None
+            self.reader,
+            self.words,
+            self.scoring,
+            self.labels,
+            Looked(self.reader),
+            lambda: can_score() is not None,
         )
 
     @cached_property

@@ -56,16 +56,16 @@ class TextCheck:
             ]
             said.append(f"The text encoder cuts long texts: {_some(parts)}.")
         if self.alike:
-            groups = [" = ".join(map(_short, group)) for group in self.alike]
+            groups = [_some([_short(name) for name in group], " = ") for group in self.alike]
             said.append(
                 f"The text encoder cannot tell these apart, they score the same: {_some(groups)}."
             )
         return " ".join(said)
 
 
-def _some(parts: Sequence[str]) -> str:
+def _some(parts: Sequence[str], between: str = "; ") -> str:
     more = len(parts) - _MOST_NAMED
-    return "; ".join(parts[:_MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
+    return between.join(parts[:_MOST_NAMED]) + (f"{between}and {more} more" if more > 0 else "")
 
 
 def _short(name: str) -> str:

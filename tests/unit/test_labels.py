@@ -196,7 +196,7 @@ def test_more_response_to_a_concept_never_lowers_its_rank_for_mixed_signs():
     images = HeldEmbeddings(torch.eye(3))
     none, both = torch.tensor([[-1, -1]]), torch.tensor([[0, 1]])
     mixed = Evidence(images, both, none, torch.tensor([[1.0, -0.999]]))
-    found = Csp().score(mixed, torch.eye(3))
+    found = Csp(centred=False).score(mixed, torch.eye(3))
     assert found[0].tolist() == pytest.approx([1.0, 0.0, 0.0])
 
 

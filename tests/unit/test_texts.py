@@ -75,7 +75,7 @@ def test_each_way_to_ask_warns_of_what_is_cut_and_what_is_alike(colour_lens):
     for ask in (
         lambda: lens.label(names, templates=["{}"]),
         lambda: lens.scores("seen", 0, names, templates=["{}"]),
-        lambda: lens.search(names),
+        lambda: lens.search(names, templates=["{}"]),
     ):
         with pytest.warns(UserWarning, match="cuts long texts") as caught:
             ask()

@@ -1,0 +1,1 @@
+"""Where candidate labels come from."""
