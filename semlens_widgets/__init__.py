@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         UnreadableImage,
         WeightsUnavailable,
     )
-    from semlens_widgets.inputs.foundation import FoundationModel, OpenClip
+    from semlens_widgets.inputs.foundation import CSP_TEMPLATES, FoundationModel, OpenClip
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.inputs.target import TargetModel
     from semlens_widgets.labels.candidates.source import Candidates, CandidateSource
@@ -55,6 +55,7 @@ _HOMES = {
     "SemanticLens": "lens.lens",
     "TargetModel": "inputs.target",
     "ImageDataset": "inputs.images",
+    "CSP_TEMPLATES": "inputs.foundation",
     "FoundationModel": "inputs.foundation",
     "OpenClip": "inputs.foundation",
     "CandidateSource": "labels.candidates.source",
@@ -73,6 +74,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "CSP_TEMPLATES",
     "CandidateSource",
     "Candidates",
     "ConceptGallery",

@@ -209,7 +209,8 @@ class Labelling:
             ``Csp(gamma=0.5, centred=False)``. The scores of ``"clip-dissect"`` depend on all
             candidates and all neurons, and compare with no others.
         templates
-            Sentences with ``{}`` where the candidate goes; by default the six of CSP.
+            Sentences with ``{}`` where the candidate goes, such as ``slw.CSP_TEMPLATES``; by
+            default the candidate alone.
         threshold
             Score below which a neuron is "unknown"; by default the score of the empty prompt, and
             what is chance by nature for the scorers that have such a score (recognition: 0.5,

@@ -66,7 +66,8 @@ class Scoring:
         names
             Labels or queries.
         templates
-            Sentences with ``{}`` where the text goes; by default the six of CSP.
+            Sentences with ``{}`` where the text goes, such as ``slw.CSP_TEMPLATES``; by default
+            the text alone.
 
         Returns
         -------

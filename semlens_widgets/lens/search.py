@@ -101,7 +101,8 @@ class Search:
             Subtract from texts the neuron's cosine to the empty prompt, as SemanticLens does. It is
             as good as what the foundation model makes of an empty prompt.
         templates
-            Sentences with ``{}`` where the text goes; by default the six of CSP.
+            Sentences with ``{}`` where the text goes, such as ``slw.CSP_TEMPLATES``; by default
+            the text alone.
         top
             How many neurons to return; all by default.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 
 from semlens_widgets.errors import LensUnavailable
-from semlens_widgets.inputs.foundation import CSP_TEMPLATES, embed_prompts
+from semlens_widgets.inputs.foundation import embed_prompts
 from semlens_widgets.labels.scorer import text_directions
 
 if TYPE_CHECKING:
@@ -152,10 +152,14 @@ class Words:
 
     @staticmethod
     def sentences(templates: Sequence[str] | None) -> tuple[str, ...]:
-        """Return the templates, by default those of CSP."""
+        """Return the templates, by default the text alone.
+
+        On photographs, sentences around a word made searches worse, and labels neither better nor
+        worse.
+        """
         if isinstance(templates, str):
             raise TypeError(f"templates must be a list of sentences: [{templates!r}].")
-        return tuple(templates or CSP_TEMPLATES)
+        return tuple(templates or ("{}",))
 
     def once(self, key: Hashable, compute: Callable[[], Kept]) -> Kept:
         """Return what was computed for a key, or compute it; what was not used lately is dropped.

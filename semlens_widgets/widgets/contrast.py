@@ -36,7 +36,7 @@ _KEPT = 64
 #: ``js/src`` knows the same bounds.
 MOST_CANDIDATES = 5_000
 LONGEST_CANDIDATE = 120
-TEMPLATES = {"csp": CSP_TEMPLATES, "plain": ("{}",)}
+TEMPLATES = {"plain": ("{}",), "csp": CSP_TEMPLATES}
 _OLD = {"method", "gamma", "centred"}
 _OLD_ADVICE = 'give scorer="csp", or an object such as Csp(gamma=0.5, centred=True)'
 
@@ -122,8 +122,8 @@ class ContrastPanel(LensWidget):
         How labels are scored: ``"csp"``, ``"recognition"``, ... or ``Csp(gamma=0.5)``.
     settings : dict
         Settings of the scorers by name, such as ``{"gamma": 0.5, "centred": True}``.
-    templates : {"csp", "plain"}
-        The six sentences of CSP around each label, or the label alone.
+    templates : {"plain", "csp"}
+        Each label alone, or in the six sentences of CSP.
     excluded : list of int
         Ranks of the pairs that are left out; empty again when the neuron changes.
 
@@ -142,7 +142,7 @@ class ContrastPanel(LensWidget):
     candidates = traitlets.List(traitlets.Unicode(), help="Labels to score.").tag(sync=True)
     scorer = traitlets.Unicode("csp", help="How labels are scored.").tag(sync=True)
     settings = traitlets.Dict(help="Settings of the scorers, by name.").tag(sync=True)
-    templates = traitlets.Enum(tuple(TEMPLATES), "csp", help="Sentences around a label.").tag(
+    templates = traitlets.Enum(tuple(TEMPLATES), "plain", help="Sentences around a label.").tag(
         sync=True
     )
     excluded = traitlets.List(traitlets.Int(min=0), help="Ranks of the pairs left out.")

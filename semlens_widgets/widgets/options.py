@@ -48,7 +48,7 @@ class ContrastOptions(TypedDict, total=False):
     candidates: Sequence[str]
     scorer: str | Scorer
     settings: Mapping[str, Any]
-    templates: Literal["csp", "plain"]
+    templates: Literal["plain", "csp"]
     excluded: Sequence[int]
 
 

@@ -250,7 +250,8 @@ def test_negative_and_dead_neurons_from_examples_to_labels(table_lens):
     assert lens.neurons["dead"].tolist() == [False, True, True, True]  # kept, and marked
     assert lens.neurons["firing_rate"].tolist() == pytest.approx([1, 0, 0, 0.04])
     candidates = ["ox", "yak", "bee", "elk"]
-    labels = lens.label(candidates, templates=["{}"], threshold=-1)
+    scorer = slw.Csp(centred=False)
+    labels = lens.label(candidates, scorer=scorer, threshold=-1)
     texts = lens.foundation.encode_text(candidates).double().numpy()
     for neuron, column in enumerate(activations.T):
         examples = lens.examples("table", neuron)
@@ -260,7 +261,7 @@ def test_negative_and_dead_neurons_from_examples_to_labels(table_lens):
             continue
         expected = [quiet_and_most_similar(column, embeddings, i) for i in examples["sample"]]
         assert examples["contrast_sample"].tolist() == expected
-        scores = lens.scores("table", neuron, candidates, templates=["{}"])["score"].to_numpy()
+        scores = lens.scores("table", neuron, candidates, scorer=scorer)["score"].to_numpy()
         wanted = [csp_score(column, embeddings, examples["sample"], expected, t) for t in texts]
         assert scores == pytest.approx(wanted, abs=HALF)
         assert labels["label"][neuron] == candidates[int(np.argmax(wanted))]

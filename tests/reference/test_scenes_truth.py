@@ -52,13 +52,13 @@ def test_a_search_finds_the_watermark_neurons(lens, truth):
 
 
 SCORERS = {
-    "SemanticLens": slw.Semantic(),
+    "SemanticLens": slw.Semantic(centred=False),
     "SemanticLens, centred": slw.Semantic(centred=True),
-    "difference": slw.Difference(),
-    "CLIP-Dissect": slw.Dissect(),
+    "difference": slw.Difference(centred=False),
+    "CLIP-Dissect": slw.Dissect(centred=False),
     "CLIP-Dissect, centred": slw.Dissect(centred=True),
-    "CSP γ = 0.5": slw.Csp(gamma=0.5),
-    "CSP γ = 1": slw.Csp(),
+    "CSP γ = 0.5": slw.Csp(gamma=0.5, centred=False),
+    "CSP γ = 1": slw.Csp(centred=False),
     "CSP γ = 1, centred": slw.Csp(centred=True),
     "correlation": slw.Correlation(),
     "recognition, 2 %": slw.Recognition(),

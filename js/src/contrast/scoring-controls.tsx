@@ -4,7 +4,7 @@ import { setTraitSoon } from "../source/model";
 import { Choice, Segments, Slider, Toggle } from "../shared/controls";
 import type { Control } from "./scoring";
 
-const TEMPLATES = [["csp", "six of CSP"], ["plain", "label alone"]] as const;
+const TEMPLATES = [["plain", "label alone"], ["csp", "six of CSP"]] as const;
 
 export function Settings({ model, by, scorer, settings, templates }: ContrastProps) {
   const change = (name: string, value: boolean | number) =>
