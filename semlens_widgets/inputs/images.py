@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import warnings
 from collections import Counter
+from contextlib import nullcontext
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +39,9 @@ _PICTURES = re.compile(
     r"psd|qoi|svg|tga)"
 )
 """Left out unless asked for, but likely meant."""
+
+# The module's lock stays behind when a data set is sent to another process.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class ImageDataset:
@@ -268,8 +273,11 @@ class ImageDataset:
             raise TypeError(f"i={i!r} must be the number of an image.")
         if not 0 <= i < len(self):
             raise IndexError(f"i={i} is outside the {len(self)} images.")
+        # Files are opened anew each time; what a data set of another kind does, nobody knows.
+        of_files = isinstance(self._items, list) and isinstance(self._items[i], Path)
         try:
-            return to_rgb(image_of(self._items[i]))
+            with nullcontext() if of_files else _ONE_AT_A_TIME:
+                return to_rgb(image_of(self._items[i]))
         except Exception as error:
             if is_of_the_machine(error):
                 error.add_note(f"while reading {self.uris[i]!r}")

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from tqdm.auto import tqdm
 
 from semlens_widgets.errors import ModelError, SemlensError, UnreadableImage, named
 from semlens_widgets.inputs.decode import is_of_the_machine
+from semlens_widgets.inputs.transforms import transformed
 from semlens_widgets.pipeline.engine.device import HostCopy
 from semlens_widgets.pipeline.engine.local import in_process
-from semlens_widgets.pipeline.loading import (
-    ImageBatch,
-    batch_ranges,
-    load_batch,
-)
+from semlens_widgets.pipeline.loading import stacked
+from semlens_widgets.pipeline.passes import pass_over
 from semlens_widgets.store.columns import vector_batches
 from semlens_widgets.store.scratch import RowLog, logged_rows
 from semlens_widgets.store.stages import IMAGES, TARGET, Stage
@@ -28,11 +25,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from PIL import Image
     from torch import Tensor
 
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.inputs.target import TargetModel
     from semlens_widgets.pipeline.engine.local import Mapper
+    from semlens_widgets.pipeline.loading import Batch
     from semlens_widgets.store.store import AnalysisStore
 
 _BLOCK_VALUES = 8 << 20  # 32 MiB
@@ -79,8 +78,9 @@ def collect(
     ModelError
         If a layer's activations are not finite, or the model fails; the images are named.
     """
-    compute = Values(target, images, _activations)
-    log = pass_over(store, "collect", "activations", compute, batch_size, mapper)
+    consumer = activations_of(store, target, images, batch_size)
+    pass_over(images, [consumer], batch_size, mapper)
+    log = consumer.log
     write_neurons(store, "collect", "activations", log, target.layers)
     store.write(
         "samples",
@@ -106,9 +106,17 @@ def _activations(target: TargetModel, batch: Tensor) -> dict[str, Tensor]:
     return target.units(batch)
 
 
+def activations_of(
+    store: AnalysisStore, target: TargetModel, images: ImageDataset, batch_size: int
+) -> ValuesLog:
+    """Return what collects the activations in a pass over the images."""
+    reader = Values(target, images, _activations)
+    return ValuesLog(store, "collect", "activations", reader, batch_size)
+
+
 @dataclass(frozen=True)
 class Values:
-    """What the model makes of a batch: which images are readable, column to (readable, width)."""
+    """What the model makes of a batch: column to (readable, width), copied to the host."""
 
     target: TargetModel
     images: ImageDataset
@@ -119,56 +127,80 @@ class Values:
         """Where the model computes."""
         return self.target.device
 
-    def __call__(self, samples: Sequence[int], /) -> tuple[ImageBatch, HostCopy]:
-        """Load and compute one batch; the values are copied while the next one is computed."""
-        pin = self.device.type == "cuda"
-        batch = load_batch(self.images, self.target.transform, samples, pin=pin)
-        found = self._of(batch.images[0], samples) if batch.readable.any() else {}
-        return replace(batch, images=()), HostCopy(found)
+    def prepare(self, image: Image.Image, name: str) -> Tensor:
+        """Return the image as the model takes it."""
+        return transformed(self.target.transform, image, name)
 
-    def _of(self, inputs: Tensor, samples: Sequence[int]) -> dict[str, Tensor]:
+    def compute(self, batch: Batch, prepared: Sequence[Tensor]) -> HostCopy:
+        """Compute one batch; the values are copied while the next one is computed."""
+        names = [self.images.uris[sample] for sample in batch.whole]
+        return HostCopy(self._of(names, stacked(names, prepared)) if names else {})
+
+    def _of(self, names: Sequence[str], inputs: Tensor) -> dict[str, Tensor]:
         try:
-            return self.of(self.target, inputs)
+            return self.of(self.target, inputs.pin_memory() if self._cuda else inputs)
         except Exception as error:
             if is_of_the_machine(error) or isinstance(error, (SemlensError, ValueError)):
                 raise
-            names = named([self.images.uris[sample] for sample in samples])
             what = str(error) or type(error).__name__
             raise ModelError(
-                f"The model fails on {names}, given as {tuple(inputs.shape)} by the transform: "
-                f"{what}"
+                f"The model fails on {named(names)}, given as {tuple(inputs.shape)} by the "
+                f"transform: {what}"
             ) from error
 
+    @property
+    def _cuda(self) -> bool:
+        return self.device.type == "cuda"
 
-def pass_over(
-    store: AnalysisStore,
-    stage: str,
-    label: str,
-    compute: Values,
-    batch_size: int,
-    mapper: Mapper,
-) -> RowLog:
-    """Log what ``compute`` makes of every batch, column to (batch, width); 0 where unreadable."""
-    images = compute.images
-    total = len(images)
-    log = RowLog(store.scratch(), stage, np.float32, step=batch_size, total=total)
-    todo = batch_ranges(log.rows, total, batch_size)
-    unread: list[str] = []  # leading images, before the columns' widths are known
-    with tqdm(total=total, initial=log.rows, desc=label, unit="image") as bar:
-        for batch, copy in mapper(compute, todo):
-            bar.update(len(batch.indices))
-            if not (log.widths or batch.readable.any()):
-                unread += batch.problems.values()
-                continue
-            present = np.concatenate([np.zeros(len(unread), bool), batch.readable.numpy()])
-            unread = []
-            log.append(laid_out(log, present, finite(images, batch, copy.read())))
-    if not log.widths:
-        raise UnreadableImage(
-            f"None of the images could be read. The first: {unread[0]} "
-            "images.uris lists what was tried."
+
+class ValuesLog:
+    """Logs what the model makes of every batch, column to (batch, width); 0 where unreadable.
+
+    Parameters
+    ----------
+    store, stage
+        The log is in the scratch folder, by the stage's name.
+    label
+        What is logged, for people.
+    reader
+        What computes it.
+    batch_size
+        Images per batch.
+    """
+
+    def __init__(
+        self, store: AnalysisStore, stage: str, label: str, reader: Values, batch_size: int
+    ) -> None:
+        self.label = label
+        self.reader = reader
+        total = len(reader.images)
+        self.log = RowLog(store.scratch(), stage, np.float32, step=batch_size, total=total)
+        self._unread: list[str] = []  # leading images, before the columns' widths are known
+
+    @property
+    def rows(self) -> int:
+        """How many images are logged."""
+        return self.log.rows
+
+    def keep(self, batch: Batch, result: HostCopy) -> None:
+        """Log the values of a batch."""
+        if not (self.log.widths or batch.readable.any()):
+            self._unread += batch.problems.values()
+            return
+        found = finite(self.reader.images, batch, result.read())
+        leading = np.zeros(len(self._unread), bool)
+        self._unread = []
+        self.log.append(
+            laid_out(self.log, np.concatenate([leading, batch.readable.numpy()]), found)
         )
-    return log
+
+    def end(self) -> None:
+        """Refuse images of which not one can be read."""
+        if not self.log.widths:
+            raise UnreadableImage(
+                f"None of the images could be read. The first: {self._unread[0]} "
+                "images.uris lists what was tried."
+            )
 
 
 def laid_out(
@@ -197,7 +229,7 @@ def write_neurons(
 
 
 def finite(
-    images: ImageDataset, batch: ImageBatch, found: dict[str, NDArray[np.float32]]
+    images: ImageDataset, batch: Batch, found: dict[str, NDArray[np.float32]]
 ) -> dict[str, NDArray[np.float32]]:
     """Return what was found for a batch.
 
@@ -209,7 +241,7 @@ def finite(
     for layer, values in found.items():
         wrong = ~np.isfinite(values).all(axis=1)
         if wrong.any():
-            samples = batch.indices[batch.readable][torch.from_numpy(wrong)].tolist()
+            samples = torch.tensor(batch.whole)[torch.from_numpy(wrong)].tolist()
             raise ModelError(
                 f"Layer {layer!r} gives values that are infinite or not numbers for "
                 f"{named([images.uris[sample] for sample in samples])}. Nothing of this batch was "
@@ -256,6 +288,7 @@ COLLECT = Stage(
         logged_rows(store.path / "scratch", "collect", np.float32),
         store.settings["images"],
     ),
+    reads=lambda store, plan: activations_of(store, plan.target, plan.images, plan.batch_size),
 )
 
 CLASSES = Stage(

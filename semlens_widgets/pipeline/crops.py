@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from PIL import Image
+    from torch import Tensor
 
     from semlens_widgets.inputs.foundation import FoundationModel
     from semlens_widgets.inputs.images import ImageDataset
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _NEARLY_ALL = 0.95  # of the short side of what the model sees
 
 Box = tuple[float, ...]  # left, top, right, bottom as shares of the image
+Pair = tuple[int, Box | None]
 
 
 class _Crops(Embedder):
@@ -37,21 +39,26 @@ class _Crops(Embedder):
     Without a box the image is embedded whole.
     """
 
-    def __call__(self, pairs: Sequence[tuple[int, Box | None] | None], /) -> NDArray[np.float16]:
+    def items(self, pairs: Sequence[Pair | None], /) -> list[Pair]:
+        return [pair for pair in pairs if pair is not None]
+
+    def load(self, pair: Pair, /) -> Tensor:
+        sample, box = pair
+        return transformed(
+            self.foundation.transform,
+            _crop(load_again(self.images, sample), box),
+            f"a crop of {self.images.uris[sample]!r}",
+        )
+
+    def __call__(
+        self, pairs: Sequence[Pair | None], crops: Sequence[Tensor], /
+    ) -> NDArray[np.float16]:
         rows = np.zeros((len(pairs), self.foundation.dim), np.float16)
-        present = {i: pair for i, pair in enumerate(pairs) if pair is not None}
-        if present:
-            samples = [sample for sample, _ in present.values()]
-            crops = [
-                transformed(
-                    self.foundation.transform,
-                    _crop(load_again(self.images, sample), box),
-                    f"a crop of {self.images.uris[sample]!r}",
-                )
-                for sample, box in present.values()
-            ]
+        if crops:
+            samples = [sample for sample, _ in self.items(pairs)]
             names = [f"a crop of {self.images.uris[sample]}" for sample in samples]
-            rows[list(present)] = self.embedded(stacked(names, crops), samples)
+            there = [pair is not None for pair in pairs]
+            rows[there] = self.embedded(stacked(names, crops), samples)
         return rows
 
 

@@ -9,13 +9,14 @@ import numpy as np
 import pyarrow as pa
 import torch
 from torch.nn.functional import normalize
-from tqdm.auto import tqdm
 
 from semlens_widgets.errors import EmbeddingError, SemlensError, named
 from semlens_widgets.inputs.decode import is_of_the_machine
 from semlens_widgets.inputs.embeddings import checked_embeddings
+from semlens_widgets.inputs.transforms import transformed
 from semlens_widgets.pipeline.engine.local import in_process
-from semlens_widgets.pipeline.loading import batch_ranges, load_batch, no_longer_readable
+from semlens_widgets.pipeline.loading import batch_of, load, no_longer_readable, stacked
+from semlens_widgets.pipeline.passes import pass_over
 from semlens_widgets.store.aligned import mean_embedding
 from semlens_widgets.store.columns import vector_batches
 from semlens_widgets.store.scratch import RowLog, logged_rows
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from PIL import Image
+    from torch import Tensor
 
     from semlens_widgets.inputs.foundation import FoundationModel
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.pipeline.engine.local import Mapper
+    from semlens_widgets.pipeline.loading import Batch, Loaded
     from semlens_widgets.store.store import AnalysisStore
 
 _ROWS_AT_ONCE = 1 << 14
@@ -63,17 +67,82 @@ class Embedder:
         return vectors.cpu().numpy().astype(np.float16)
 
 
-class _Images(Embedder):
+class Images(Embedder):
     """Unit embeddings of a batch, ``(batch, dim)`` float16; zero where unreadable."""
 
-    def __call__(self, samples: Sequence[int], /) -> NDArray[np.float16]:
-        pin = self.device.type == "cuda"
-        batch = load_batch(self.images, self.foundation.transform, samples, pin=pin)
-        rows = np.zeros((len(samples), self.foundation.dim), np.float16)
-        if batch.readable.any():
-            whole = batch.indices[batch.readable].tolist()
-            rows[batch.readable.numpy()] = self.embedded(batch.images[0], whole)
+    def prepare(self, image: Image.Image, name: str) -> Tensor:
+        """Return the image as the foundation model takes it."""
+        return transformed(self.foundation.transform, image, name)
+
+    def compute(self, batch: Batch, prepared: Sequence[Tensor]) -> NDArray[np.float16]:
+        """Embed one batch."""
+        rows = np.zeros((len(batch.indices), self.foundation.dim), np.float16)
+        if prepared:
+            names = [self.images.uris[sample] for sample in batch.whole]
+            inputs = stacked(names, prepared)
+            if self.device.type == "cuda":
+                inputs = inputs.pin_memory()
+            rows[batch.readable.numpy()] = self.embedded(inputs, batch.whole)
         return rows
+
+
+class _Again(Images):
+    """The same for chosen images, as tasks of their own."""
+
+    def items(self, samples: Sequence[int], /) -> Sequence[int]:
+        return samples
+
+    def load(self, sample: int, /) -> Loaded:
+        return load(self.images, [self.prepare], sample)
+
+    def __call__(self, _samples: Sequence[int], loaded: Sequence[Loaded], /) -> NDArray[np.float16]:
+        whole = [one.prepared[0] for one in loaded if not one.problem]
+        return self.compute(batch_of(loaded), whole)
+
+
+class EmbeddingsLog:
+    """Logs the embeddings of every batch.
+
+    Parameters
+    ----------
+    store
+        The log is in its scratch folder.
+    foundation, images
+        The model and what it is shown.
+    batch_size
+        Images per batch.
+    """
+
+    label = "embeddings"
+
+    def __init__(
+        self,
+        store: AnalysisStore,
+        foundation: FoundationModel,
+        images: ImageDataset,
+        batch_size: int,
+    ) -> None:
+        self.reader = Images(foundation, images)
+        self.log = RowLog(store.scratch(), "embed", np.float16, step=batch_size, total=len(images))
+        if store.is_finished("embed"):  # activations were collected anew
+            self._take(store, len(images))
+
+    def _take(self, store: AnalysisStore, total: int) -> None:
+        if self.log.rows < total:
+            for _, block in store.row_chunks("embeddings", "embedding", self.log.rows, total):
+                self.log.append({"embedding": block})
+
+    @property
+    def rows(self) -> int:
+        """How many images are logged."""
+        return self.log.rows
+
+    def keep(self, batch: Batch, result: NDArray[np.float16]) -> None:  # noqa: ARG002 - all are
+        """Log the embeddings of a batch."""
+        self.log.append({"embedding": result})
+
+    def end(self) -> None:
+        """Leave it to the stage to see what is missing."""
 
 
 def embed(
@@ -108,16 +177,9 @@ def embed(
         If images whose activations are known cannot be read any more.
     """
     known = _readable(store)
-    log = RowLog(store.scratch(), "embed", np.float16, step=batch_size, total=len(images))
-    if store.is_finished("embed") and log.rows < len(images):  # activations were collected anew
-        for _, block in store.row_chunks("embeddings", "embedding", log.rows, len(images)):
-            log.append({"embedding": block})
-    compute = _Images(foundation, images)
-    tasks = batch_ranges(log.rows, len(images), batch_size)
-    with tqdm(total=len(images), initial=log.rows, desc="embeddings", unit="image") as bar:
-        for rows in mapper(compute, tasks):
-            log.append({"embedding": rows})
-            bar.update(len(rows))
+    consumer = EmbeddingsLog(store, foundation, images, batch_size)
+    pass_over(images, [consumer], batch_size, mapper)
+    log, compute = consumer.log, _Again(foundation, images)
     missing = np.flatnonzero(_zero(log))
     if known is not None and known[missing].any():
         again = missing[known[missing]].tolist()
@@ -182,4 +244,5 @@ EMBED = Stage(
         logged_rows(store.path / "scratch", "embed", np.float16),
         store.settings["images"],
     ),
+    reads=lambda store, plan: EmbeddingsLog(store, plan.foundation, plan.images, plan.batch_size),
 )

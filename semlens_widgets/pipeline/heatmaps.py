@@ -148,13 +148,21 @@ class _Heatmaps:
     def device(self) -> torch.device:
         return self.target.device
 
-    def __call__(self, task: tuple[str, Sequence[Key]], /) -> list[StoredHeatmap]:
+    def items(self, task: tuple[str, Sequence[Key]], /) -> list[int]:
+        return sorted({sample for _, sample in task[1]})
+
+    def load(self, sample: int, /) -> tuple[Image.Image, Tensor]:
+        picture = load_again(self.images, sample)
+        name = repr(self.images.uris[sample])
+        return picture, transformed(self.target.transform, picture, name)
+
+    def __call__(
+        self, task: tuple[str, Sequence[Key]], loaded: Sequence[tuple[Image.Image, Tensor]], /
+    ) -> list[StoredHeatmap]:
         layer, pairs = task
-        pictures = {sample: load_again(self.images, sample) for _, sample in pairs}
-        seen = {
-            sample: transformed(self.target.transform, picture, repr(self.images.uris[sample]))
-            for sample, picture in pictures.items()
-        }
+        samples = self.items(task)
+        pictures = {sample: one for sample, (one, _) in zip(samples, loaded, strict=True)}
+        seen = {sample: one for sample, (_, one) in zip(samples, loaded, strict=True)}
         frames = {
             sample: place_of(self.target, picture, seen[sample])
             for sample, picture in pictures.items()

@@ -1,129 +1,94 @@
-"""One pass over the images: decode each once, feed every model that wants it."""
+"""Images as the models take them: decoded once for all that want something of them."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from semlens_widgets.errors import TransformError, UnreadableImage, named
-from semlens_widgets.inputs.transforms import transformed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from PIL import Image
 
     from semlens_widgets.inputs.images import ImageDataset
-    from semlens_widgets.inputs.transforms import Transform
 
 _PAUSES = (0.1, 1.0)  # seconds before an image that was readable is tried again
-_Sample = tuple[int, tuple[Tensor, ...], str]
 
 
 @dataclass(frozen=True)
-class ImageBatch:
-    """Consecutive samples, transformed.
+class Loaded:
+    """What was made of one image.
+
+    Attributes
+    ----------
+    sample
+        Its number.
+    prepared
+        What each function that was given made of it; empty if it is unreadable.
+    problem
+        Why it is unreadable; empty if it is not.
+    """
+
+    sample: int
+    prepared: tuple[Any, ...]
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Which samples a batch is of.
 
     Attributes
     ----------
     indices : Tensor
-        (batch,) int64, ascending: the samples of this batch, unreadable ones included.
+        (batch,) int64, ascending: unreadable ones included.
     readable : Tensor
         (batch,) bool.
-    images : tuple of Tensor
-        One tensor (readable, 3, height, width) per transform, of the readable samples alone;
-        their indices are ``indices[readable]``. Of length 0 if none is readable.
     problems : dict
         Index to message of the unreadable samples.
     """
 
     indices: Tensor
     readable: Tensor
-    images: tuple[Tensor, ...]
     problems: dict[int, str]
 
-    def pin_memory(self) -> ImageBatch:
-        """Return the batch with its images in pinned memory; torch's loader calls this."""
-        return replace(self, images=tuple(image.pin_memory() for image in self.images))
+    @property
+    def whole(self) -> list[int]:
+        """The readable samples."""
+        samples: list[int] = self.indices[self.readable].tolist()
+        return samples
 
 
-def batches(
-    dataset: ImageDataset,
-    transforms: Sequence[Transform],
-    *,
-    batch_size: int = 64,
-    start: int = 0,
-    workers: int = 0,
-    pin: bool = False,
-) -> Iterator[ImageBatch]:
-    """Go through the images in order, each decoded once for all transforms.
+def load(
+    dataset: ImageDataset, prepare: Sequence[Callable[[Image.Image, str], Any]], sample: int
+) -> Loaded:
+    """Decode one image, once, for every function of it and its name."""
+    try:
+        image = dataset.load(sample)
+    except UnreadableImage as error:
+        return Loaded(sample, (), str(error))
+    name = repr(dataset.uris[sample])
+    return Loaded(sample, tuple(one(image, name) for one in prepare))
 
-    Parameters
-    ----------
-    dataset
-        The images.
-    transforms
-        One function per model, from an RGB image to (3, height, width) of one size.
-    batch_size
-        Samples per batch; the last one may be smaller.
-    start
-        The first sample, to go on where a run was interrupted.
-    workers
-        Processes that decode; 0 decodes in this one.
-    pin
-        Put images into pinned memory, from where CUDA copies them while the host goes on.
 
-    Returns
-    -------
-    iterator of ImageBatch
-        Samples ``start``, ``start + 1``, ... up to the last.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range.
-    TransformError
-        If a transform fails, does not return a tensor, or gives different sizes.
-    """
-    if batch_size < 1:
-        raise ValueError(f"batch_size={batch_size} must be at least 1.")
-    if workers < 0:
-        raise ValueError(f"workers={workers} must be 0 or more.")
-    if not 0 <= start <= len(dataset):
-        raise ValueError(f"start={start} is outside the {len(dataset)} images.")
-    if callable(transforms):
-        raise TypeError("transforms must be a list of functions: [transform].")
-    return iter(
-        DataLoader(
-            _Decoded(dataset, tuple(transforms)),
-            batch_size=batch_size,
-            sampler=range(start, len(dataset)),
-            num_workers=workers,
-            collate_fn=partial(_collate, dataset.uris, len(transforms)),
-            pin_memory=pin,
-            generator=torch.Generator(),  # leaves the caller's random state alone
-        )
+def batch_of(loaded: Sequence[Loaded]) -> Batch:
+    """Tell which samples were loaded, and which of them are readable."""
+    return Batch(
+        indices=torch.tensor([one.sample for one in loaded]),
+        readable=torch.tensor([not one.problem for one in loaded]),
+        problems={one.sample: one.problem for one in loaded if one.problem},
     )
 
 
 def batch_ranges(start: int, total: int, batch_size: int) -> list[range]:
     """Cut the samples from `start` on into batches."""
     return [range(a, min(a + batch_size, total)) for a in range(start, total, batch_size)]
-
-
-def load_batch(
-    dataset: ImageDataset, transform: Transform, samples: Sequence[int], *, pin: bool = False
-) -> ImageBatch:
-    """Decode one batch, as :func:`batches` does; of any samples."""
-    decoded = _Decoded(dataset, (transform,))
-    batch = _collate(dataset.uris, 1, [decoded[sample] for sample in samples])
-    return batch.pin_memory() if pin else batch
 
 
 def load_again(dataset: ImageDataset, sample: int) -> Image.Image:
@@ -158,34 +123,6 @@ def no_longer_readable(
     )
     error.samples = tuple(samples)
     return error
-
-
-class _Decoded(Dataset[_Sample]):
-    def __init__(self, dataset: ImageDataset, transforms: tuple[Transform, ...]) -> None:
-        self._dataset = dataset
-        self._transforms = transforms
-
-    def __len__(self) -> int:
-        return len(self._dataset)
-
-    def __getitem__(self, index: int) -> _Sample:
-        try:
-            image = self._dataset.load(index)
-        except UnreadableImage as error:
-            return index, (), str(error)
-        name = repr(self._dataset.uris[index])
-        return index, tuple(transformed(one, image, name) for one in self._transforms), ""
-
-
-def _collate(uris: Sequence[str], transforms: int, samples: list[_Sample]) -> ImageBatch:
-    whole = [sample for sample in samples if not sample[2]]
-    names = [uris[index] for index, _, _ in whole]
-    return ImageBatch(
-        indices=torch.tensor([index for index, _, _ in samples]),
-        readable=torch.tensor([not problem for _, _, problem in samples]),
-        images=tuple(stacked(names, [sample[1][t] for sample in whole]) for t in range(transforms)),
-        problems={index: problem for index, _, problem in samples if problem},
-    )
 
 
 def stacked(names: Sequence[str], tensors: Sequence[Tensor]) -> Tensor:

@@ -17,13 +17,14 @@ from semlens_widgets.pipeline.examples import EXAMPLES
 from semlens_widgets.pipeline.heatmaps import HEATMAPS, check_places
 from semlens_widgets.pipeline.layout import LAYOUT
 from semlens_widgets.pipeline.measures import MEASURES
+from semlens_widgets.pipeline.passes import pass_over
 from semlens_widgets.pipeline.relevance import OUTPUT_RELEVANCE, RELEVANCE
 from semlens_widgets.pipeline.thumbnails import THUMBNAILS
 from semlens_widgets.pipeline.vectors import VECTORS
 from semlens_widgets.store.labels import LABELS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.pipeline.engine.local import Mapper
@@ -110,6 +111,8 @@ def _run(store: AnalysisStore, plan: Plan, mapper: Mapper) -> None:
             if stage.run is None or stage.is_done(store):  # a stage before may have undone it
                 continue
             bar.set_description(f"stage {at} of {len(stages)}: {stage.result}")
+            if stage.reads is not None:
+                _share_a_pass(store, plan, mapper, stages[at - 1 :])
             if stage.notice:
                 bar.set_postfix_str(stage.notice)
             facts = stage.run(store, plan, mapper)
@@ -117,3 +120,12 @@ def _run(store: AnalysisStore, plan: Plan, mapper: Mapper) -> None:
                 store.finish(stage.name, **facts)
             bar.update()
     store.tidy()
+
+
+def _share_a_pass(
+    store: AnalysisStore, plan: Plan, mapper: Mapper, stages: Sequence[Stage]
+) -> None:
+    """Decode every image once for all stages that go over all of them and are not finished."""
+    waiting = [stage.reads for stage in stages if stage.reads and not stage.is_done(store)]
+    consumers = [consumer for reads in waiting if (consumer := reads(store, plan)) is not None]
+    pass_over(plan.images, consumers, plan.batch_size, mapper)

@@ -14,13 +14,20 @@ from semlens_widgets.inputs.transforms import transformed
 from semlens_widgets.pipeline.collect import (
     READABLE,
     Values,
+    ValuesLog,
     finite,
     laid_out,
-    pass_over,
     write_neurons,
 )
 from semlens_widgets.pipeline.engine.local import in_process
-from semlens_widgets.pipeline.loading import load_again, no_longer_readable, stacked
+from semlens_widgets.pipeline.loading import (
+    batch_of,
+    load,
+    load_again,
+    no_longer_readable,
+    stacked,
+)
+from semlens_widgets.pipeline.passes import pass_over
 from semlens_widgets.store.scratch import logged_rows
 from semlens_widgets.store.stages import IMAGES, TARGET, Stage
 
@@ -31,7 +38,9 @@ if TYPE_CHECKING:
 
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.inputs.target import TargetModel
+    from semlens_widgets.pipeline.engine.device import HostCopy
     from semlens_widgets.pipeline.engine.local import Mapper
+    from semlens_widgets.pipeline.loading import Batch, Loaded
     from semlens_widgets.store.scratch import RowLog
     from semlens_widgets.store.store import AnalysisStore
 
@@ -68,14 +77,39 @@ def collect_relevance(
     -----
     Relevance maximisation: Achtibat et al. 2023 (Concept Relevance Propagation).
     """
-    compute = Values(target, images, _relevance)
-    log = pass_over(store, "relevance", "relevance", compute, batch_size, mapper)
+    consumer = relevance_of(store, target, images, batch_size)
+    pass_over(images, [consumer], batch_size, mapper)
+    log = consumer.log
     if store.is_finished("collect"):
-        _try_again(store, log, compute, batch_size, mapper)
+        _try_again(store, log, _Again(target, images, _relevance), batch_size, mapper)
     write_neurons(store, "relevance", "relevances", log, target.layers)
     outputs = np.where(log.read(READABLE).astype(bool), log.read(_OUTPUT), -1)[:, 0]
     store.write("predictions", pa.table({"output": pa.array(outputs.astype(np.int32))}))
     return {}
+
+
+def relevance_of(
+    store: AnalysisStore, target: TargetModel, images: ImageDataset, batch_size: int
+) -> ValuesLog:
+    """Return what collects the relevance in a pass over the images."""
+    reader = Values(target, images, _relevance)
+    return ValuesLog(store, "relevance", "relevance", reader, batch_size)
+
+
+class _Again(Values):
+    """The same for chosen images, as tasks of their own."""
+
+    def items(self, samples: Sequence[int], /) -> Sequence[int]:
+        return samples
+
+    def load(self, sample: int, /) -> Loaded:
+        return load(self.images, [self.prepare], sample)
+
+    def __call__(
+        self, _samples: Sequence[int], loaded: Sequence[Loaded], /
+    ) -> tuple[Batch, HostCopy]:
+        batch = batch_of(loaded)
+        return batch, self.compute(batch, [one.prepared[0] for one in loaded if not one.problem])
 
 
 def _relevance(target: TargetModel, batch: Tensor) -> dict[str, Tensor]:
@@ -84,7 +118,7 @@ def _relevance(target: TargetModel, batch: Tensor) -> dict[str, Tensor]:
 
 
 def _try_again(
-    store: AnalysisStore, log: RowLog, compute: Values, batch_size: int, mapper: Mapper
+    store: AnalysisStore, log: RowLog, compute: _Again, batch_size: int, mapper: Mapper
 ) -> None:
     """Complete a pass by the images that it could not read and an earlier one could.
 
@@ -100,7 +134,7 @@ def _try_again(
     for batch, copy in mapper(compute, chunks):
         lost |= batch.problems
         found = finite(compute.images, batch, copy.read())
-        whole = batch.indices[batch.readable].tolist()
+        whole = batch.whole
         log.replace(whole, laid_out(log, np.ones(len(whole), bool), found) if whole else {})
     if lost:
         raise no_longer_readable(compute.images, list(lost), next(iter(lost.values())))
@@ -152,6 +186,7 @@ RELEVANCE = Stage(
         logged_rows(store.path / "scratch", "relevance", np.float32),
         store.settings["images"],
     ),
+    reads=lambda store, plan: relevance_of(store, plan.target, plan.images, plan.batch_size),
 )
 
 OUTPUT_RELEVANCE = Stage(

@@ -33,16 +33,25 @@ class RowLog:
         Rows per batch: unless all rows are there, those of a batch begun are cut off as well.
     total
         How many rows there will be.
+    anew
+        Begin again, whatever is there.
     """
 
     def __init__(
-        self, folder: Path, name: str, dtype: DTypeLike, *, step: int = 1, total: int = -1
+        self,
+        folder: Path,
+        name: str,
+        dtype: DTypeLike,
+        *,
+        step: int = 1,
+        total: int = -1,
+        anew: bool = False,
     ) -> None:
         self._folder = folder
         self._name = name
         self._dtype = np.dtype(dtype)
         self._widths_path = folder / f"{name}-widths.json"
-        self.widths = self._recorded_widths()
+        self.widths = {} if anew else self._recorded_widths()
         self.rows = min((self._whole_rows(column) for column in self.widths), default=0)
         if self.rows != total:
             self.rows -= self.rows % step
@@ -118,6 +127,53 @@ class RowLog:
         """Map a column, ``(rows, width)``, without loading it."""
         shape = (self.rows, self.widths[column])
         return np.memmap(self._path(column), dtype=self._dtype, mode="r", shape=shape)
+
+
+class BlobLog:
+    """Append-only bytes of any length, one for each row, as a :class:`RowLog` keeps rows.
+
+    Parameters
+    ----------
+    folder, name, step, total
+        As for :class:`RowLog`; the bytes are in ``folder/name-bytes``.
+    """
+
+    def __init__(self, folder: Path, name: str, *, step: int = 1, total: int = -1) -> None:
+        self._ends = RowLog(folder, name, np.int64, step=step, total=total)
+        self._path = folder / f"{name}-bytes"
+        if self._ends.rows and not (self._path.exists() and self._path.stat().st_size >= self._end):
+            self._ends = RowLog(folder, name, np.int64, step=step, total=total, anew=True)
+        with self._path.open("ab") as file:
+            file.truncate(self._end)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return self._ends.rows
+
+    @property
+    def _end(self) -> int:
+        return int(self._ends.read("end")[-1, 0]) if self._ends.rows else 0
+
+    def append(self, blobs: Sequence[bytes]) -> None:
+        """Add rows: the bytes first, and then where they end."""
+        ends = self._end + np.cumsum([len(blob) for blob in blobs], dtype=np.int64)
+        with self._path.open("ab") as file:
+            file.write(b"".join(blobs))
+        self._ends.append({"end": ends[:, None]})
+
+    def read(self, rows: Sequence[int]) -> list[bytes]:
+        """Read some rows."""
+        if not rows:
+            return []
+        ends = self._ends.read("end")[:, 0]
+        blobs = []
+        with self._path.open("rb") as file:
+            for row in rows:
+                start = int(ends[row - 1]) if row else 0
+                file.seek(start)
+                blobs.append(file.read(int(ends[row]) - start))
+        return blobs
 
 
 def logged_rows(folder: Path, name: str, dtype: DTypeLike) -> int:

@@ -44,6 +44,10 @@ class Stage:
         Said beside the progress bar, for work in which nothing can be counted.
     count
         How far unfinished work is, and of how many; by default nothing is counted.
+    reads
+        For a stage that goes over all images: its part of a pass that it shares with others,
+        ``reads(store, plan)``, a :class:`semlens_widgets.pipeline.passes.Consumer` or None if it
+        has no use for one now. What it kept, `run` finds.
     """
 
     name: str
@@ -57,6 +61,7 @@ class Stage:
     done: Callable[[Any], bool] | None = None
     notice: str = ""
     count: Callable[[Any], tuple[int, int]] = lambda _store: (0, 0)
+    reads: Callable[[Any, Any], Any] | None = None
 
     def is_done(self, store: Any) -> bool:
         """Whether a run has nothing left to do here."""

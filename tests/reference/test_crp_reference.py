@@ -18,7 +18,6 @@ from semlens_widgets import demo
 from semlens_widgets.attribution.neuron import localise, method_of
 from semlens_widgets.inputs.images import ImageDataset
 from semlens_widgets.inputs.target import TargetModel
-from semlens_widgets.pipeline.loading import batches
 from tests.reference.resnet20 import ResNet20
 
 SIDE = 32
@@ -177,7 +176,7 @@ def test_relevant_pixels_of_photographs_drive_the_neuron(real_data):
     target = TargetModel(model, ["layer3"], transform=transform)
     photos = ImageDataset.from_folder(real_data / "photos")
     some = ImageDataset.from_list([photos.load(i) for i in range(0, len(photos), 6)])
-    pictures = torch.cat([batch.images[0] for batch in batches(some, [transform])])
+    pictures = torch.stack([transform(some.load(i)) for i in range(len(some))])
     units = target.units(pictures)["layer3"]
     best = pictures[units.argmax(0)]  # one image per neuron
     neurons = range(units.shape[1])

@@ -7,13 +7,12 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from torch.utils.data._utils.pin_memory import pin_memory
 
 from semlens_widgets.inputs.target import TargetModel
-from semlens_widgets.pipeline.collect import collect
+from semlens_widgets.pipeline.collect import Values, collect
 from semlens_widgets.pipeline.engine.device import HostCopy, one_behind
-from semlens_widgets.pipeline.engine.local import in_process
-from semlens_widgets.pipeline.loading import batches
+from semlens_widgets.pipeline.engine.local import do, in_process
+from semlens_widgets.pipeline.loading import batch_of, load
 from semlens_widgets.store.store import AnalysisStore
 from tests.colour_world import ColourNet, to_tensor
 
@@ -63,21 +62,15 @@ def test_cuda_copies_are_pinned_and_read_when_they_have_arrived():
     assert np.array_equal(copy.read()["big"], big.cpu().numpy(), equal_nan=True)
 
 
-def test_the_loader_pins_the_images_of_a_batch(colour_lens, monkeypatch):
-    lens, pinned = colour_lens(), []
-    (batch,) = batches(lens.images, [lens.target.transform] * 2)
-    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: pinned.append(self) or self)
-    again = pin_memory(batch)
-    assert [len(images) for images in pinned] == [60, 60]
-    assert again.indices is batch.indices
-    assert again.images[1] is batch.images[1]
-
-
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
-def test_batches_for_cuda_are_pinned(colour_lens):
-    lens = colour_lens()
-    (batch,) = batches(lens.images, [lens.target.transform], pin=True)  # 60 images
-    assert batch.images[0].is_pinned()
+def test_batches_for_cuda_are_pinned(colour_lens, monkeypatch):
+    lens, pinned = colour_lens(), []
+    target = TargetModel(ColourNet().cuda(), ["seen"], transform=to_tensor)
+    monkeypatch.setattr(TargetModel, "units", lambda _, images: pinned.append(images) or {})
+    reader = Values(target, lens.images, lambda model, images: model.units(images))
+    loaded = [load(lens.images, [reader.prepare], sample) for sample in range(60)]
+    reader.compute(batch_of(loaded), [one.prepared[0] for one in loaded])
+    assert [images.is_pinned() for images in pinned] == [True]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
@@ -98,13 +91,13 @@ def test_a_pass_is_written_up_to_the_batch_that_failed(colour_lens, tmp_path):
     written = []
 
     def interrupted(compute, tasks):
-        def do(task):
+        def one(task):
             if task.start == 21:
                 raise KeyboardInterrupt
             written.append(task)
-            return compute(task)
+            return do(compute, task)
 
-        return one_behind(map(do, tasks))
+        return one_behind(map(one, tasks))
 
     store = AnalysisStore(tmp_path / "store")
     with pytest.raises(KeyboardInterrupt):

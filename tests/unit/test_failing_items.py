@@ -175,14 +175,14 @@ def test_an_image_that_fails_in_the_second_pass_is_tried_again(tmp_path, monkeyp
             data.failing = {10, 11, 12} if Flaky.batches == 1 else set()
             return super().encode_images(images)
 
-    store = passes(made(tmp_path / "a", data, Flaky()), monkeypatch)
+    store = passes(lost_after(tmp_path, data, [], Flaky()), monkeypatch)
     whole = passes(made(tmp_path / "whole", Data()), monkeypatch)
     np.testing.assert_allclose(embeddings(store), embeddings(whole), atol=1e-3)
 
 
-def lost_after(tmp_path, data, failing):
+def lost_after(tmp_path, data, failing, foundation=None):
     """A lens whose activations are collected, and whose data set then loses images."""
-    lens = made(tmp_path / "a", data)
+    lens = made(tmp_path / "a", data, foundation)
     with lens.store.writing():
         facts = collect(lens.store, lens.target, lens.images, batch_size=8)
         lens.store.finish("collect", **facts)

@@ -270,15 +270,13 @@ def test_text_given_as_one_string_is_refused(clip):
 
 def test_a_trained_clip_recognises_photographs(real_data):
     from semlens_widgets.inputs.images import ImageDataset
-    from semlens_widgets.pipeline.loading import batches
 
     clip = OpenClip(real_data / "clip")
     images = ImageDataset.from_folder(real_data / "photos")
     some = range(0, len(images), 10)
     chosen = ImageDataset.from_list([images.load(i) for i in some])
-    embedded = torch.cat(
-        [clip.encode_images(b.images[0]) for b in batches(chosen, [clip.transform])]
-    )
+    inputs = [clip.transform(chosen.load(i)) for i in range(len(chosen))]
+    embedded = torch.cat([clip.encode_images(part) for part in torch.stack(inputs).split(64)])
     words = embed_prompts(clip, images.classes, CSP_TEMPLATES).mean(0)
     right = (embedded @ words.T).argmax(1) == torch.tensor([images.labels[i] for i in some])
     assert right.float().mean() > 0.7

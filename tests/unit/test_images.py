@@ -11,7 +11,6 @@ from torchvision.datasets import FakeData, ImageFolder
 
 from semlens_widgets.errors import UnreadableImage
 from semlens_widgets.inputs.images import ImageDataset
-from semlens_widgets.pipeline.loading import batches
 
 
 def save(path, colour=(200, 30, 30), size=(8, 6), **options):
@@ -241,58 +240,3 @@ def test_tensors_are_pictures(scale):
 def test_unusable_data_sets_are_refused_at_once(dataset, error, words):
     with pytest.raises(error, match=words):
         ImageDataset.from_dataset(dataset)
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-def test_batches_skip_and_report_unreadable_images(tmp_path, workers):
-    images = broken_folder(tmp_path)
-    found = list(batches(images, [to_tensor], batch_size=3, workers=workers))
-    assert [b.indices.tolist() for b in found] == [[0, 1, 2], [3, 4, 5], [6]]
-    assert [b.readable.tolist() for b in found] == [[True, False, True]] * 2 + [[True]]
-    assert {i for b in found for i in b.problems} == {1, 4}
-    for batch in found:
-        values = (batch.images[0][:, 0, 0, 0] * 255).round().int()
-        assert values.tolist() == batch.indices[batch.readable].tolist()
-
-
-def test_batches_go_on_from_any_sample_and_decode_once(tmp_path, monkeypatch):
-    images = broken_folder(tmp_path)
-    loaded = []
-    load = ImageDataset.load
-    monkeypatch.setattr(ImageDataset, "load", lambda s, i: loaded.append(i) or load(s, i))
-    (first, second) = batches(
-        images, [to_tensor, lambda x: to_tensor(x) * 2], batch_size=2, start=4
-    )
-    assert loaded == [4, 5, 6]
-    torch.testing.assert_close(first.images[1], 2 * first.images[0])
-    assert (first.indices.tolist(), second.indices.tolist()) == ([4, 5], [6])
-    assert list(batches(images, [to_tensor], start=7)) == []
-
-
-def test_a_batch_of_broken_images_has_a_place_per_transform(tmp_path):
-    images = broken_folder(tmp_path)
-    batch = list(batches(images, [to_tensor, to_tensor], batch_size=1))[1]
-    assert [len(tensor) for tensor in batch.images] == [0, 0]
-
-
-def test_batches_leave_the_random_state_alone(tmp_path):
-    images = broken_folder(tmp_path)
-    torch.manual_seed(3)
-    expected = torch.rand(2)
-    torch.manual_seed(3)
-    list(batches(images, [to_tensor]))
-    assert torch.equal(torch.rand(2), expected)
-
-
-def test_transforms_that_cannot_be_batched_are_named(tmp_path):
-    save(tmp_path / "a.png", size=(4, 4))
-    save(tmp_path / "b.png", size=(5, 4))
-    images = ImageDataset.from_folder(tmp_path)
-    with pytest.raises(ValueError, match="different sizes"):
-        list(batches(images, [to_tensor]))
-    with pytest.raises(TypeError, match="returns Image, not a tensor"):
-        list(batches(images, [lambda image: image]))
-    with pytest.raises(ValueError, match="start=3"):
-        batches(images, [to_tensor], start=3)
-    with pytest.raises(TypeError, match="must be a list"):
-        batches(images, to_tensor)

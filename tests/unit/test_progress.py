@@ -57,14 +57,14 @@ def stopped(work):
 def test_a_run_says_where_it_stopped_and_goes_on_there(colour_lens, stopping):
     lens = colour_lens(batch_size=8)
     assert repr(lens) == "SemanticLens(ColourNet; not run yet; call run())"
-    stopping(collect, "load_batch", 4)
+    stopping(collect.Values, "compute", 4)
     assert stopped(lens.run) == "Stopped at 24 of 60 in stage 'collect'; run() goes on from there."
     begun = "SemanticLens(ColourNet; run unfinished: 0 of 9 stages, 24 of 60 in stage 'collect'; "
     assert repr(lens) == repr(colour_lens(batch_size=8)) == begun + "call run())"
     assert repr(slw.open(lens.store.path)) == begun + "call run())"
-    stopping(embed, "load_batch", 3)
-    assert "16 of 60 in stage 'embed'" in stopped(lens.run)
-    assert "2 of 9 stages, 16 of 60 in stage 'embed'" in repr(lens)
+    stopping(embed.Images, "compute", 3)  # the two go over the images together
+    assert "40 of 60 in stage 'collect'" in stopped(lens.run)
+    assert logged_rows(lens.store.path / "scratch", "embed", np.float16) == 40
     assert "neurons seen: 3, mixed: 4" in repr(lens.run())
 
 
@@ -131,20 +131,20 @@ def test_ipython_shows_one_line(colour_lens, stopping):
     shown = []
     shell._showtraceback = lambda *shows: shown.append(shows[2])
     shell.user_ns["lens"] = colour_lens(batch_size=8)
-    stopping(collect, "load_batch", 2)
+    stopping(collect.Values, "compute", 2)
     shell.run_cell("lens.run()")
     assert shown == [["Stopped at 8 of 60 in stage 'collect'; run() goes on from there."]]
 
 
 def test_a_script_ends_in_that_line_too(colour_lens, stopping):
     lens = colour_lens(batch_size=8)
-    stopping(collect, "load_batch", 2)
+    stopping(collect.Values, "compute", 2)
     try:
         lens.run()
     except KeyboardInterrupt as error:
         text = traceback.format_exception(error)
     assert text[-1].endswith("Stopped at 8 of 60 in stage 'collect'; run() goes on from there.\n")
-    assert "load_batch" not in "".join(text)  # where Python was
+    assert "compute" not in "".join(text)  # where Python was
 
 
 def test_one_bar_counts_the_stages(colour_lens, monkeypatch):

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from semlens_widgets.pipeline.engine.local import do
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
@@ -170,7 +172,7 @@ class _Worker:
         from ray import cloudpickle
 
         try:
-            outcome = self._compute(cloudpickle.loads(batch["task"][0]))
+            outcome = do(self._compute, cloudpickle.loads(batch["task"][0]))
         except Exception as error:  # noqa: BLE001 - it is raised where the result is asked for
             outcome = _Failure(_portable(error))
         outcomes = np.array([cloudpickle.dumps(outcome)], dtype=object)
