@@ -108,11 +108,17 @@ def _as_bytes(values: np.ndarray[Any, Any], what: str) -> NDArray[np.uint8]:
     return (values.astype(np.float64).clip(0, 1) * 255).round().astype(np.uint8)
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Turn upright, lay transparency on white, and convert any mode to RGB."""
+def to_rgb(image: Image.Image, *, in_place: bool = False) -> Image.Image:
+    """Turn upright, lay transparency on white, and convert any mode to RGB.
+
+    `in_place` may change the image that is given, and saves a copy of it.
+    """
     if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
         image = _from_deep_grey(image)
-    image = ImageOps.exif_transpose(image)
+    if in_place:
+        ImageOps.exif_transpose(image, in_place=True)
+    else:
+        image = ImageOps.exif_transpose(image)
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode in {"RGBA", "LA", "La", "PA", "RGBa"} or "transparency" in image.info:

@@ -277,7 +277,7 @@ class ImageDataset:
         of_files = isinstance(self._items, list) and isinstance(self._items[i], Path)
         try:
             with nullcontext() if of_files else _ONE_AT_A_TIME:
-                return to_rgb(image_of(self._items[i]))
+                return to_rgb(image_of(self._items[i]), in_place=of_files)
         except Exception as error:
             if is_of_the_machine(error):
                 error.add_note(f"while reading {self.uris[i]!r}")

@@ -98,6 +98,6 @@ def _fault(found: object) -> str:
     if found.is_meta or found.layout is not torch.strided:
         kind = "on the meta device, without values" if found.is_meta else "that is sparse"
         return f"a tensor {kind}; let it return a plain one, with a value for each pixel"
-    finite = bool(found.isfinite().all())
+    finite = bool(found.sum().isfinite()) or bool(found.isfinite().all())
     wrong = "values that are infinite or not numbers; does it divide by a deviation of 0?"
     return "" if finite else wrong

@@ -35,6 +35,10 @@ def _keys_of(table: str, rows: pa.Table) -> list[tuple[int, ...]]:
     return list(zip(*(rows[name].to_pylist() for name in _KEYS[table]), strict=True))
 
 
+def _those(table: str, rows: pa.Table, wanted: set[tuple[int, ...]]) -> pa.Table:
+    return rows.filter(pa.array([key in wanted for key in _keys_of(table, rows)], pa.bool_()))
+
+
 class AnalysisReader:
     """Read access to one analysis; what is used often is read once.
 
@@ -246,20 +250,23 @@ class AnalysisReader:
     def _keyed(self, table: str, keys: Sequence[tuple[int, ...]]) -> pa.Table:
         """Read the rows of a table that have one of the keys.
 
-        Its owner may write the table anew meanwhile, in another order. So a row counts only if it
-        has a key that was asked for; where one is missing, all are looked for again.
+        Its owner may write rows meanwhile, or the table anew, in another order. So a row counts
+        only if it has a key that was asked for; those that are missing are searched for, and the
+        others are not read again.
         """
         wanted = set(keys)
-        for again in (False, True):
-            if again or table not in self._offsets:
-                listed = _keys_of(table, self.store.read(table, _KEYS[table]))
-                self._offsets[table] = {key: offset for offset, key in enumerate(listed)}
-            offsets = self._offsets[table]
-            found = self._rows(table, [offsets[key] for key in wanted if key in offsets])
-            ours = [key in wanted for key in _keys_of(table, found)]
-            if sum(ours) == len(wanted):
-                break
-        return found.filter(pa.array(ours, pa.bool_()))
+        if table not in self._offsets:
+            listed = _keys_of(table, self.store.read(table, _KEYS[table]))
+            self._offsets[table] = {key: offset for offset, key in enumerate(listed)}
+        offsets = self._offsets[table]
+        found = _those(
+            table, self._rows(table, [offsets[key] for key in wanted if key in offsets]), wanted
+        )
+        if missing := wanted - set(_keys_of(table, found)):
+            columns = zip(_KEYS[table], zip(*missing, strict=True), strict=True)
+            rest = self.store.matching(table, {name: set(values) for name, values in columns})
+            found = pa.concat_tables([found, _those(table, rest, missing)])
+        return found
 
     def _rows(self, table: str, offsets: Sequence[int]) -> pa.Table:
         try:

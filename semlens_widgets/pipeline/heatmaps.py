@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 UNPLACED = "place in the image unknown: drawn over what the model sees"
 _TRIES = 4
+_FEW = 1000  # pairs
 SIDE = 112  # finer than any layer's map, and a quarter of the bytes of a 224-pixel input
 
 Key = tuple[int, int]  # row of the neuron, sample
@@ -65,7 +66,7 @@ def write_heatmaps(
     found it lies over that input, has no box, and its method says so. `threshold` is that of
     :func:`semlens_widgets.attribution.neuron.relevance_boxes`.
     """
-    wanted = sorted(set(keys) - stored_keys(store))
+    wanted = sorted(set(keys) - stored_keys(store, keys))
     many = len(wanted) >= 100
     spans, blocks, tasks = layer_spans(store), [], []
     for layer, block in _by_layer(spans, wanted, batch_size):
@@ -118,11 +119,23 @@ def example_keys(store: AnalysisStore, table: str = "examples") -> list[Key]:
     return list(zip(rows.tolist(), samples[rows, ranks].tolist(), strict=True))
 
 
-def stored_keys(store: AnalysisStore) -> set[Key]:
-    """Read which (neuron row, sample) pairs have a heatmap."""
+def stored_keys(store: AnalysisStore, among: Sequence[Key] | None = None) -> set[Key]:
+    """Read which (neuron row, sample) pairs have a heatmap.
+
+    Parameters
+    ----------
+    among
+        Pairs that are asked about; if they are few, the others are not read.
+    """
     if not store.has("heatmaps"):
         return set()
-    rows = store.read("heatmaps", ["row", "sample"])
+    if among is None or len(among) > _FEW:
+        rows = store.read("heatmaps", ["row", "sample"])
+    elif not among:
+        return set()
+    else:
+        asked = {"row": {row for row, _ in among}, "sample": {sample for _, sample in among}}
+        rows = store.matching("heatmaps", asked, ["row", "sample"])
     return set(zip(rows["row"].to_pylist(), rows["sample"].to_pylist(), strict=True))
 
 

@@ -13,7 +13,7 @@ from semlens_widgets.errors import StoreError
 from semlens_widgets.store.columns import as_matrix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -87,6 +87,27 @@ class Tables:
             source = self._table(table)
             query = source.search().select(list(columns or source.schema.names))
             return query.to_batches(_ROWS_AT_ONCE).read_all()
+
+    def matching(
+        self, table: str, keys: Mapping[str, Collection[int]], columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Read the rows whose columns hold one of the given numbers each, without the others.
+
+        Parameters
+        ----------
+        keys
+            Column to the numbers looked for.
+        columns
+            What is read; all by default.
+        """
+        with self._sound(table):
+            source = self._table(table)
+            terms = [
+                f"{name} IN ({', '.join(map(str, sorted(map(int, numbers))))})"
+                for name, numbers in keys.items()
+            ]
+            query = source.search().where(" AND ".join(terms))
+            return query.select(list(columns or source.schema.names)).to_arrow()
 
     def rows(self, table: str, offsets: Sequence[int] | NDArray[np.integer[Any]]) -> pa.Table:
         """Read single rows by position, in the order given."""
