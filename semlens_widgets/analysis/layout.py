@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+_EXACT = 20_000  # vectors whose neighbours are found exactly
+_AT_ONCE = 2048
 _FEW = 10  # below this a neighbour graph says nothing that a projection does not
 
 
@@ -62,8 +64,15 @@ def _umap(unit: npt.NDArray[np.float32], seed: int, neighbours: int) -> npt.NDAr
         # Imported here: it takes many seconds, which only the first layout should cost.
         from umap import UMAP
 
+        known = {}
+        if len(unit) <= _EXACT:
+            known = {
+                "precomputed_knn": _neighbours(torch.from_numpy(unit), neighbours),
+                "force_approximation_algorithm": True,  # else it takes all distances one by one
+            }
         # One job, as a seeded layout needs it; asking for it openly spares another warning.
         reducer = UMAP(
+            **known,
             n_neighbors=neighbours,
             metric="cosine",
             random_state=seed,
@@ -72,6 +81,25 @@ def _umap(unit: npt.NDArray[np.float32], seed: int, neighbours: int) -> npt.NDAr
             tqdm_kwds={"desc": "layout", "unit": "step", "disable": _quiet()},
         )
         return np.asarray(reducer.fit_transform(unit), dtype=np.float32)
+
+
+def _neighbours(
+    unit: Tensor, count: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], None]:
+    """Return each vector's nearest by cosine, itself first: indices and distances, ``(N, count)``.
+
+    UMAP would have its own search compiled for this, which takes longer than the search.
+    """
+    indices, distances = [], []
+    for start in range(0, len(unit), _AT_ONCE):
+        similar = unit[start : start + _AT_ONCE] @ unit.T
+        rows = torch.arange(len(similar))
+        similar[rows, start + rows] = torch.inf
+        nearest = similar.topk(count, dim=1)
+        indices.append(nearest.indices)
+        distances.append((1 - nearest.values).clamp(min=0))
+    found = torch.cat(indices).numpy().astype(np.int32)
+    return found, torch.cat(distances).numpy(), None
 
 
 def _quiet() -> bool:

@@ -22,7 +22,7 @@ LAYERS = ("layer1", "layer2", "layer3", "layer4")
 def scenes(path: str | Path | None = None) -> SemanticLens:
     """Return a finished analysis of the embedded classifier on 5,000 scenes.
 
-    The first call draws the pictures and computes everything, which takes about two minutes on two
+    The first call draws the pictures and computes everything, which takes less than a minute on two
     free cores; later ones open what is there.
 
     Parameters

@@ -28,6 +28,6 @@ LAYOUT = Stage(
     "the map's layout",
     after=("vectors",),
     tables=("layout",),
-    notice="half a minute or more",  # nothing counts while it is compiled
+    notice="some seconds, the first time more",  # nothing counts while it is compiled
     run=lambda store, _plan, _mapper: lay_out(store),
 )
