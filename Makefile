@@ -44,8 +44,8 @@ types: install
 js: install
 	cd js && npm run --silent check && npm test --silent
 
-unit: install  ## unit and reference tests
-	python -m pytest tests/unit tests/reference
+unit: install  ## unit and reference tests, by file on as many cores as there are
+	OMP_NUM_THREADS=1 python -m pytest -n auto --maxprocesses 4 --dist loadfile tests/unit tests/reference
 
 notebooks: install  ## run the notebooks and compare their outputs
 	python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout=600 $(NOTEBOOKS)

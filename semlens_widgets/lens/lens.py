@@ -314,6 +314,11 @@ class SemanticLens:
         return self._read.classes
 
     @property
+    def embedding(self) -> Embedding:
+        """Whether whole images or their relevant regions are embedded: "image" or "crop"."""
+        return self._read.embedding
+
+    @property
     def n_examples(self) -> int:
         """Concept examples per neuron; fewer than asked for if there are fewer images."""
         return self._read.ranks

@@ -17,9 +17,8 @@ from semlens_widgets.widgets._columns import pack_scores, readable
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
-    from semlens_widgets.lens.lens import SemanticLens
-    from semlens_widgets.store.store import StoredHeatmap
     from semlens_widgets.widgets._base import LensWidget, Reply
+    from semlens_widgets.widgets._lens import Heatmap, Lens
 
 logger = logging.getLogger(__name__)
 
@@ -128,13 +127,13 @@ def heatmaps(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
 
 
 def _stored_heatmaps(
-    lens: SemanticLens, layer: str, neuron: int, samples: list[int]
-) -> list[StoredHeatmap | LensUnavailable]:
+    lens: Lens, layer: str, neuron: int, samples: list[int]
+) -> list[Heatmap | LensUnavailable]:
     """Return all heatmaps; without the model those that are stored, and why not the others."""
     try:
         return list(lens.heatmaps(layer, neuron, samples))
     except LensUnavailable:
-        found: list[StoredHeatmap | LensUnavailable] = []
+        found: list[Heatmap | LensUnavailable] = []
         for sample in samples:
             try:
                 found.append(lens.heatmap(layer, neuron, sample))

@@ -24,7 +24,7 @@ from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.widgets._columns import readable
 
 if TYPE_CHECKING:
-    from semlens_widgets.lens.lens import SemanticLens
+    from semlens_widgets.widgets._lens import Lens
 
 logger = logging.getLogger(__name__)
 
@@ -96,18 +96,15 @@ def _neuron_from_json(value: Any, _widget: object = None) -> tuple[str, int] | N
     return None if value is None else (value[0], value[1])
 
 
-def _hear_labels(widget: LensWidget, lens: Any) -> Callable[[], None]:
+def _hear_labels(widget: LensWidget, lens: Lens) -> Callable[[], None]:
     """Tell the widget when the lens has other labels, without keeping it alive."""
-    listen = getattr(lens, "on_labels", None)
-    if listen is None:
-        return lambda: None
     reference = weakref.ref(widget)
 
     def tell() -> None:
         if (living := reference()) is not None:
             living._relabelled()  # noqa: SLF001 -- of this module
 
-    end: Callable[[], None] = listen(tell)
+    end = lens.on_labels(tell)
     weakref.finalize(widget, end).atexit = False
     return end
 
@@ -133,8 +130,8 @@ class LensWidget(anywidget.AnyWidget):
     #: Names the still picture in the page, which the browser part hides while it works.
     _still = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, lens: SemanticLens, **options: Any) -> None:
-        self.lens = lens
+    def __init__(self, lens: Lens, **options: Any) -> None:
+        self.lens: Lens = lens
         known = [
             name
             for name in self.class_trait_names()

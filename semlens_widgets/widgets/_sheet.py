@@ -13,7 +13,7 @@ from semlens_widgets.widgets._preview import few_colors_png
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from semlens_widgets.lens.lens import SemanticLens
+    from semlens_widgets.widgets._lens import Lens
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ _GAP = 6
 COLUMNS = 8
 
 
-def sheet_png(lens: SemanticLens, rows: Sequence[Sequence[int]]) -> bytes | None:
+def sheet_png(lens: Lens, rows: Sequence[Sequence[int]]) -> bytes | None:
     """Return a PNG of the samples' thumbnails row by row; negative samples stay blank.
 
     None if there is nothing to show: a still picture must never be what breaks a widget.

@@ -27,7 +27,7 @@ from semlens_widgets.widgets._sheet import COLUMNS, sheet_png
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from semlens_widgets.lens.lens import SemanticLens
+    from semlens_widgets.widgets._lens import Lens
 
 _SUGGESTIONS = 8
 #: Scores that are kept in a saved notebook, and candidates whose scores are taken apart.
@@ -68,9 +68,9 @@ def distinct(candidates: Iterable[Any]) -> tuple[list[str], list[str]]:
     return list(kept.values()), repeated
 
 
-def _as_labelled(lens: SemanticLens) -> dict[str, Any]:
+def _as_labelled(lens: Lens) -> dict[str, Any]:
     """Return the settings that gave the labels: the panel's first scores are theirs."""
-    settings = dict(getattr(lens, "labelled_by", {}))
+    settings = dict(lens.labelled_by)
     scorer, templates = settings.pop("scorer", None), settings.pop("templates", None)
     # The panel has no others; with those its own stay.
     known = [name for name, sentences in TEMPLATES.items() if sentences == templates]
@@ -162,7 +162,7 @@ class ContrastPanel(LensWidget):
 
     def __init__(
         self,
-        lens: SemanticLens,
+        lens: Lens,
         layer: str | None = None,
         neuron: int | None = None,
         **options: Any,
@@ -319,13 +319,12 @@ class ContrastPanel(LensWidget):
 
     def _vocabulary(self, _params: Mapping[str, Any]) -> Reply:
         """Answer the labels that the lens knows, to choose from."""
-        words = [str(word) for word in getattr(self.lens, "vocabulary", ())]
+        words = self.lens.vocabulary
         fitting = [word for word in words if len(word) <= LONGEST_CANDIDATE]
         return {"words": fitting[:MOST_CANDIDATES], "total": len(words)}, []
 
     def _known_labels(self, own: str) -> list[str]:
-        vocabulary: Sequence[str] = getattr(self.lens, "vocabulary", ())
-        return distinct(label for label in (own, *vocabulary) if label.strip())[0]
+        return distinct(label for label in (own, *self.lens.vocabulary) if label.strip())[0]
 
     def _accept(self, params: Mapping[str, Any]) -> Reply:
         """Make a candidate the neuron's label; the lens tells every widget."""
@@ -341,8 +340,7 @@ class ContrastPanel(LensWidget):
 
     def _label_all(self, params: Mapping[str, Any]) -> Reply:
         """Give every neuron the best of the candidates named, or of what the lens knows."""
-        known: Sequence[str] = getattr(self.lens, "vocabulary", ())
-        candidates = distinct(params.get("candidates") or known)[0]
+        candidates = distinct(params.get("candidates") or self.lens.vocabulary)[0]
         if not candidates:
             raise ValueError(
                 "The lens knows no labels yet. Add some to the list to choose from, or run "

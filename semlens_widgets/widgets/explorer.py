@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from semlens_widgets.lens.lens import SemanticLens
+    from semlens_widgets.widgets._lens import Lens
 
 MAP_HEIGHT = 560
 #: What a view is made of, by part; the browser copies the same (js/src/explorer/view-state.ts).
@@ -81,7 +81,7 @@ class Explorer(LensWidget):
     )
 
     def __init__(
-        self, lens: SemanticLens, *, state: Mapping[str, Any] | None = None, **options: Any
+        self, lens: Lens, *, state: Mapping[str, Any] | None = None, **options: Any
     ) -> None:
         super().__init__(lens, **options)
         with self.hold_sync():

@@ -13,7 +13,7 @@ from semlens_widgets.widgets._sheet import COLUMNS, sheet_png
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from semlens_widgets.lens.lens import SemanticLens
+    from semlens_widgets.widgets._lens import Lens
 
 
 COLORMAPS = ("ember", "viridis", "ice", "grey")
@@ -101,15 +101,14 @@ class ConceptGallery(LensWidget):
 
     def __init__(
         self,
-        lens: SemanticLens,
+        lens: Lens,
         layer: str | None = None,
         neuron: int | None = None,
         **options: Any,
     ) -> None:
         super().__init__(lens, **_answers.with_active(options, layer, neuron))
-        self._originals = getattr(lens, "images", None) is not None
-        store = getattr(lens, "store", None)
-        self._crops = store is not None and store.settings.get("embedding") == "crop"
+        self._originals = lens.images is not None
+        self._crops = lens.embedding == "crop"
 
     @traitlets.validate("opacity", "threshold")
     def _a_number(self, proposal: dict[str, Any]) -> float:

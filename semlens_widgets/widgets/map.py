@@ -19,6 +19,7 @@ from semlens_widgets.widgets._preview import FAINT, point_colors, scatter_png
 
 if TYPE_CHECKING:
     from semlens_widgets.lens.lens import SemanticLens
+    from semlens_widgets.widgets._lens import Examples
 
 #: Up to this many neurons the columns are part of the widget's state, so that an exported page
 #: works without a kernel; above it the browser asks for them, and a saved notebook stays small.
@@ -99,7 +100,7 @@ class NeuronMap(LensWidget):
 
     def __init__(
         self,
-        lens: SemanticLens | Sequence[SemanticLens] | Mapping[str, SemanticLens],
+        lens: Examples | Sequence[SemanticLens] | Mapping[str, SemanticLens],
         **options: Any,
     ) -> None:
         several = isinstance(lens, Sequence | Mapping)

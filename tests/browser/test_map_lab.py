@@ -34,6 +34,8 @@ class Lens:
             "clarity": random.random(count),
             "x": np.cos(angle) + 0.1 * random.normal(size=count),
             "y": np.sin(angle) + 0.1 * random.normal(size=count)})
+    def on_labels(self, callback):
+        return lambda: None
     def examples(self, layer, neuron):
         return pd.DataFrame({"sample": [], "class_name": []})
 

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from semlens_widgets.widgets._lens import Examples
     from semlens_widgets.widgets.map import NeuronMap
 
 
@@ -39,6 +40,16 @@ class Lens:
 
     def thumbnail_jpegs(self, samples: Sequence[int]) -> list[bytes]:
         return [b"jpeg %d" % sample for sample in samples]
+
+    def search(self, query: Any, *, layer: str | None = None, top: int) -> pd.DataFrame:
+        raise NotImplementedError
+
+    def on_labels(self, callback: Callable[[], None]) -> Callable[[], None]:
+        return lambda: None
+
+
+def _held_to_what_maps_ask() -> Examples:
+    return Lens()
 
 
 def floats(column: bytes) -> np.ndarray:

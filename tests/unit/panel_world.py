@@ -12,7 +12,9 @@ from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.store.store import StoredHeatmap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from semlens_widgets.widgets._lens import Lens as Asked
 
 EVIL = "<img src=x onerror=alert(1)>"
 
@@ -21,7 +23,8 @@ class Lens:
     layers = ("layer3", "layer4")
     vocabulary = ("dotted", "Striped", "plain")
     n_examples = 2
-    images = None
+    images: object | None = None
+    embedding = "image"
 
     def __init__(self) -> None:
         self.neurons = pd.DataFrame(
@@ -41,14 +44,20 @@ class Lens:
                 "y": [0.0, 1.0, 0.5],
             }
         )
+        self.labelled_by: dict[str, Any] = {}
         self.asked: list[tuple[Any, ...]] = []
         self.listeners: list[Callable[[], None]] = []
 
     def on_labels(self, callback: Callable[[], None]) -> Callable[[], None]:
         self.listeners.append(callback)
-        return lambda: callback in self.listeners and self.listeners.remove(callback)
 
-    def label(self, candidates: list[str], **settings: Any) -> pd.DataFrame:
+        def end() -> None:
+            if callback in self.listeners:
+                self.listeners.remove(callback)
+
+        return end
+
+    def label(self, candidates: Sequence[str], **settings: Any) -> pd.DataFrame:
         self.asked.append((list(candidates), settings))
         self.neurons["label"] = [candidates[0], "unknown", candidates[-1]]
         for listener in tuple(self.listeners):
@@ -71,13 +80,13 @@ class Lens:
             }
         )
 
-    def thumbnail_jpegs(self, samples: list[int]) -> list[bytes]:
+    def thumbnail_jpegs(self, samples: Sequence[int]) -> list[bytes]:
         if 2 in samples:
             raise OSError("cannot read '/data/secret/zoo/2.jpg'")
         return [b"jpeg %d" % sample for sample in samples]
 
-    def heatmaps(self, layer: str, neuron: int, samples: list[int]) -> list[Any]:
-        if layer == "layer4" and samples != [5]:
+    def heatmaps(self, layer: str, neuron: int, samples: Sequence[int]) -> list[Any]:
+        if layer == "layer4" and list(samples) != [5]:
             raise LensUnavailable("Heatmaps need the model: give target= to compute them.")
         values = np.arange(6, dtype=np.uint8).reshape(2, 3)
         box = None if layer == "unplaced" else (0.0, 0.25, 0.5, 1.0)
@@ -90,23 +99,23 @@ class Lens:
         return self.heatmaps(layer, neuron, [sample])[0]
 
     def scores(
-        self, layer: str, neuron: int, candidates: list[str], **settings: Any
+        self, layer: str, neuron: int, candidates: Sequence[str], **settings: Any
     ) -> pd.DataFrame:
         self.asked.append((layer, neuron, list(candidates), settings))
         scores = np.arange(len(candidates), dtype=np.float32) / 10
         return pd.DataFrame({"candidate": candidates, "score": scores})
 
     def neuron_chance(
-        self, layer: str, neuron: int, candidates: list[str], **settings: Any
+        self, layer: str, neuron: int, candidates: Sequence[str], **settings: Any
     ) -> tuple[float, float]:
         self.chance_asked = (layer, neuron, list(candidates), settings)
         return (0.2, 0.3) if layer == "layer3" else (math.nan, math.nan)
 
     def contributions(
-        self, layer: str, neuron: int, candidates: list[str], **settings: Any
+        self, layer: str, neuron: int, candidates: Sequence[str], **settings: Any
     ) -> pd.DataFrame:
         values = np.arange(2 * len(candidates), dtype=np.float64).reshape(2, -1)
-        return pd.DataFrame(values, columns=candidates)
+        return pd.DataFrame(values, columns=list(candidates))
 
     def activation_histogram(self, layer: str, neuron: int) -> Any:
         return np.array([3, 0, 1]), np.array([0.0, 1.0, 2.0, 3.0])
@@ -125,14 +134,16 @@ class Lens:
         for listener in tuple(self.listeners):
             listener()
 
-    def search(
-        self, query: Any, *, layer: str | None = None, top: int | None = None
-    ) -> pd.DataFrame:
+    def search(self, query: Any, *, layer: str | None = None, top: int = 24) -> pd.DataFrame:
         self.asked.append((query, layer, top))
         if query == "none":
             raise LensUnavailable("There is no foundation model.")
         found = self.neurons[["layer", "neuron", "label"]].iloc[::-1].assign(score=[0.9, 0.5, 0.1])
         return found.head(top)
+
+
+def _held_to_what_panels_ask() -> Asked:
+    return Lens()
 
 
 class Asker:

@@ -25,6 +25,9 @@ class Lens:
     layers = ("layer3", "layer4")
     neurons = pd.DataFrame({"layer": ["layer3", "layer3", "layer4"], "neuron": [0, 1, 0]})
 
+    def on_labels(self, callback):
+        return lambda: None
+
 
 class Probe(LensWidget):
     _esm = "export default { render() {} }"

@@ -1,0 +1,110 @@
+"""What widgets ask of a lens. They know no more of it, and anything that answers will do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from semlens_widgets.labels.scorer import Scorer
+
+
+class Neurons(Protocol):
+    """Neurons on a map, of one lens or of several; see :class:`semlens_widgets.SemanticLens`."""
+
+    @property
+    def layers(self) -> tuple[str, ...]: ...
+    @property
+    def neurons(self) -> pd.DataFrame: ...
+    def search(self, query: Any, /, *, layer: str | None = ..., top: int) -> pd.DataFrame: ...
+    def on_labels(self, callback: Callable[[], None], /) -> Callable[[], None]: ...
+
+
+class Examples(Neurons, Protocol):
+    """What a map shows of a neuron that is pointed at."""
+
+    def examples(self, layer: str, neuron: int) -> pd.DataFrame: ...
+    def thumbnail_jpegs(self, samples: Sequence[int]) -> list[bytes]: ...
+
+
+class Heatmap(Protocol):
+    """Where in an image a neuron looks."""
+
+    @property
+    def values(self) -> NDArray[np.uint8]: ...
+    @property
+    def box(self) -> tuple[float, float, float, float] | None: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def arrived(self) -> float: ...
+    @property
+    def side(self) -> float: ...
+
+
+class Lens(Examples, Protocol):
+    """All that the panels show of one analysis.
+
+    Without `images` no original can be shown; `embedding` is ``"image"`` or ``"crop"``.
+    """
+
+    @property
+    def n_examples(self) -> int: ...
+    @property
+    def vocabulary(self) -> tuple[str, ...]: ...
+    @property
+    def labelled_by(self) -> dict[str, Any]: ...
+    @property
+    def embedding(self) -> str: ...
+    @property
+    def images(self) -> object | None: ...
+    def original_jpeg(self, sample: int) -> bytes: ...
+    def activation_histogram(
+        self, layer: str, neuron: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]: ...
+    def example_clusters(self, layer: str, neuron: int) -> NDArray[np.int64]: ...
+    def heatmap(self, layer: str, neuron: int, sample: int) -> Heatmap: ...
+    def heatmaps(self, layer: str, neuron: int, samples: Sequence[int]) -> Sequence[Heatmap]: ...
+    def scores(
+        self,
+        layer: str,
+        neuron: int,
+        candidates: Sequence[str],
+        *,
+        scorer: str | Scorer = ...,
+        templates: Sequence[str] | None = ...,
+        exclude: Sequence[int] = ...,
+    ) -> pd.DataFrame: ...
+    def contributions(
+        self,
+        layer: str,
+        neuron: int,
+        candidates: Sequence[str],
+        *,
+        scorer: str | Scorer = ...,
+        templates: Sequence[str] | None = ...,
+        exclude: Sequence[int] = ...,
+    ) -> pd.DataFrame: ...
+    def neuron_chance(
+        self,
+        layer: str,
+        neuron: int,
+        candidates: Sequence[str],
+        *,
+        scorer: str | Scorer = ...,
+        templates: Sequence[str] | None = ...,
+        exclude: Sequence[int] = ...,
+    ) -> tuple[float, float]: ...
+    def label(
+        self,
+        candidates: Sequence[str],
+        *,
+        scorer: str | Scorer = ...,
+        templates: Sequence[str] | None = ...,
+    ) -> pd.DataFrame: ...
+    def set_label(self, layer: str, neuron: int, label: str, score: float | None = ...) -> None: ...
