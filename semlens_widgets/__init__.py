@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.inputs.target import TargetModel
     from semlens_widgets.labels.candidates.source import Candidates, CandidateSource
+    from semlens_widgets.labels.contrasts.generator import ContrastGenerator, Contrasts, Picture
     from semlens_widgets.labels.correlation import Correlation
     from semlens_widgets.labels.csp import Csp
     from semlens_widgets.labels.difference import Difference
@@ -60,6 +61,9 @@ _HOMES = {
     "OpenClip": "inputs.foundation",
     "CandidateSource": "labels.candidates.source",
     "Candidates": "labels.candidates.source",
+    "ContrastGenerator": "labels.contrasts.generator",
+    "Contrasts": "labels.contrasts.generator",
+    "Picture": "labels.contrasts.generator",
     "Correlation": "labels.correlation",
     "Csp": "labels.csp",
     "Difference": "labels.difference",
@@ -78,7 +82,9 @@ __all__ = [
     "CandidateSource",
     "Candidates",
     "ConceptGallery",
+    "ContrastGenerator",
     "ContrastPanel",
+    "Contrasts",
     "Correlation",
     "Csp",
     "Difference",
@@ -92,6 +98,7 @@ __all__ = [
     "ModelError",
     "NeuronMap",
     "OpenClip",
+    "Picture",
     "Recognition",
     "RunStopped",
     "Scorer",

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from semlens_widgets.errors import LensUnavailable, StoreError
+from semlens_widgets.labels.contrasts.generators import generator_of
 from semlens_widgets.lens.delegated import delegated
 from semlens_widgets.lens.labelling import Labelling, Listeners
 from semlens_widgets.lens.looking import Looking
@@ -21,7 +22,7 @@ from semlens_widgets.pipeline.engine.local import open_engine
 from semlens_widgets.pipeline.heatmaps import localise_all, localised
 from semlens_widgets.pipeline.plan import STAGES, doubted, run
 from semlens_widgets.pipeline.progress import progress_of, stops_in_a_line
-from semlens_widgets.pipeline.settings import Plan, left_to_chance
+from semlens_widgets.pipeline.settings import FORMERLY, Plan, left_to_chance
 from semlens_widgets.store.labels import count_of_people
 from semlens_widgets.store.store import AnalysisStore
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from semlens_widgets.inputs.foundation import FoundationModel
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.inputs.target import TargetModel
+    from semlens_widgets.labels.contrasts.generator import ContrastGenerator
     from semlens_widgets.lens.reader import AnalysisReader
     from semlens_widgets.pipeline.engine.local import Engine
     from semlens_widgets.pipeline.settings import Ranking
@@ -67,6 +69,9 @@ class SemanticLens:
         The crop is around the pixels whose smoothed relevance reaches this share of the maximum.
     examples_by
         ``"activation"``, or ``"relevance"`` for what the model says of each image (RelMax).
+    contrasts
+        Where contrastive examples come from: ``"mined"``, from the data set, or a generator of your
+        own (:class:`semlens_widgets.ContrastGenerator`).
     batch_size
         Images per forward pass of either model.
     on_change
@@ -100,23 +105,23 @@ class SemanticLens:
         embedding: Embedding = "image",
         crop_threshold: float = 0.01,
         examples_by: Ranking = "activation",
+        contrasts: str | ContrastGenerator = "mined",
         batch_size: int = 64,
         on_change: Literal["refuse", "recompute"] = "refuse",
     ) -> None:
         if on_change not in {"refuse", "recompute"}:
             raise ValueError(f'on_change={on_change!r} must be "refuse" or "recompute".')
         how = (n_examples, embedding, batch_size, examples_by, crop_threshold)
-        self._plan: Plan | None = Plan(target, images, foundation, *how)
+        self._plan: Plan | None = Plan(target, images, foundation, *how, generator_of(contrasts))
         self.target: TargetModel | None = target
         self.images: ImageDataset | None = images
         self.foundation: FoundationModel | None = foundation
         self.store = AnalysisStore(path, STAGES)
         recompute = on_change == "recompute"
         of_people = count_of_people(self.store) if recompute else 0
+        doubts = doubted(self.store, images) if recompute else ()
         self.store.configure(
-            self._plan.settings(),
-            recompute=recompute,
-            doubted=doubted(self.store, images) if recompute else (),
+            self._plan.settings(), recompute=recompute, doubted=doubts, formerly=FORMERLY
         )
         if of_people and not count_of_people(self.store):
             warnings.warn(
@@ -166,8 +171,8 @@ class SemanticLens:
             Ray cluster (``pip install semlens-widgets[ray]``). A cluster that this process is
             connected to is used; else one of this machine is started and ended.
         workers
-            With Ray, how many hold a model at a time; by default as many as the cluster has GPUs if
-            the model is on one, else one less than it has CPUs.
+            How many threads load images ahead of the models; by default one for each CPU. With Ray,
+            how many workers hold a model: by default one for each GPU, or each CPU but one.
 
         Raises
         ------
@@ -296,8 +301,8 @@ class SemanticLens:
     def labels(self) -> pd.DataFrame:
         """Every label of every run of :meth:`label`, and those of people (run "person").
 
-        Columns: layer, neuron, run, source, label, score, margin, chance. Those in force, in
-        :attr:`neurons`, are people's, and the last run's where there is none.
+        Columns: layer, neuron, run, source, label, score, margin, chance. In force are people's
+        labels, and the last run's where there is none.
         """
         return self._parts.labels.now.all
 
@@ -315,7 +320,7 @@ class SemanticLens:
 
     @property
     def embedding(self) -> Embedding:
-        """Whether whole images or their relevant regions are embedded: "image" or "crop"."""
+        """What is embedded of an example: "image" or "crop"."""
         return self._read.embedding
 
     @property
@@ -360,7 +365,7 @@ class SemanticLens:
 
         Columns: rank, sample, activation, class_name, uri, and contrast_sample (-1 if there is
         none), contrast_activation, similarity (cosine of the pair), contrast_class_name,
-        contrast_uri.
+        contrast_uri, contrast_origin ("data set", "edited", "made").
         """
         return self._read.examples(self._read.row(layer, neuron))
 

@@ -13,6 +13,7 @@ from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.labels.evidence import some_neurons
 from semlens_widgets.pipeline.engine.device import plainly
 from semlens_widgets.pipeline.heatmaps import localise_some
+from semlens_widgets.pipeline.pictures import Pictures
 from semlens_widgets.pipeline.thumbnails import jpeg, scaled_down
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Looking:
             raise LensUnavailable(
                 "The images are not at hand: give images= to SemanticLens to see them whole."
             )
-        return scaled_down(self._images.load(sample), side)
+        return scaled_down(Pictures(self._images, self._store.path).load(sample), side)
 
     def original_jpeg(self, sample: int, side: int = 2048) -> bytes:
         """Return what :meth:`original` shows, as JPEG."""

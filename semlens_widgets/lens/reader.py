@@ -199,14 +199,32 @@ class AnalysisReader:
             similarity=contrast["similarity"],
         )
         frame = frame[frame["sample"] >= 0].reset_index(drop=True)
-        both = np.concatenate([frame["sample"], frame["contrast_sample"]])
+        contrasts = frame["contrast_sample"].to_numpy()
+        made = self._made(contrasts[contrasts >= self.embeddings.shape[0]].tolist())
+        of = [made[sample][0] if sample in made else sample for sample in contrasts.tolist()]
+        both = np.concatenate([frame["sample"], of]).astype(np.int64)
         about = self.store.rows("samples", both.clip(min=0)).to_pandas()
         names = np.array([self._class_name(label) for label in about["label"]], object)
         for prefix, half in (("", slice(len(frame))), ("contrast_", slice(len(frame), None))):
             there = both[half] >= 0
             frame[f"{prefix}class_name"] = np.where(there, names[half], "")
             frame[f"{prefix}uri"] = np.where(there, about["uri"].to_numpy(object)[half], "")
+        origins = [
+            made[sample][1] if sample in made else "data set" if sample >= 0 else ""
+            for sample in contrasts.tolist()
+        ]
+        frame["contrast_origin"] = origins
+        ours = frame["contrast_origin"].isin(["edited", "made"])
+        frame.loc[ours, "contrast_class_name"] = ""
+        frame.loc[ours, "contrast_uri"] = frame["contrast_origin"] + ", for " + frame["uri"]
         return frame
+
+    def _made(self, samples: Sequence[int]) -> dict[int, tuple[int, str]]:
+        """Read of which example pictures were made, and how, by their numbers."""
+        if not samples:
+            return {}
+        rows = self.store.matching("pictures", {"sample": set(samples)}, ["sample", "of", "origin"])
+        return {row["sample"]: (row["of"], row["origin"]) for row in rows.to_pylist()}
 
     def _class_name(self, label: int) -> str:
         return self.classes[label] if 0 <= label < len(self.classes) else ""

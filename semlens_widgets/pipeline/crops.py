@@ -12,6 +12,7 @@ from semlens_widgets.inputs.transforms import transformed
 from semlens_widgets.pipeline.embed import Embedder, embedding_rows
 from semlens_widgets.pipeline.engine.local import in_process
 from semlens_widgets.pipeline.loading import load_again, stacked
+from semlens_widgets.pipeline.pictures import Pictures
 from semlens_widgets.store.scratch import RowLog, logged_rows
 from semlens_widgets.store.stages import FOUNDATION, Stage
 
@@ -98,7 +99,7 @@ def embed_crops(
     log = RowLog(store.scratch(), table, np.float16, step=batch_size, total=len(wanted))
     tasks = [wanted[i : i + batch_size] for i in range(log.rows, len(wanted), batch_size)]
     with tqdm(total=len(wanted), initial=log.rows, desc="crops", unit="crop") as bar:
-        for rows in mapper(_Crops(foundation, images), tasks):
+        for rows in mapper(_Crops(foundation, Pictures(images, store.path)), tasks):
             log.append({"embedding": rows})
             bar.update(len(rows))
     store.write(table, embedding_rows(log))

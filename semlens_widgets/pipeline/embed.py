@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.pipeline.engine.local import Mapper
     from semlens_widgets.pipeline.loading import Batch, Loaded
+    from semlens_widgets.pipeline.pictures import Readable
     from semlens_widgets.store.store import AnalysisStore
 
 _ROWS_AT_ONCE = 1 << 14
@@ -43,7 +44,7 @@ class Embedder:
     """Embeds batches of images, and says of which ones the foundation model fails."""
 
     foundation: FoundationModel
-    images: ImageDataset
+    images: Readable
 
     @property
     def device(self) -> torch.device:

@@ -23,6 +23,7 @@ from semlens_widgets.errors import TransformError, UnreadableImage
 from semlens_widgets.inputs.transforms import transformed
 from semlens_widgets.pipeline.engine.local import in_process
 from semlens_widgets.pipeline.loading import load_again, stacked
+from semlens_widgets.pipeline.pictures import Pictures
 from semlens_widgets.store.aligned import example_samples, layer_spans
 from semlens_widgets.store.columns import StoredHeatmap, heatmap_table
 from semlens_widgets.store.stages import IMAGES, TARGET, Stage
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.inputs.target import TargetModel
     from semlens_widgets.pipeline.engine.local import Mapper
+    from semlens_widgets.pipeline.pictures import Readable
     from semlens_widgets.pipeline.settings import Plan
     from semlens_widgets.store.store import AnalysisStore
 
@@ -73,7 +75,7 @@ def write_heatmaps(
         first, _ = spans[layer]
         blocks.append(block)
         tasks.append((layer, [(row - first, sample) for row, sample in block]))
-    compute = _Heatmaps(target, images, threshold)
+    compute = _Heatmaps(target, Pictures(images, store.path), threshold)
     with tqdm(total=len(wanted), desc="heatmaps", unit="map", disable=not many) as bar:
         for block, heatmaps in zip(blocks, mapper(compute, tasks), strict=True):
             store.append("heatmaps", heatmap_table(block, heatmaps))
@@ -154,7 +156,7 @@ class _Heatmaps:
     """Heatmaps of (neuron, sample) pairs of one layer."""
 
     target: TargetModel
-    images: ImageDataset
+    images: Readable
     threshold: float
 
     @property

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from semlens_widgets.inputs.images import ImageDataset
+    from semlens_widgets.pipeline.pictures import Readable
 
 _PAUSES = (0.1, 1.0)  # seconds before an image that was readable is tried again
 
@@ -66,7 +66,7 @@ class Batch:
 
 
 def load(
-    dataset: ImageDataset, prepare: Sequence[Callable[[Image.Image, str], Any]], sample: int
+    dataset: Readable, prepare: Sequence[Callable[[Image.Image, str], Any]], sample: int
 ) -> Loaded:
     """Decode one image, once, for every function of it and its name."""
     try:
@@ -91,7 +91,7 @@ def batch_ranges(start: int, total: int, batch_size: int) -> list[range]:
     return [range(a, min(a + batch_size, total)) for a in range(start, total, batch_size)]
 
 
-def load_again(dataset: ImageDataset, sample: int) -> Image.Image:
+def load_again(dataset: Readable, sample: int) -> Image.Image:
     """Load an image that an earlier pass could read; tried again before it is given up.
 
     Raises
@@ -110,9 +110,7 @@ def load_again(dataset: ImageDataset, sample: int) -> Image.Image:
         raise no_longer_readable(dataset, [sample], str(error)) from error
 
 
-def no_longer_readable(
-    dataset: ImageDataset, samples: Sequence[int], why: str = ""
-) -> UnreadableImage:
+def no_longer_readable(dataset: Readable, samples: Sequence[int], why: str = "") -> UnreadableImage:
     """Return the error for images that an earlier pass could read and this one cannot."""
     names = named([dataset.uris[sample] for sample in samples])
     error = UnreadableImage(

@@ -9,12 +9,7 @@ import pyarrow as pa
 import torch
 
 from semlens_widgets.analysis.measures import clarity, polysemanticity, redundancy
-from semlens_widgets.store.aligned import (
-    example_embeddings,
-    example_samples,
-    image_embeddings,
-    layer_spans,
-)
+from semlens_widgets.store.aligned import example_embedding_blocks, layer_spans
 from semlens_widgets.store.stages import Stage
 
 if TYPE_CHECKING:
@@ -24,16 +19,18 @@ if TYPE_CHECKING:
 
 def measure(store: AnalysisStore, embedding: Embedding) -> dict[str, Any]:
     """Write the ``measures`` table: clarity, polysemanticity and redundancy of every neuron."""
-    positives, _ = example_embeddings(store, embedding, image_embeddings(store))
-    valid = example_samples(store) >= 0
+    clear, several = [], []
+    for positives, valid in example_embedding_blocks(store, embedding):
+        clear.append(clarity(positives, valid))
+        several.append(polysemanticity(positives, valid))
     vectors = torch.from_numpy(store.matrix("vectors", "vector").astype(np.float32))
     redundancies = [redundancy(vectors[a:b]) for a, b in layer_spans(store).values()]
     store.write(
         "measures",
         pa.table(
             {
-                "clarity": pa.array(clarity(positives, valid).numpy()),
-                "polysemanticity": pa.array(polysemanticity(positives, valid).numpy()),
+                "clarity": pa.array(torch.cat(clear).numpy()),
+                "polysemanticity": pa.array(torch.cat(several).numpy()),
                 "redundancy": pa.array(torch.cat(redundancies).numpy()),
             }
         ),

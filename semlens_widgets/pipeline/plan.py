@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 
 from semlens_widgets.errors import EmbeddingError, ModelError, UnreadableImage
 from semlens_widgets.pipeline.collect import CLASSES, COLLECT
-from semlens_widgets.pipeline.contrasts import CONTRASTS
+from semlens_widgets.pipeline.contrasts import CONTRASTS, MADE
 from semlens_widgets.pipeline.crops import CONTRAST_CROPS, CROPS
 from semlens_widgets.pipeline.embed import EMBED
 from semlens_widgets.pipeline.engine.local import in_process
@@ -41,6 +41,7 @@ STAGES: tuple[Stage, ...] = (
     HEATMAPS,
     CROPS,
     CONTRASTS,
+    MADE,
     CONTRAST_CROPS,
     VECTORS,
     MEASURES,

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from semlens_widgets.inputs.images import ImageDataset
 from semlens_widgets.inputs.target import TargetModel
 from semlens_widgets.inputs.transforms import check_transforms
+from semlens_widgets.labels.contrasts.mined import Mined
 from semlens_widgets.pipeline import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from semlens_widgets.inputs.foundation import FoundationModel
+    from semlens_widgets.labels.contrasts.generator import ContrastGenerator
     from semlens_widgets.store.aligned import Embedding
 
 Ranking = Literal["activation", "relevance"]
+
+#: What analyses of earlier releases were made with, where they do not say.
+FORMERLY = {"contrasts": Mined().settings}
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class Plan:
     batch_size: int
     examples_by: Ranking = "activation"
     crop_threshold: float = 0.01
+    contrasts: ContrastGenerator = field(default_factory=Mined)
 
     def __post_init__(self) -> None:
         self._check_kinds()
@@ -124,6 +130,7 @@ class Plan:
             "examples_by": self.examples_by,
             "embedding": self.embedding,
             "crop_threshold": self.crop_threshold,
+            "contrasts": self.contrasts.settings,
         }
 
 

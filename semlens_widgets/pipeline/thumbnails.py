@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from semlens_widgets.pipeline.engine.local import in_process
 from semlens_widgets.pipeline.loading import load_again
+from semlens_widgets.pipeline.pictures import Pictures
 from semlens_widgets.store.aligned import example_samples
 from semlens_widgets.store.scratch import BlobLog
 from semlens_widgets.store.stages import IMAGES, Stage
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.pipeline.engine.local import Mapper
     from semlens_widgets.pipeline.loading import Batch
+    from semlens_widgets.pipeline.pictures import Readable
     from semlens_widgets.store.store import AnalysisStore
 
 SIDE = 256  # sharp in tiles of 128 CSS pixels on screens with two pixels for each
@@ -54,7 +56,7 @@ class Jpegs:
 
     device = torch.device("cpu")
 
-    def __init__(self, images: ImageDataset) -> None:
+    def __init__(self, images: Readable) -> None:
         self._images = images
 
     def prepare(self, image: Image.Image, name: str) -> bytes:  # noqa: ARG002 - all that are read
@@ -140,7 +142,7 @@ def write_thumbnails(
         present = store.read("thumbnails", ["sample"]).column("sample").to_numpy()
         wanted = np.setdiff1d(wanted, present)
     made = BlobLog(store.scratch(), _NAME, step=batch_size, total=len(images))
-    compute = Jpegs(images)
+    compute = Jpegs(Pictures(images, store.path))
     with tqdm(total=len(wanted), desc="thumbnails", unit="image") as bar:
         for start in range(0, len(wanted), _ROWS_PER_COMMIT):
             block = wanted[start : start + _ROWS_PER_COMMIT].tolist()

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 
-from semlens_widgets.store.aligned import example_embeddings, example_samples, image_embeddings
+from semlens_widgets.store.aligned import example_embedding_blocks
 from semlens_widgets.store.columns import vector_column
 from semlens_widgets.store.stages import Stage
 
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 
 def write_vectors(store: AnalysisStore, embedding: Embedding) -> dict[str, Any]:
     """Write the ``vectors`` table: the mean of each neuron's example embeddings, as float16."""
-    positives, _ = example_embeddings(store, embedding, image_embeddings(store))
-    present = (example_samples(store) >= 0).sum(dim=1, keepdim=True)
-    vectors = positives.sum(dim=1) / present.clamp(min=1)  # (neurons, dim)
-    column = vector_column(vectors.numpy().astype(np.float16))
+    means = [
+        positives.sum(dim=1) / valid.sum(dim=1, keepdim=True).clamp(min=1)
+        for positives, valid in example_embedding_blocks(store, embedding)
+    ]
+    column = vector_column(torch.cat(means).numpy().astype(np.float16))
     store.write("vectors", pa.table({"vector": column}))
     return {}
 

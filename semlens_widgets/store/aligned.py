@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from semlens_widgets.store.store import AnalysisStore
 
 Embedding = Literal["image", "crop"]
+_AT_ONCE = 1 << 25  # values that are gathered for some neurons: 128 MiB
 _HELD = 1 << 26  # values of embeddings that are kept in memory: 256 MiB
 
 
@@ -71,11 +72,26 @@ class StoredEmbeddings:
     def rows(self, samples: Tensor) -> Tensor:
         """Return ``(..., D)`` float32 for ``(...)`` samples; zero where a sample is -1."""
         present = (samples >= 0)[..., None]
+        if (behind := samples >= self.shape[0]).any():  # pictures that were made
+            found = self.rows(samples.masked_fill(behind, -1))
+            found[behind] = self._made(samples[behind])
+            return found
         if self._held is not None:
             return self._held[samples.clamp(min=0)] * present
         wanted, places = torch.unique(samples.clamp(min=0), return_inverse=True)
         found = self._store.rows("embeddings", wanted.numpy()).column("embedding")
         return _unit(as_matrix(found))[places] * present
+
+    def _made(self, samples: Tensor) -> Tensor:
+        ids = self._made_ids
+        order = np.argsort(ids, kind="stable")
+        places = order[np.searchsorted(ids, samples.numpy(), sorter=order)]
+        return _unit(as_matrix(self._store.rows("pictures", places).column("embedding")))
+
+    @cached_property
+    def _made_ids(self) -> NDArray[np.int64]:
+        ids: NDArray[np.int64] = self._store.read("pictures", ["sample"])["sample"].to_numpy()
+        return ids
 
     def blocks(self) -> Iterator[Tensor]:
         """Go through all images in order, ``(some, D)`` float32; zero where unreadable."""
@@ -126,17 +142,25 @@ def stored_crops(store: AnalysisStore, table: str) -> Tensor:
     return crops.reshape(-1, store.stages["examples"]["ranks"], crops.shape[1])
 
 
-def example_embeddings(
-    store: AnalysisStore, embedding: Embedding, images: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Embeddings of concept and contrastive examples, both ``(neurons, m, dim)``.
+def example_embedding_blocks(
+    store: AnalysisStore, embedding: Embedding
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Read the embeddings of the concept examples, some neurons after the other.
 
-    A missing example or contrast is a zero vector.
+    Yields
+    ------
+    positives, valid
+        ``(some, m, dim)`` float32, zero where there is no example, and ``(some, m)`` bool.
     """
-    if embedding == "crop":
-        return stored_crops(store, "crops"), stored_crops(store, "contrast_crops")
-    sides = []
-    for table in ("examples", "contrasts"):
-        samples = example_samples(store, table)
-        sides.append(images[samples.clamp(min=0)] * (samples >= 0)[..., None])
-    return sides[0], sides[1]
+    samples, images = example_samples(store), StoredEmbeddings(store)
+    neurons, ranks = samples.shape
+    step = max(1, _AT_ONCE // (ranks * images.shape[1]))
+    for start in range(0, neurons, step):
+        some = samples[start : start + step]
+        if embedding == "crop":
+            stop = (start + len(some)) * ranks
+            chunks = store.row_chunks("crops", "embedding", start * ranks, stop)
+            rows = torch.cat([_unit(chunk) for _, chunk in chunks])
+            yield rows.reshape(*some.shape, -1), some >= 0
+        else:
+            yield images.rows(some), some >= 0

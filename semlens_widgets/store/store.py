@@ -11,11 +11,11 @@ import json
 import shutil
 from contextlib import contextmanager
 from datetime import timedelta
-from reprlib import Repr
 from typing import TYPE_CHECKING, Any
 
 from semlens_widgets.errors import StoreError
 from semlens_widgets.inputs.paths import local_path, shown
+from semlens_widgets.store.changes import known, refusal
 from semlens_widgets.store.columns import (
     StoredHeatmap,
     heatmap_table,
@@ -30,7 +30,7 @@ from semlens_widgets.store.stages import stale_after
 from semlens_widgets.store.tables import Tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -49,10 +49,6 @@ __all__ = [
     "write_atomically",
 ]
 
-_BRIEF = Repr()  # of a thousand outputs' names, a few
-_BRIEF.maxdict = _BRIEF.maxlist = 12
-_BRIEF.maxstring = 80
-_brief = _BRIEF.repr
 _MOST_FILES = 128  # of a table before its commits are joined: each opening reads their list
 _GRACE = timedelta(minutes=1)  # a reader that has opened an old version finishes with it
 
@@ -136,7 +132,12 @@ class AnalysisStore(Tables):
         self._manifest.save()
 
     def configure(
-        self, settings: dict[str, Any], *, recompute: bool = False, doubted: Sequence[str] = ()
+        self,
+        settings: dict[str, Any],
+        *,
+        recompute: bool = False,
+        doubted: Sequence[str] = (),
+        formerly: Mapping[str, Any] | None = None,
     ) -> None:
         """Record what the analysis is made with, or check it against what is recorded.
 
@@ -149,6 +150,8 @@ class AnalysisStore(Tables):
             If settings have changed, give up the results that depend on them, and no others.
         doubted
             With `recompute`, settings that count as changed though they look the same.
+        formerly
+            What holds for settings that an earlier release did not record and had no choice of.
 
         Raises
         ------
@@ -157,25 +160,23 @@ class AnalysisStore(Tables):
             `recompute`. Nothing is changed then.
         """
         given = json.loads(json.dumps(settings))
-        settings = {
-            key: _known(value, self._manifest.settings, key) for key, value in given.items()
-        }
+        settings = {key: known(value, self._manifest.settings, key) for key, value in given.items()}
         doubted = doubted if recompute else ()
         if self._manifest.settings == settings and not doubted:
             return
         with self.writing(check=False):
-            recorded = self._manifest.settings
+            recorded = (told := self._manifest.settings) and {**(formerly or {}), **told}
             # What an older release did not record cannot be compared, and counts as the same;
             # tables of which nothing at all is recorded have lost their manifest.
             changed = [
                 key
                 for key in settings
                 if not recorded
-                or _known(recorded.get(key, settings[key]), settings, key) != settings[key]
+                or known(recorded.get(key, settings[key]), settings, key) != settings[key]
             ]
             stale = stale_after(self._all_stages, {*changed, *doubted}, self._has_begun)
             if stale.stages and not recompute:
-                raise StoreError(self._refusal(settings, changed, stale.stages))
+                raise StoreError(refusal(self.path, settings, recorded, changed, stale.stages))
             for stage in stale.stages:
                 self._manifest.stages.pop(stage.name, None)
             for setting in doubted:
@@ -191,24 +192,6 @@ class AnalysisStore(Tables):
             self.is_finished(stage.name)
             or any(self.has(table) for table in stage.tables)
             or any(self._scratch_path.glob(f"{stage.name}-*"))
-        )
-
-    def _refusal(self, settings: dict[str, Any], changed: list[str], lost: Sequence[Stage]) -> str:
-        recorded = self._manifest.settings
-        lines = ["  no analysis.json says what its tables were made with"]
-        if recorded:
-            lines = [
-                f"  {key}: recorded {_brief(recorded[key])}, given {_brief(settings[key])}"
-                for key in changed
-            ]
-        return "\n".join(
-            [
-                f"The analysis in {str(self.path)!r} was made with other inputs:",
-                *lines,
-                f"What depends on them: {', '.join(stage.result for stage in lost)}.",
-                "Nothing was changed. Use the recorded inputs or another path, or have these",
-                'results replaced by new ones: SemanticLens(..., on_change="recompute").',
-            ]
         )
 
     def is_finished(self, stage: str) -> bool:
@@ -361,6 +344,13 @@ class AnalysisStore(Tables):
                 self._db.create_table(table, data)
         self._join_commits(table)
 
+    def delete(self, table: str, where: str) -> None:
+        """Remove rows of a table, if there is one, in one commit."""
+        self._check_writable()
+        if self.has(table):
+            with interrupts_wait():
+                self._table(table).delete(where)
+
     def _join_commits(self, table: str) -> None:
         if table not in self._files:
             self._files[table] = len(list((self.path / f"{table}.lance" / "data").glob("*")))
@@ -383,11 +373,3 @@ class AnalysisStore(Tables):
                 # The lock makes it safe to delete files that no version knows.
                 self._table(table).optimize(cleanup_older_than=_GRACE, delete_unverified=True)
             self._files[table] = 1
-
-
-def _known(value: Any, other: dict[str, Any], key: str) -> Any:
-    """Fill the gaps of a list, None for what could not be known, by those of another record."""
-    found = other.get(key)
-    if isinstance(value, list) and isinstance(found, list) and len(value) == len(found):
-        return [b if a is None else a for a, b in zip(value, found, strict=True)]
-    return value

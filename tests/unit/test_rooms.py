@@ -18,7 +18,7 @@ BUILDS_ON = {
     "analysis": set(),
     "labels": {"analysis"},
     "attribution": {"errors", "inputs"},
-    "pipeline": {"errors", "inputs", "store", "analysis", "attribution"},
+    "pipeline": {"errors", "inputs", "store", "analysis", "attribution", "labels"},
     "lens": {"errors", "inputs", "store", "analysis", "attribution", "labels", "pipeline"},
     "widgets": {"errors", "inputs", "store", "attribution", "labels", "lens"},
     "demo": {"errors", "inputs", "store", "lens", "semlens_widgets"},

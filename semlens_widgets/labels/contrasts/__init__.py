@@ -1,0 +1,1 @@
+"""Where contrastive examples come from."""

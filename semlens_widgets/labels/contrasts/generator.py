@@ -1,0 +1,103 @@
+"""What a generator of contrastive examples is, and what it may ask."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from PIL import Image
+    from torch import Tensor
+
+#: Where an image comes from: the data set, or one of it that was changed, or nowhere.
+Origin = Literal["data set", "edited", "made"]
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Some neurons of one layer, and what may be asked of them.
+
+    Attributes
+    ----------
+    layer
+        Its name.
+    neurons
+        Their numbers in the layer; the others here count from 0.
+    activations
+        ``(images, neurons)`` float32; NaN where an image is unreadable.
+    images
+        ``(images, D)`` unit embeddings; zero where unreadable.
+    examples
+        ``(neurons, m)`` int64, the images of the concept examples; -1 where there is none.
+    anchors
+        ``(neurons, m, D)`` unit embeddings of the examples' crops, where crops are embedded.
+    picture
+        Gives an image of the data set, in RGB.
+    respond
+        Gives the activation of a neuron of this block on a picture, for pairs of them.
+    """
+
+    layer: str
+    neurons: range
+    activations: Tensor
+    images: Tensor
+    examples: Tensor
+    anchors: Tensor | None
+    picture: Callable[[int], Image.Image]
+    respond: Callable[[Sequence[Image.Image], Sequence[int]], Tensor]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that is in no data set."""
+
+    image: Image.Image
+    origin: Literal["edited", "made"]
+
+
+@dataclass(frozen=True, eq=False)
+class Contrasts:
+    """The contrastive examples of a block.
+
+    Attributes
+    ----------
+    samples
+        ``(neurons, m)`` int64, images of the data set; -1 where there is none.
+    similarity
+        ``(neurons, m)`` float32 cosine to the example; computed if it is not given.
+    pictures
+        By neuron of the block and rank: what takes the place of an image of the data set.
+    """
+
+    samples: Tensor
+    similarity: Tensor | None = None
+    pictures: Mapping[tuple[int, int], Picture] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ContrastGenerator(ABC):
+    """A way to find contrastive examples; its fields are its settings.
+
+    A new one is a frozen dataclass of this class in a file of its own, named in
+    :data:`semlens_widgets.labels.contrasts.generators.GENERATORS`. Activation and embedding of the
+    pictures it makes are computed from the pictures, and stored with them.
+
+    Attributes
+    ----------
+    name
+        What code calls it.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def contrasts(self, block: Block) -> Contrasts:
+        """Return the contrastive examples of some neurons."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its name and its fields, as they are stored."""
+        return {"name": self.name, **asdict(self)}
