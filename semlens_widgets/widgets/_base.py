@@ -125,6 +125,10 @@ class LensWidget(anywidget.AnyWidget):
     """
 
     _requests: ClassVar[Mapping[str, Handler]] = {}
+    #: What an explorer calls the view, and the traits that a copied view is made of. One that
+    #: belongs to a neuron is sent as ``_<name>``, with the neuron and its ``ranks``.
+    view_title: ClassVar[str] = ""
+    view_traits: ClassVar[tuple[str, ...]] = ()
 
     active = Neuron(help="The neuron looked at: (layer, index), or None.")
     #: Names the still picture in the page, which the browser part hides while it works.

@@ -136,6 +136,9 @@ class ContrastPanel(LensWidget):
         Read-only.
     """
 
+    view_title = "Labels and contrast"
+    view_traits = ("candidates", "scorer", "settings", "templates", "excluded")
+
     _esm = asset("contrast.js")
     _css = asset("contrast.css")
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-import anywidget
 import numpy as np
 import traitlets
 
@@ -18,8 +17,7 @@ from semlens_widgets.widgets._base import (
     asset,
     close_matches,
 )
-from semlens_widgets.widgets.contrast import ContrastPanel
-from semlens_widgets.widgets.gallery import ConceptGallery
+from semlens_widgets.widgets._views import VIEWS
 from semlens_widgets.widgets.map import NeuronMap
 
 if TYPE_CHECKING:
@@ -30,17 +28,6 @@ if TYPE_CHECKING:
     from semlens_widgets.widgets._lens import Lens
 
 MAP_HEIGHT = 560
-#: What a view is made of, by part; the browser copies the same (js/src/explorer/view-state.ts).
-_PARTS = {
-    "map": (
-        "color_by", "size_by", "opacity_by", "filter", "contours", "region_labels", "tool",
-    ),
-    "gallery": (
-        "overlay", "crop", "outline", "side_by_side", "opacity", "threshold", "colormap",
-        "sort_by", "group_by",
-    ),
-    "contrast": ("candidates", "scorer", "settings", "templates", "excluded"),
-}  # fmt: skip
 _OWN = ("active", "query", "query_layer", "like", "tab")
 
 
@@ -57,8 +44,8 @@ class Explorer(LensWidget):
         The neuron to start from.
     query, query_layer, like
         What is searched: words, in one layer or all; or neurons like this one.
-    tab : {"gallery", "contrast"}
-        The panel in front where there is room for one.
+    tab : str
+        The panel in front where there is room for one: ``"gallery"``, ``"contrast"``.
     state : dict, optional
         A view to restore, as :attr:`state` or the button "Copy state" gave it.
     """
@@ -66,9 +53,8 @@ class Explorer(LensWidget):
     _esm = asset("explorer.js")
     _css = asset("explorer.css")
 
-    _map = anywidget.WidgetTrait().tag(sync=True)
-    _gallery = anywidget.WidgetTrait().tag(sync=True)
-    _contrast = anywidget.WidgetTrait().tag(sync=True)
+    #: The map and the views beside it: name, title, reference, and what a copied view keeps.
+    _views = traitlets.List(traitlets.Dict()).tag(sync=True)
     _layers = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
     query = traitlets.Unicode("", help="Words that are searched.").tag(sync=True)
@@ -76,21 +62,29 @@ class Explorer(LensWidget):
         sync=True
     )
     like = Neuron(help="The neuron whose like are searched.")
-    tab = traitlets.Enum(("gallery", "contrast"), "gallery", help="The panel in front.").tag(
-        sync=True
-    )
+    tab = traitlets.Unicode(help="The panel in front.").tag(sync=True)
 
     def __init__(
         self, lens: Lens, *, state: Mapping[str, Any] | None = None, **options: Any
     ) -> None:
+        self._inside: dict[str, LensWidget] = {}
         super().__init__(lens, **options)
         with self.hold_sync():
-            self._map = NeuronMap(lens, height=MAP_HEIGHT, active=self.active)
+            self._inside["map"] = NeuronMap(lens, height=MAP_HEIGHT, active=self.active)
             self.map.hide_search()
-            self._gallery = ConceptGallery(lens, active=self.active)
-            self._contrast = ContrastPanel(lens, active=self.active)
+            for name, kind in VIEWS.items():
+                self._inside[name] = kind(lens, active=self.active)
+            self._views = [
+                {
+                    "name": name,
+                    "title": view.view_title,
+                    "model": f"anywidget:{view.model_id}",
+                    "keeps": list(view.view_traits),
+                }
+                for name, view in self._inside.items()
+            ]
             self._layers = [str(layer) for layer in lens.layers]
-        for widget in self._parts:
+        for widget in self._inside.values():
             widget.observe(self._follow, names="active")
         if state is not None:
             self.restore(state)
@@ -98,26 +92,19 @@ class Explorer(LensWidget):
     @property
     def map(self) -> NeuronMap:
         """The map inside."""
-        widget: NeuronMap = self._map
-        return widget
+        widget: Any = self._inside["map"]
+        return cast("NeuronMap", widget)
 
     @property
-    def gallery(self) -> ConceptGallery:
-        """The gallery inside."""
-        widget: ConceptGallery = self._gallery
-        return widget
+    def views(self) -> Mapping[str, LensWidget]:
+        """The widgets inside by name; each is an attribute, too: ``explorer.gallery``."""
+        return dict(self._inside)
 
-    @property
-    def contrast(self) -> ContrastPanel:
-        """The contrast panel inside."""
-        widget: ContrastPanel = self._contrast
-        return widget
-
-    @property
-    def _parts(self) -> tuple[LensWidget, ...]:
-        """The widgets inside, as far as they are made."""
-        parts = (self._map, self._gallery, self._contrast)
-        return tuple(part for part in parts if part is not None)
+    def __getattr__(self, name: str) -> Any:
+        inside = self.__dict__.get("_inside", {})
+        if name in inside:
+            return inside[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
     def selection(self) -> pd.DataFrame:
@@ -128,8 +115,8 @@ class Explorer(LensWidget):
     def state(self) -> dict[str, Any]:
         """The view as a small dict of plain values: ``lens.explore(state=...)`` shows it again."""
         state: dict[str, Any] = {name: _plain(getattr(self, name)) for name in _OWN}
-        for part, names in _PARTS.items():
-            state[part] = {name: _plain(getattr(getattr(self, part), name)) for name in names}
+        for part, view in self._inside.items():
+            state[part] = {name: _plain(getattr(view, name)) for name in view.view_traits}
         state["selection"] = np.frombuffer(self.map.selection, dtype=np.uint32).tolist()
         return state
 
@@ -144,16 +131,16 @@ class Explorer(LensWidget):
         ValueError
             If it holds a name that is no part of a view, or is none as :attr:`state` gives it.
         """
-        _check(state, [*_OWN, *_PARTS, "selection"], "state")
-        for part, names in _PARTS.items():
-            _check(state.get(part, {}), names, f"state[{part!r}]")
+        _check(state, [*_OWN, *self._inside, "selection"], "state")
+        for part, view in self._inside.items():
+            _check(state.get(part, {}), view.view_traits, f"state[{part!r}]")
         _check(state.get("map", {}).get("filter", {}), None, "state['map']['filter']")
         chosen = state.get("selection", [])
         if not isinstance(chosen, list) or any(type(row) is not int or row < 0 for row in chosen):
             raise ValueError("state['selection'] must be a list of row numbers.")
         self._show_again({name: state[name] for name in _OWN if name in state})
-        for part in _PARTS:
-            getattr(self, part)._show_again(state.get(part, {}))  # noqa: SLF001 -- of this family
+        for part, view in self._inside.items():
+            view._show_again(state.get(part, {}))  # noqa: SLF001 -- of this family
         if "selection" in state:
             rows = np.asarray(state["selection"], dtype=np.uint32)
             there = rows[rows < len(self.lens.neurons)]
@@ -163,6 +150,19 @@ class Explorer(LensWidget):
                     stacklevel=2,
                 )
             self.map.selection = there.tobytes()
+
+    @traitlets.default("tab")
+    def _first_view(self) -> str:
+        return next(iter(VIEWS), "")
+
+    @traitlets.validate("tab")
+    def _known_view(self, proposal: dict[str, Any]) -> str:
+        tab: str = proposal["value"]
+        if tab not in VIEWS:
+            raise traitlets.TraitError(
+                f"tab: there is no view {tab!r}.{close_matches(tab, list(VIEWS))}"
+            )
+        return tab
 
     @traitlets.validate("query_layer")
     def _known_layer(self, proposal: dict[str, Any]) -> str | None:
@@ -176,7 +176,7 @@ class Explorer(LensWidget):
 
     def refresh(self) -> None:
         """Show the neurons as the lens has them now, after a new layout."""
-        for widget in self._parts:
+        for widget in self._inside.values():
             widget.refresh()
 
     def _relabelled(self) -> None:
@@ -184,7 +184,7 @@ class Explorer(LensWidget):
 
     def close(self) -> None:
         """Take the widget from the page and the kernel, with those inside."""
-        for widget in self._parts:
+        for widget in self._inside.values():
             widget.close()
         super().close()
 
@@ -193,7 +193,7 @@ class Explorer(LensWidget):
     @traitlets.observe("active")
     def _show(self, change: dict[str, Any]) -> None:
         if not self._told_by_browser:
-            for widget in self._parts:
+            for widget in self._inside.values():
                 widget.active = change["new"]
 
     def _follow(self, change: dict[str, Any]) -> None:

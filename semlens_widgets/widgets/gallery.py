@@ -76,6 +76,12 @@ class ConceptGallery(LensWidget):
         polysemanticity compares.
     """
 
+    view_title = "Examples"
+    view_traits = (
+        "overlay", "crop", "outline", "side_by_side", "opacity", "threshold", "colormap",
+        "sort_by", "group_by",
+    )  # fmt: skip
+
     _esm = asset("gallery.js")
     _css = asset("gallery.css")
     _requests: ClassVar[Mapping[str, Handler]] = {

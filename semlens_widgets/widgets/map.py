@@ -72,6 +72,11 @@ class NeuronMap(LensWidget):
         The neuron looked at.
     """
 
+    view_title = "Map"
+    view_traits = (
+        "color_by", "size_by", "opacity_by", "filter", "contours", "region_labels", "tool",
+    )  # fmt: skip
+
     _esm = asset("map.js")
     _css = asset("map.css")
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import traitlets
 
+from semlens_widgets.widgets._views import VIEWS
 from semlens_widgets.widgets.explorer import Explorer
 from tests.unit.panel_world import Asker, Lens
 
@@ -26,11 +28,22 @@ def ask(explorer, monkeypatch):
 
 def test_the_widgets_inside_are_sent_as_references(explorer):
     state = explorer.get_state()
-    assert state["_map"] == f"anywidget:{explorer.map.model_id}"
-    assert state["_gallery"] == f"anywidget:{explorer.gallery.model_id}"
-    assert state["_contrast"] == f"anywidget:{explorer.contrast.model_id}"
+    inside = (explorer.map, explorer.gallery, explorer.contrast)
+    assert [view["model"] for view in state["_views"]] == [
+        f"anywidget:{w.model_id}" for w in inside
+    ]
     assert state["_layers"] == ["layer3", "layer4"]
     assert repr(explorer) == "Explorer(3 neurons, no neuron)"
+
+
+def test_the_browser_is_told_which_views_there_are(explorer):
+    told = json.loads((Path(__file__).parents[2] / "js/test/explorer/views.json").read_text())
+    views = explorer.get_state()["_views"]
+    assert [{key: view[key] for key in ("name", "title", "keeps")} for view in views] == told
+    for name, kind in VIEWS.items():
+        assert set(kind.view_traits) <= set(kind.class_traits()), name
+    with pytest.raises(traitlets.TraitError, match=r"there is no view 'galery'.*'gallery'"):
+        explorer.tab = "galery"
 
 
 def test_a_neuron_set_in_python_reaches_all():

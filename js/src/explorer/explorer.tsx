@@ -17,20 +17,18 @@ import { NO_ROSTER, readRoster, type Roster } from "./roster";
 import type { Rpc } from "../source/rpc";
 import { SearchBox } from "../shared/search-box";
 import { createTrail, type Trail } from "./trail";
-import type { Parts } from "./view-state";
+import type { Parts, View } from "./view-state";
 import "../neuron/panel.css";
 import "./explorer.css";
 
 /** The traits of `widgets/explorer.py`; the children are references to their models. */
 export interface ExplorerTraits extends Selecting {
   _layers: string[];
-  _map: string;
-  _gallery: string;
-  _contrast: string;
+  _views: View[];
   query: string;
   query_layer: string | null;
   like: Neuron | null;
-  tab: Tab;
+  tab: string;
 }
 
 interface ExplorerProps {
@@ -40,7 +38,7 @@ interface ExplorerProps {
   active: ReadonlySignal<Neuron | null>;
   finder: Finder;
   trail: Trail;
-  tab: ReadonlySignal<Tab>;
+  tab: ReadonlySignal<string>;
   roster: ReadonlySignal<Roster>;
   /** The models of the children, once they are reached. */
   parts: ReadonlySignal<Parts | null>;
@@ -127,9 +125,6 @@ function Toolbar({ enter, ...props }: ExplorerProps & { enter: () => boolean }) 
   );
 }
 
-const TABS = [["gallery", "Examples"], ["contrast", "Labels and contrast"]] as const;
-type Tab = (typeof TABS)[number][0];
-
 /** From this width on, in pixels, both panels stand beside the map. */
 const WIDE = 1440;
 
@@ -154,16 +149,19 @@ function useWide(): [{ current: HTMLDivElement | null }, boolean] {
 interface SidesProps {
   model: Model<ExplorerTraits>;
   host: Host;
-  tab: Tab;
+  tab: string;
   wide: boolean;
 }
 
 function Sides({ model, host, tab: open, wide }: SidesProps) {
   const [id] = useState(() => `slw-${Math.random().toString(36).slice(2)}`);
-  const choose = (tab: Tab) => setTrait(model, "tab", tab);
+  const choose = (tab: string) => setTrait(model, "tab", tab);
+  const views = model.get("_views").slice(1);
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
-    const other = open === "gallery" ? "contrast" : "gallery";
+    const step = event.key === "ArrowLeft" ? views.length - 1 : 1;
+    const at = views.findIndex(({ name }) => name === open);
+    const other = views[(at + step) % views.length]!.name;
     choose(other);
     // In a shadow root the document knows no such name.
     const root = (event.currentTarget as Element).getRootNode() as Document | ShadowRoot;
@@ -173,34 +171,34 @@ function Sides({ model, host, tab: open, wide }: SidesProps) {
     <div class="slw-sides">
       {!wide && (
         <div class="slw-tabs" role="tablist" aria-label="Panels" onKeyDown={onKeyDown}>
-          {TABS.map(([tab, text]) => (
+          {views.map(({ name, title }) => (
             <button
-              key={tab}
-              id={`${id}-${tab}`}
+              key={name}
+              id={`${id}-${name}`}
               type="button"
               role="tab"
-              aria-selected={tab === open}
-              aria-controls={`${id}-${tab}-panel`}
-              tabIndex={tab === open ? 0 : -1}
-              onClick={() => choose(tab)}
+              aria-selected={name === open}
+              aria-controls={`${id}-${name}-panel`}
+              tabIndex={name === open ? 0 : -1}
+              onClick={() => choose(name)}
             >
-              {text}
+              {title}
             </button>
           ))}
         </div>
       )}
       <div class="slw-tab-frame">
-        {TABS.map(([tab, text]) => (
+        {views.map(({ name, title, model: reference }) => (
           <div
-            key={tab}
-            id={`${id}-${tab}-panel`}
+            key={name}
+            id={`${id}-${name}-panel`}
             class="slw-tab-panel"
-            hidden={!wide && tab !== open}
+            hidden={!wide && name !== open}
             {...(wide
-              ? { role: "region", "aria-label": text }
-              : { role: "tabpanel", "aria-labelledby": `${id}-${tab}` })}
+              ? { role: "region", "aria-label": title }
+              : { role: "tabpanel", "aria-labelledby": `${id}-${name}` })}
           >
-            <HostedWidget host={host} reference={model.get(`_${tab}`)} />
+            <HostedWidget host={host} reference={reference} />
           </div>
         ))}
       </div>
@@ -225,7 +223,7 @@ export function Explorer(props: ExplorerProps) {
   const { count, hits } = selected.value;
   const most = count > hits.length ? `, the first ${hits.length} here` : "";
   const unselect = () =>
-    parts.value && setTrait(parts.value.map, "_selected", new DataView(new ArrayBuffer(0)));
+    parts.value && setTrait(parts.value[0]!.model, "_selected", new DataView(new ArrayBuffer(0)));
   const endSearch = () => {
     finder.clear();
     // What had the focus is gone.
@@ -278,7 +276,7 @@ export function Explorer(props: ExplorerProps) {
       )}
       <div class="slw-explorer-grid">
         <div class="slw-explorer-map">
-          <HostedWidget host={host} reference={model.get("_map")} />
+          <HostedWidget host={host} reference={model.get("_views")[0]!.model} />
           {active.value && <Measures of={active.value} measures={measures(active.value)} />}
         </div>
         <Sides model={model} host={host} tab={props.tab.value} wide={wide} />
@@ -337,16 +335,15 @@ function start(
 
   let ended = false;
   let unlink = () => {};
-  const references = [model.get("_map"), model.get("_gallery"), model.get("_contrast")];
+  const views = model.get("_views");
   if (host) {
-    Promise.all(references.map((reference) => host.getModel(reference)))
+    Promise.all(views.map(({ model: reference }) => host.getModel(reference)))
       .then((children) => {
         if (ended) return;
         batch(() => {
           map.value = children[0] as Model<MapTraits>;
-          const [onMap, gallery, contrast] = children as [Model<any>, Model<any>, Model<any>];
-          parts.value = { map: onMap, gallery, contrast };
-          roster.value = readRoster(onMap);
+          parts.value = views.map((view, at) => ({ view, model: children[at]! }));
+          roster.value = readRoster(children[0]!);
         });
         if (lit) highlight(lit);
         unlink = linkActive([model as Model<any>, ...children]);

@@ -1,16 +1,27 @@
 // The explorer's view as a small dict that Python can restore: lens.explore(state=...).
 import { uint8, type Model, type Neuron } from "../source/model";
 import { rowsOfBits } from "../source/bits";
+import { sameNeuron } from "../source/neuron";
 
-/** What a view is made of, by part; the same as in widgets/explorer.py. */
-const PARTS = {
-  map: ["color_by", "size_by", "opacity_by", "filter", "contours", "region_labels", "tool"],
-  gallery: ["overlay", "crop", "outline", "side_by_side", "opacity", "threshold", "colormap",
-    "sort_by", "group_by"],
-  contrast: ["candidates", "scorer", "settings", "templates"],
-} as const;
+/** A widget inside, as widgets/explorer.py describes it. */
+export interface View {
+  name: string;
+  title: string;
+  /** The reference of its model. */
+  model: string;
+  /** The traits that a copied view is made of. */
+  keeps: string[];
+}
 
-export type Parts = Record<keyof typeof PARTS, Model<any>>;
+/** The widgets inside with their models; the first is the map. */
+export type Parts = { view: View; model: Model<any> }[];
+
+/** What a trait says; one that belongs to a neuron says nothing of another. */
+function kept(model: Model<any>, name: string, active: Neuron | null): unknown {
+  const bound = model.get(`_${name}`);
+  if (bound === undefined) return model.get(name);
+  return bound && active && sameNeuron(bound, active) ? bound.ranks : [];
+}
 
 const pair = (neuron: Neuron | null) => (neuron ? [neuron.layer, neuron.neuron] : null);
 
@@ -23,14 +34,11 @@ export function readView(explorer: Model<any>, parts: Parts): Record<string, unk
     like: pair(explorer.get("like")),
     tab: explorer.get("tab"),
   };
-  for (const [part, names] of Object.entries(PARTS)) {
-    const model = parts[part as keyof Parts];
-    view[part] = Object.fromEntries(names.map((name) => [name, model.get(name)]));
+  for (const { view: { name, keeps }, model } of parts) {
+    view[name] = Object.fromEntries(keeps.map((trait) => [trait, kept(model, trait, active)]));
   }
-  const excluded = parts.contrast.get("_excluded");
-  const own = excluded && active && excluded.layer === active.layer && excluded.neuron === active.neuron;
-  (view.contrast as Record<string, unknown>).excluded = own ? excluded.ranks : [];
-  view.selection = [...rowsOfBits(uint8(parts.map.get("_selected")), parts.map.get("_count"))];
+  const map = parts[0]!.model;
+  view.selection = [...rowsOfBits(uint8(map.get("_selected")), map.get("_count"))];
   return view;
 }
 

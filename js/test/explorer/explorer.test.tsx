@@ -5,6 +5,7 @@ import { hearMark, tellPointed } from "../../src/shared/pointed";
 import type { Neuron } from "../../src/source/model";
 import { FakeModel, inBrowser, until, type Request } from "../fake-model";
 import { endViews, enter, EVIL, show } from "../neuron/panel-world";
+import VIEWS from "./views.json";
 
 afterEach(endViews);
 
@@ -33,7 +34,7 @@ describe.runIf(inBrowser)("the explorer", () => {
     change: Partial<ExplorerTraits> = {},
   ) {
     const traits: ExplorerTraits = { active: null, _layers: ["layer3", "layer4"],
-      _map: "anywidget:m", _gallery: "anywidget:g", _contrast: "anywidget:c",
+      _views: VIEWS.map((view, at) => ({ ...view, model: `anywidget:${"mgc"[at]}` })),
       query: "", query_layer: null, like: null, tab: "gallery", ...change };
     const model = new FakeModel(traits, replies);
     const children = new Map(["m", "g", "c"].map((id) => [

@@ -4,6 +4,7 @@ import { render, type ExplorerTraits } from "../../src/explorer/explorer";
 import type { HostedContext } from "../../src/explorer/children";
 import { FakeModel, inBrowser, until, type Request } from "../fake-model";
 import { endViews, enter, show } from "../neuron/panel-world";
+import VIEWS from "./views.json";
 
 afterEach(endViews);
 
@@ -14,8 +15,8 @@ const HITS = [{ ...n(2), label: "old", score: 0.5, chance: 0.2 }, { ...n(1), lab
 
 /** `ask` answers what the map's table is asked for; null: that fails. */
 function explorer(hits = HITS, table: object = {}, ask: (request: Request) => any = () => undefined) {
-  const traits: ExplorerTraits = { active: null, _layers: ["layer4"], _map: "anywidget:m",
-    _gallery: "anywidget:g", _contrast: "anywidget:c", query: "", query_layer: null, like: null,
+  const traits: ExplorerTraits = { active: null, _layers: ["layer4"],
+    _views: VIEWS.map((view, at) => ({ ...view, model: `anywidget:${"mgc"[at]}` })), query: "", query_layer: null, like: null,
     tab: "gallery" };
   const model = new FakeModel(traits, ({ method }) =>
     method === "search" ? { result: { hits }, buffers: [NONE()] } : undefined);
