@@ -1,6 +1,6 @@
 """What every widget shares: strict construction, lazy requests, errors for people.
 
-The other side of the requests is ``js/src/source/rpc.ts``.
+The other side of the requests is ``js/src/source/kernel-source.ts``.
 """
 
 from __future__ import annotations

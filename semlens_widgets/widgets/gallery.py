@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
@@ -128,6 +129,20 @@ class ConceptGallery(LensWidget):
     def refresh(self) -> None:
         """Ask the browser to fetch the neuron's label and measures again."""
         self._revision += 1
+
+    def to_html(self, path: str | Path) -> None:
+        """Write the neuron shown as one page that works from disk, without kernel and network.
+
+        Heatmaps that are not stored are computed if the model is at hand.
+
+        Raises
+        ------
+        ValueError
+            If no neuron is shown.
+        """
+        from semlens_widgets.widgets._page import gallery_page
+
+        Path(path).write_text(gallery_page(self), "utf-8")
 
     def _preview(self) -> bytes | None:
         if self.active is None:

@@ -18,7 +18,7 @@ BUILDS_ON = {
     "gallery": {"source", "shared", "neuron"},
     "contrast": {"source", "shared", "neuron"},
     "explorer": {"source", "shared", "neuron", "map"},
-    "entries": {"map", "gallery", "contrast", "explorer"},
+    "entries": {"source", "map", "gallery", "contrast", "explorer"},  # a page chooses its source
 }
 _FROM = re.compile(
     r'^(?:import|export)\s+(type\s)?[^;]*?from\s+"(\.[^"]+)";|^import\s+"(\.[^"]+)";', re.MULTILINE

@@ -16,7 +16,7 @@ interface Vocabulary {
 const OFFERED = 20;
 const LARGEST_FILE = 1_000_000;
 
-export function AddCandidate({ model, rpc, scoring, candidates, message, revision }: ContrastProps) {
+export function AddCandidate({ model, source, scoring, candidates, message, revision }: ContrastProps) {
   const [text, setText] = useState("");
   const [learnt, setLearnt] = useState<(Vocabulary & { at: number }) | null>(null);
   const file = useRef<HTMLInputElement>(null);
@@ -43,7 +43,7 @@ export function AddCandidate({ model, rpc, scoring, candidates, message, revisio
     if (known) return known;
     const at = revision.peek();
     try {
-      const { result } = await rpc.request<Vocabulary>("vocabulary", { revision: at });
+      const { result } = await source.ask<Vocabulary>("vocabulary", { revision: at });
       setLearnt({ ...result, at });
       return result;
     } catch (error) {

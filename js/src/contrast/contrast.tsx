@@ -10,7 +10,7 @@ import { neuronName, sameNeuron, type Facts } from "../source/neuron";
 import { Pairs, type Pair } from "./pairs";
 import { startPanel, type PanelTraits } from "../neuron/panel";
 import { Awaited, Failure, Late, NeuronHeading, Segments } from "../shared/controls";
-import type { Rpc } from "../source/rpc";
+import type { Source } from "../source/source";
 import { followScores, type Score, type Scorer, type ScorerSettings, type Scoring, type Templates } from "./scoring";
 import type { Thumbnails } from "../source/thumbnails";
 import { contributionsOf, inWords, type Measure } from "./why";
@@ -41,7 +41,7 @@ export interface ContrastDetail {
 
 export interface ContrastProps {
   model: Model<ContrastTraits>;
-  rpc: Rpc;
+  source: Source;
   detail: Detail<ContrastDetail>;
   pictures: Thumbnails;
   scoring: Scoring;
@@ -108,7 +108,7 @@ function Why({ focused, rival, parts, by, excluded, measure, onMeasure }: WhyPro
 }
 
 export function Contrast(props: ContrastProps) {
-  const { model, rpc, active, detail, pictures, scoring, excluded, pointed, pinned, by } = props;
+  const { model, source, active, detail, pictures, scoring, excluded, pointed, pinned, by } = props;
   const [measure, setMeasure] = useState<Measure>("score");
   const { resource, last } = detail;
   if (active.value === null) {
@@ -122,7 +122,7 @@ export function Contrast(props: ContrastProps) {
   }
   if (!shown) {
     return (
-      <Awaited neuron={active.value} rpc={rpc}>
+      <Awaited neuron={active.value} source={source}>
         <div class="slw-bars-waiting slw-skeleton" />
         <div class="slw-contrast-waiting slw-skeleton" aria-label="Loading the pairs" />
       </Awaited>
@@ -149,7 +149,7 @@ export function Contrast(props: ContrastProps) {
   return (
     <div class="slw-panel slw-contrast-panel">
       <NeuronHeading facts={shown.facts} busy={busy} />
-      <Late rpc={rpc} />
+      <Late source={source} />
       {failed && <Failure error={failed} retry={detail.reload} />}
       <Labels {...props} facts={shown.facts} settled={settled} focused={focused} />
       <div class="slw-evidence">
@@ -182,7 +182,7 @@ export function Contrast(props: ContrastProps) {
 }
 
 function start(model: Model<ContrastTraits>, mounted: Mounted): ContrastProps {
-  const { rpc, onCleanup } = mounted;
+  const { source, onCleanup } = mounted;
   const panel = startPanel<ContrastTraits, ContrastDetail>(model, mounted, "pairs");
   const { follow, active, visible, revision, detail, pictures } = panel;
   const [candidates, scorer, settings, templates, given] = [
@@ -203,12 +203,12 @@ function start(model: Model<ContrastTraits>, mounted: Mounted): ContrastProps {
   }));
   const first = { of: model.get("_scored") ?? null, scores: model.get("scores") };
   const saved = sameNeuron(first.of, active.peek()) ? first : { of: null, scores: [] };
-  const scoring = followScores({ rpc, by, settings: asked, visible, revision, first: saved });
+  const scoring = followScores({ source, by, settings: asked, visible, revision, first: saved });
   onCleanup(scoring.stop);
   const message = signal("");
   onCleanup(active.subscribe(() => (message.value = "")));
   return {
-    model, rpc, detail, pictures, scoring, active, candidates, scorer, by, settings, templates,
+    model, source, detail, pictures, scoring, active, candidates, scorer, by, settings, templates,
     excluded, revision, message, accepted: follow("accepted"),
     pointed: signal<string | null>(null), pinned: signal<string | null>(null),
   };

@@ -8,7 +8,7 @@ import { setTraitSoon } from "../source/model";
 import { neuronName, type Facts } from "../source/neuron";
 import { Failure } from "../shared/controls";
 import { asError } from "../source/resources";
-import { RpcError } from "../source/rpc";
+import { Refused } from "../source/source";
 import { Settings } from "./scoring-controls";
 
 interface LabelsProps extends ContrastProps {
@@ -29,7 +29,7 @@ interface Refusal {
 const SAID = 8000;
 
 export function Labels(props: LabelsProps) {
-  const { model, rpc, scoring, message, facts, settled, pointed, pinned, focused, by } = props;
+  const { model, source, scoring, message, facts, settled, pointed, pinned, focused, by } = props;
   const [accepting, setAccepting] = useState<string | null>(null);
   const [refused, setRefused] = useState<Refusal | null>(null);
   const { layer, neuron } = facts;
@@ -51,7 +51,7 @@ export function Labels(props: LabelsProps) {
     setRefused(null);
     try {
       // That the label is another one, the kernel tells every view.
-      await rpc.request("accept", { layer, neuron, label, score }, { acts: true });
+      await source.ask("accept", { layer, neuron, label, score }, { acts: true });
     } catch (error) {
       const of = neuronName({ layer, neuron });
       setRefused({ error: asError(error), of, label, again: () => void accept(label, score) });
@@ -68,7 +68,7 @@ export function Labels(props: LabelsProps) {
   const own = settled || props.candidates.value.length > 0;
   const bars = own ? scoring.bars.value : [];
   const shown = settled ? bars : bars.map(([name]): [string, null] => [name, null]);
-  const late = refused?.error instanceof RpcError && refused.error.type === "Timeout";
+  const late = refused?.error instanceof Refused && refused.error.type === "Timeout";
   return (
     <section class="slw-labels" aria-label="Labels">
       <Settings {...props} />
@@ -112,14 +112,14 @@ export function Labels(props: LabelsProps) {
 }
 
 /** Where a neuron has no label yet: give every neuron one, as the panel scores them. */
-function LabelAll({ rpc, candidates, scorer, settings, templates }: LabelsProps) {
+function LabelAll({ source, candidates, scorer, settings, templates }: LabelsProps) {
   const [state, setState] = useState<"ready" | "asked" | Error>("ready");
   const label = async () => {
     setState("asked");
     const asked = { candidates: candidates.value, scorer: scorer.value, settings: settings.value,
       templates: templates.value };
     try {
-      await rpc.request("label_all", asked, { acts: true, patient: true });
+      await source.ask("label_all", asked, { acts: true, patient: true });
       setState("ready");
     } catch (error) {
       setState(asError(error));

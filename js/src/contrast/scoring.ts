@@ -3,7 +3,7 @@ import { batch, computed, effect, signal, untracked, type ReadonlySignal } from 
 import { float32, type Cleanup, type Neuron } from "../source/model";
 import { sameNeuron } from "../source/neuron";
 import { asError } from "../source/resources";
-import { isAbort, type Rpc } from "../source/rpc";
+import { isAbort, type Source } from "../source/source";
 
 /** A setting of a scorer: a switch, or a number in a range. */
 export interface Control {
@@ -96,8 +96,8 @@ function readParts({ explained = [] }: Reply, buffer: DataView | undefined) {
   return new Map(explained.map((name, i) => [name, values.subarray(i * ranks, (i + 1) * ranks)]));
 }
 
-interface Source {
-  rpc: Rpc;
+interface Needs {
+  source: Source;
   /** The scorer of the settings. */
   by: ReadonlySignal<Scorer>;
   settings: ReadonlySignal<Settings>;
@@ -108,7 +108,7 @@ interface Source {
   first: { of: Neuron | null; scores: Score[] };
 }
 
-export function followScores({ rpc, by, settings, visible, revision, first }: Source): Scoring {
+export function followScores({ source, by, settings, visible, revision, first }: Needs): Scoring {
   const answer = signal<Answer>({ ...first, own: "", parts: NO_PARTS });
   const suggested = signal({ of: "", candidates: first.scores.map(([candidate]) => candidate) });
   const chance = signal<{ of: string; level: Chance | null }>({ of: "", level: null });
@@ -138,7 +138,7 @@ export function followScores({ rpc, by, settings, visible, revision, first }: So
     // With the revision, so that no answer from before a change of labels is taken for a new one.
     const params = { ...neuron, candidates: candidates ?? [], ...rest, revision: revision.peek() };
     try {
-      const { result, buffers } = await rpc.request<Reply>("scores", params, { key: "scores" });
+      const { result, buffers } = await source.ask<Reply>("scores", params, { key: "scores" });
       const { scores, own = "" } = result;
       batch(() => {
         answer.value = { of: neuron, scores, own, parts: readParts(result, buffers[0]) };
@@ -169,7 +169,7 @@ export function followScores({ rpc, by, settings, visible, revision, first }: So
     let level: Chance | null = null;
     try {
       const params = { ...neuron, ...rest, candidates };
-      level = (await rpc.request<Chance | null>("chance", params, { key: "chance" })).result;
+      level = (await source.ask<Chance | null>("chance", params, { key: "chance" })).result;
     } catch (reason) {
       if (isAbort(reason)) return;
     }

@@ -14,7 +14,7 @@ import { Failure, Late } from "../shared/controls";
 import { hearPointed, mark } from "../shared/pointed";
 import { asError } from "../source/resources";
 import { NO_ROSTER, readRoster, type Roster } from "./roster";
-import type { Rpc } from "../source/rpc";
+import type { Source } from "../source/source";
 import { SearchBox } from "../shared/search-box";
 import { createTrail, type Trail } from "./trail";
 import type { Parts, View } from "./view-state";
@@ -33,7 +33,7 @@ export interface ExplorerTraits extends Selecting {
 
 interface ExplorerProps {
   model: Model<ExplorerTraits>;
-  rpc: Rpc;
+  source: Source;
   host: Host | undefined;
   active: ReadonlySignal<Neuron | null>;
   finder: Finder;
@@ -246,7 +246,7 @@ export function Explorer(props: ExplorerProps) {
           The panels are not linked: {broken.value.message}
         </p>
       )}
-      <Late rpc={props.rpc} />
+      <Late source={props.source} />
       {error.value && <Failure error={error.value} retry={finder.retry} />}
       {failure.value && (
         <Failure error={failure.value} retry={roster.value.retry}>
@@ -291,7 +291,7 @@ interface MapTraits extends Selecting {
 
 function start(
   context: HostedContext<ExplorerTraits>,
-  { root, rpc, onCleanup }: Mounted,
+  { root, source, onCleanup }: Mounted,
 ): ExplorerProps {
   const { model, host } = context;
   const [active, stopActive] = traitSignal(model, "active");
@@ -314,7 +314,7 @@ function start(
     model.save_changes(); // one event in Python
   };
   let telling = false;
-  const finder = createFinder(rpc, highlight, (search) => {
+  const finder = createFinder(source, highlight, (search) => {
     telling = true;
     tell(search);
     telling = false;
@@ -357,7 +357,7 @@ function start(
   });
   if (model.get("query") || model.get("like")) hear(); // what the saved view has searched
   for (const stop of [stopActive, stopTab, stopTrail, finder.stop]) onCleanup(stop);
-  return { model, rpc, host, active, finder, trail, tab, roster, parts, broken, pointed, point };
+  return { model, source, host, active, finder, trail, tab, roster, parts, broken, pointed, point };
 }
 
 const searchOf = (model: Model<ExplorerTraits>): Search => ({

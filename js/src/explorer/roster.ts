@@ -4,7 +4,7 @@ import { ColumnStore, valueAt, type Embedded } from "../source/columns";
 import { passing, type Filter } from "../map/filter";
 import type { Hit } from "../shared/finder";
 import { traitSignal, uint8, type Cleanup, type Model, type Neuron } from "../source/model";
-import { Rpc } from "../source/rpc";
+import { KernelSource } from "../source/kernel-source";
 import { rowsOfBits } from "../source/bits";
 import type { Measure } from "../neuron/measures";
 
@@ -46,10 +46,10 @@ export function readRoster(model: Model<any>): Roster {
     stops.push(stop);
     return mirror;
   };
-  const rpc = new Rpc(table);
+  const source = new KernelSource(table);
   const count = follow("_count");
   const columns = new ColumnStore(
-    { data: follow("_data"), labels: follow("_labels"), revision: follow("_revision"), count }, rpc,
+    { data: follow("_data"), labels: follow("_labels"), revision: follow("_revision"), count }, source,
   );
   const [bits, filter, infos] = [follow("_selected"), follow("filter"), follow("_columns")];
   const labelAt = (row: number): string | null => {
@@ -121,7 +121,7 @@ export function readRoster(model: Model<any>): Roster {
     retry: columns.retry,
     stop() {
       columns.dispose();
-      rpc.dispose();
+      source.dispose();
       for (const stop of stops) stop();
     },
   };

@@ -13,7 +13,7 @@ import { startPanel, type PanelTraits } from "../neuron/panel";
 import { Awaited, Failure, Late, NeuronHeading } from "../shared/controls";
 import { Picture, wantsRelevance, type Look } from "../neuron/picture";
 import { createPictures, neuronKey, type Pictures } from "../source/pictures";
-import type { Rpc } from "../source/rpc";
+import type { Source } from "../source/source";
 import { Strip, type Histogram } from "../neuron/strip";
 import { Tiles } from "./tiles";
 import "../neuron/panel.css";
@@ -43,7 +43,7 @@ export interface GalleryDetail {
 
 interface GalleryProps {
   model: Model<GalleryTraits>;
-  rpc: Rpc;
+  source: Source;
   detail: Detail<GalleryDetail>;
   /** Which of two meanings each example belongs to, by rank; asked for when wanted. */
   clusters: Detail<number[]>;
@@ -111,9 +111,9 @@ function Tile(props: TileProps) {
   );
 }
 
-function Waiting({ neuron, rpc }: { neuron: Neuron; rpc: Rpc }) {
+function Waiting({ neuron, source }: { neuron: Neuron; source: Source }) {
   return (
-    <Awaited neuron={neuron} rpc={rpc}>
+    <Awaited neuron={neuron} source={source}>
       <ol class="slw-tiles" aria-label="Loading the examples">
         {Array.from({ length: 12 }, (_, index) => (
           <li class="slw-tile" key={index}>
@@ -141,7 +141,7 @@ function RelevanceSaid({ pictures, neuron }: { pictures: Pictures; neuron: Neuro
 }
 
 export function Gallery(props: GalleryProps) {
-  const { rpc, detail, clusters, active, pictures, opacity, look, sorting, grouping } = props;
+  const { source, detail, clusters, active, pictures, opacity, look, sorting, grouping } = props;
   const [size, setSize] = useState<Size>("medium");
   const [large, setLarge] = useState<{ of: string; sample: number } | null>(null);
   const { resource, last } = detail;
@@ -154,7 +154,7 @@ export function Gallery(props: GalleryProps) {
     const about = <span class="slw-mono">({neuronName(active.value)})</span>;
     return <Failure error={failed} retry={detail.reload}>{about}</Failure>;
   }
-  if (!shown) return <Waiting neuron={active.value} rpc={rpc} />;
+  if (!shown) return <Waiting neuron={active.value} source={source} />;
 
   const { facts, examples, histogram } = shown;
   const neuron = { layer: facts.layer, neuron: facts.neuron };
@@ -176,7 +176,7 @@ export function Gallery(props: GalleryProps) {
   return (
     <div class={`slw-panel slw-size-${size}`} style={{ "--slw-heat-opacity": opacity.value }}>
       <NeuronHeading facts={facts} busy={busy} />
-      <Late rpc={rpc} />
+      <Late source={source} />
       {histogram && <Strip histogram={histogram} examples={examples} pointed={props.pointed} />}
       <Controls
         model={props.model}
@@ -241,14 +241,14 @@ export function Gallery(props: GalleryProps) {
 }
 
 function start(model: Model<GalleryTraits>, mounted: Mounted): GalleryProps {
-  const { rpc } = mounted;
+  const { source } = mounted;
   const panel = startPanel<GalleryTraits, GalleryDetail>(model, mounted, "neuron");
   const { follow, active, visible, detail } = panel;
-  const pictures = createPictures(rpc, panel.pictures);
+  const pictures = createPictures(source, panel.pictures);
   mounted.onCleanup(() => pictures.dispose());
   const grouping = follow("group_by");
   const clusters = followNeuron<number[]>({
-    rpc,
+    source,
     active,
     method: "clusters",
     visible: computed(() => visible.value && grouping.value === "cluster"),
@@ -257,7 +257,8 @@ function start(model: Model<GalleryTraits>, mounted: Mounted): GalleryProps {
   mounted.onCleanup(clusters.stop);
   const [overlay, crop, outline] = [follow("overlay"), follow("crop"), follow("outline")];
   const [sideBySide, colormap] = [follow("side_by_side"), follow("colormap")];
-  const threshold = follow("threshold");
+  const [threshold, whole] = [follow("threshold"), follow("_originals")];
+  const originals = computed(() => whole.value && source.can("original"));
   const look = computed<Look>(() => ({
     overlay: overlay.value,
     crop: crop.value,
@@ -267,8 +268,8 @@ function start(model: Model<GalleryTraits>, mounted: Mounted): GalleryProps {
     threshold: threshold.value,
   }));
   return {
-    model, rpc, detail, clusters, pictures, active, look, grouping,
-    opacity: follow("opacity"), sorting: follow("sort_by"), originals: follow("_originals"),
+    model, source, detail, clusters, pictures, active, look, grouping,
+    opacity: follow("opacity"), sorting: follow("sort_by"), originals,
     crops: follow("_crops"),
     pointed: signal<number | null>(null),
   };

@@ -5,7 +5,8 @@ import { project } from "./camera";
 import { css } from "./colors";
 import { number } from "../shared/format";
 import type { MapState } from "./state";
-import { LruCache, RpcError, type Rpc } from "../source/rpc";
+import { Refused, type Source } from "../source/source";
+import { LruCache } from "../source/lru";
 
 interface Facts {
   label: string;
@@ -20,7 +21,7 @@ interface Details extends Facts {
   urls: string[];
 }
 
-type Lookup = Details | "waiting" | RpcError;
+type Lookup = Details | "waiting" | Refused;
 
 const DWELL = 80;
 const PLACES = 4;
@@ -32,11 +33,11 @@ export const detailsCache = () =>
 
 interface Props {
   state: MapState;
-  rpc: Rpc;
+  source: Source;
   cache: LruCache<number, Details>;
 }
 
-function useDetails({ state, rpc, cache }: Props): Lookup {
+function useDetails({ state, source, cache }: Props): Lookup {
   const [found, setFound] = useState<{ row: number; lookup: Lookup }>();
   useSignalEffect(() => {
     const row = state.hover.value;
@@ -48,7 +49,7 @@ function useDetails({ state, rpc, cache }: Props): Lookup {
     const abort = new AbortController();
     const timer = setTimeout(async () => {
       try {
-        const { result, buffers } = await rpc.request<Facts>(
+        const { result, buffers } = await source.ask<Facts>(
           "hover", { row }, { signal: abort.signal, key: "hover" },
         );
         const urls = buffers.map((bytes) =>
@@ -58,7 +59,7 @@ function useDetails({ state, rpc, cache }: Props): Lookup {
         cache.set(row, details);
         if (!abort.signal.aborted) setFound({ row, lookup: details });
       } catch (error) {
-        if (error instanceof RpcError) setFound({ row, lookup: error });
+        if (error instanceof Refused) setFound({ row, lookup: error });
       }
     }, DWELL);
     return () => {
@@ -75,7 +76,7 @@ export function HoverCard(props: Props) {
   const lookup = useDetails(props);
   const row = state.hover.value;
   if (row < 0 || row >= state.count.value) return null;
-  const details = lookup === "waiting" || lookup instanceof RpcError ? null : lookup;
+  const details = lookup === "waiting" || lookup instanceof Refused ? null : lookup;
   const label = details?.label || state.labelOf(row);
   const rank = state.rankOf(row);
   const legend = state.legend.value;
@@ -126,7 +127,7 @@ function Thumbnails({ lookup }: { lookup: Lookup }) {
     const timer = setTimeout(() => setSlow(true), 1500);
     return () => clearTimeout(timer);
   }, [lookup]);
-  if (lookup instanceof RpcError) return <p class="slw-small slw-error">{lookup.message}</p>;
+  if (lookup instanceof Refused) return <p class="slw-small slw-error">{lookup.message}</p>;
   if (slow) return <p class="slw-small slw-muted">Waiting for the kernel to send the examples …</p>;
   if (lookup !== "waiting" && lookup.urls.length === 0) {
     return <p class="slw-small slw-muted">No image activates this neuron.</p>;

@@ -19,15 +19,15 @@ import { mount } from "../shared/mount";
 import { Failure } from "../shared/controls";
 import { hearMark, tellPointed } from "../shared/pointed";
 import { CANVAS_LIMIT, type Painter } from "./paint/painter";
-import type { Rpc } from "../source/rpc";
+import type { Source } from "../source/source";
 import { SearchBox } from "../shared/search-box";
 import { composes } from "../shared/text-field";
 import "./map.css";
 
 export const render = (context: RenderContext<MapTraits>) =>
-  mount(context, "slw-map", ({ root, rpc, theme, onCleanup }) => {
-    const state = new MapState(context.model, rpc, theme);
-    const finder = createFinder(rpc, state.setHighlight);
+  mount(context, "slw-map", ({ root, source, theme, onCleanup }) => {
+    const state = new MapState(context.model, source, theme);
+    const finder = createFinder(source, state.setHighlight);
     const cache = detailsCache();
     const forget = effect(() => {
       state.revision.value;
@@ -47,19 +47,19 @@ export const render = (context: RenderContext<MapTraits>) =>
       state.dispose();
       cache.clear();
     });
-    return <NeuronMap state={state} rpc={rpc} finder={finder} cache={cache} />;
+    return <NeuronMap state={state} source={source} finder={finder} cache={cache} />;
   }, context.model.get("_data")?.x !== undefined);
 
 interface Props {
   state: MapState;
-  rpc: Rpc;
+  source: Source;
   finder: Finder;
   cache: ReturnType<typeof detailsCache>;
 }
 
 const PATIENCE = 4000;
 
-function NeuronMap({ state, rpc, finder, cache }: Props) {
+function NeuronMap({ state, source, finder, cache }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const stage = useRef<Stage | null>(null);
   const painter = useSignal<Painter["kind"] | null | "opening">("opening");
@@ -142,7 +142,7 @@ function NeuronMap({ state, rpc, finder, cache }: Props) {
             <button type="button" class="slw-button" onClick={state.unfilterAll}>Show all</button>
           </p>
         )}
-        {!empty && <HoverCard state={state} rpc={rpc} cache={cache} />}
+        {!empty && <HoverCard state={state} source={source} cache={cache} />}
       </div>
       <p class="slw-hidden" role="status">{state.spoken.value}</p>
       <Missing state={state} />

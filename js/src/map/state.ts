@@ -11,7 +11,7 @@ import {
 } from "./emphasis";
 import type { MapTraits } from "./traits";
 import { float32, setTrait, traitSignal, uint8, type Cleanup, type Model, type Neuron } from "../source/model";
-import type { Rpc } from "../source/rpc";
+import type { Source } from "../source/source";
 import { GridIndex } from "./spatial";
 import { rowsOfBits, toBits } from "../source/bits";
 import type { Theme } from "../shared/theme";
@@ -38,7 +38,7 @@ export class MapState {
   private readonly givenLabels = this.trait("_labels");
   readonly store = new ColumnStore({
     data: this.trait("_data"), labels: this.givenLabels, revision: this.revision, count: this.count,
-  }, this.rpc);
+  }, this.source);
 
   readonly x = this.place("x");
   readonly y = this.place("y");
@@ -185,7 +185,7 @@ export class MapState {
 
   constructor(
     private readonly model: Model<MapTraits>,
-    private readonly rpc: Rpc,
+    private readonly source: Source,
     readonly theme: ReadonlySignal<Theme>,
   ) {
     this.cleanups.push(

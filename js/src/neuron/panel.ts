@@ -13,7 +13,7 @@ export interface PanelTraits {
 /** `method` is the request that answers what the panel shows of its neuron. */
 export function startPanel<T extends PanelTraits, D>(
   model: Model<T>,
-  { rpc, root, onCleanup }: Mounted,
+  { source, root, onCleanup }: Mounted,
   method: string,
 ) {
   const follow = <K extends keyof T & string>(key: K): ReadonlySignal<T[K]> => {
@@ -24,8 +24,8 @@ export function startPanel<T extends PanelTraits, D>(
   const active: ReadonlySignal<Neuron | null> = follow("active");
   const [visible, stopVisible] = followVisibility(root);
   const revision: ReadonlySignal<number> = follow("_revision");
-  const detail = followNeuron<D>({ rpc, method, active, visible, revision });
-  const pictures = createThumbnails(rpc);
+  const detail = followNeuron<D>({ source, method, active, visible, revision });
+  const pictures = createThumbnails(source);
   for (const stop of [stopVisible, detail.stop, () => pictures.dispose()]) onCleanup(stop);
   return { follow, active, visible, revision, detail, pictures };
 }

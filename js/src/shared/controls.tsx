@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { Icon, type IconName } from "./icons";
 import type { Neuron } from "../source/model";
 import { neuronName, short, type Facts } from "../source/neuron";
-import { RpcError, type Rpc } from "../source/rpc";
+import { Refused, type Source } from "../source/source";
 
 interface ToggleProps {
   icon: IconName;
@@ -92,7 +92,7 @@ export function Segments<V extends string>({ label, options, value, onChange }: 
 }
 
 function titleOf(error: Error): string {
-  const type = error instanceof RpcError ? error.type : "";
+  const type = error instanceof Refused ? error.type : "";
   if (type === "Timeout" || type === "KernelGone") return "No answer from the kernel";
   if (isUnavailable(error)) return "Not available in this analysis";
   return "That did not work";
@@ -106,7 +106,7 @@ interface FailureProps {
 
 /** Whether what was asked for is beyond this analysis, rather than broken. */
 export const isUnavailable = (error: Error): boolean =>
-  error instanceof RpcError && error.type === "LensUnavailable";
+  error instanceof Refused && error.type === "LensUnavailable";
 
 /** What went wrong, in the kernel's words, and a way to ask again. */
 export function Failure({ error, retry, children }: FailureProps) {
@@ -116,7 +116,7 @@ export function Failure({ error, retry, children }: FailureProps) {
       <span class="slw-notice-text">
         <strong>{titleOf(error)}.</strong> {error.message} {children}
       </span>
-      {!(error instanceof RpcError && !error.retryable) && (
+      {!(error instanceof Refused && !error.retryable) && (
         <button type="button" class="slw-button" onClick={retry}>
           <Icon name="retry" />
           Retry
@@ -204,13 +204,13 @@ export function Choice<V extends string>({ label, options, value, title, onChang
 
 interface AwaitedProps {
   neuron: Neuron;
-  rpc: Rpc;
+  source: Source;
   children: ComponentChildren;
 }
 
 /** Said when something has waited for the kernel for long. */
-export function Late({ rpc }: { rpc: Rpc }) {
-  const late = rpc.late.value;
+export function Late({ source }: { source: Source }) {
+  const late = source.late.value;
   return (
     <p class={late ? "slw-notice" : "slw-hidden"} role="status">
       {late && "No answer from the kernel yet: it is busy, or it has stopped."}
@@ -219,7 +219,7 @@ export function Late({ rpc }: { rpc: Rpc }) {
 }
 
 /** A neuron that is being asked for: its name at once, and after a while why it takes so long. */
-export function Awaited({ neuron, rpc, children }: AwaitedProps) {
+export function Awaited({ neuron, source, children }: AwaitedProps) {
   const name = neuronName(neuron);
   return (
     <div class="slw-panel">
@@ -230,7 +230,7 @@ export function Awaited({ neuron, rpc, children }: AwaitedProps) {
         </div>
       </header>
       <p class="slw-hidden" role="status">Loading {name}</p>
-      <Late rpc={rpc} />
+      <Late source={source} />
       {children}
     </div>
   );

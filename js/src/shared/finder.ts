@@ -3,7 +3,7 @@ import { batch, computed, effect, signal, untracked, type ReadonlySignal, type S
 import type { Cleanup, Neuron } from "../source/model";
 import { neuronName } from "../source/neuron";
 import { asError } from "../source/resources";
-import { isAbort, type Rpc } from "../source/rpc";
+import { isAbort, type Source } from "../source/source";
 
 export interface Hit extends Neuron {
   label: string;
@@ -51,7 +51,7 @@ const PAUSE = 250;
 
 /** `highlight` receives what the map's trait of that name takes; null clears. */
 export function createFinder(
-  rpc: Rpc,
+  source: Source,
   highlight: (scores: DataView | null) => void,
   told: (search: Search) => void = () => {},
 ): Finder {
@@ -76,7 +76,7 @@ export function createFinder(
     pending.value = true;
     told({ text: query, layer: layer.peek(), like });
     try {
-      const reply = await rpc.request<{ hits: Hit[] }>("search", params, { key: "search" });
+      const reply = await source.ask<{ hits: Hit[] }>("search", params, { key: "search" });
       if (turn !== newest) return;
       found.value = { of, hits: reply.result.hits };
       error.value = null;

@@ -1,16 +1,17 @@
-// How every widget starts: one root with the theme, one Rpc, and one cleanup.
+// How every widget starts: one root with the theme, one source, and one cleanup.
 import { render, type ComponentChild } from "preact";
 import { effect, signal, type ReadonlySignal } from "@preact/signals";
 import { followKernel, isExported } from "../source/kernel";
 import type { Cleanup, Model, RenderContext } from "../source/model";
-import { Rpc } from "../source/rpc";
+import { KernelSource } from "../source/kernel-source";
+import type { Source } from "../source/source";
 import { keepUndo } from "./text-field";
 import { followTheme, type Theme } from "./theme";
 import "./theme.css";
 
 export interface Mounted {
   root: HTMLElement;
-  rpc: Rpc;
+  source: Source;
   theme: ReadonlySignal<Theme>;
   /** Register what must stop when the view goes. */
   onCleanup(cleanup: Cleanup): void;
@@ -52,7 +53,7 @@ function standIn(
  * it works without a kernel.
  */
 export function mount<T extends object>(
-  { model, el }: RenderContext<T>,
+  { model, el, source: given }: RenderContext<T>,
   className: string,
   view: (mounted: Mounted) => ComponentChild,
   alone = false,
@@ -65,15 +66,15 @@ export function mount<T extends object>(
   const cleanups: Cleanup[] = [keepUndo(root)];
   const [gone, stopKernel, idle] = followKernel(model, root);
   const exported = isExported(model, root);
-  const rpc = new Rpc(model, gone, undefined, idle, exported);
+  const source = given ?? new KernelSource(model, gone, undefined, idle, exported);
   const left = signal(gone.peek() && !alone);
   const stopLeft = effect(() => {
     if (!gone.value) left.value = false;
   });
   const stopStill = standIn(root, (model as Model<any>).get("_still"), left, exported);
   const [theme, stopTheme] = followTheme(root);
-  cleanups.push(stopKernel, stopLeft, stopStill, () => rpc.dispose(), stopTheme);
-  render(view({ root, rpc, theme, onCleanup: (cleanup) => cleanups.push(cleanup) }), root);
+  cleanups.push(stopKernel, stopLeft, stopStill, () => source.dispose(), stopTheme);
+  render(view({ root, source, theme, onCleanup: (cleanup) => cleanups.push(cleanup) }), root);
   return () => {
     render(null, root);
     for (const cleanup of cleanups.reverse()) cleanup();

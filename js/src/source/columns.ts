@@ -4,7 +4,7 @@ import type { Legend } from "./legend";
 import { codeLabels, type Labels } from "./legend";
 import { float32, uint16, uint32, uint8, type Cleanup } from "./model";
 import { asError } from "./resources";
-import { isAbort, type Rpc } from "./rpc";
+import { isAbort, type Source } from "./source";
 import { flagsOfBits } from "./bits";
 
 /** A category that is missing; a missing number is NaN. */
@@ -73,7 +73,7 @@ export class ColumnStore {
 
   constructor(
     private readonly sources: Sources,
-    private readonly rpc: Rpc,
+    private readonly source: Source,
   ) {
     this.stop = effect(() => {
       // All of them: which of several new traits is told first is not known.
@@ -151,8 +151,8 @@ export class ColumnStore {
     if (!entry || count === 0) return;
     try {
       const { result, buffers } = await (name === LABELS
-        ? this.rpc.request<Meta>("labels", { revision })
-        : this.rpc.request<Meta>("column", { name, revision }));
+        ? this.source.ask<Meta>("labels", { revision })
+        : this.source.ask<Meta>("column", { name, revision }));
       if (revision !== this.sources.revision.peek()) return;
       this.tries.delete(name);
       batch(() => {

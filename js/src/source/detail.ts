@@ -3,7 +3,8 @@ import { effect, signal, untracked, type ReadonlySignal } from "@preact/signals"
 import { sameNeuron } from "./neuron";
 import type { Cleanup, Neuron } from "./model";
 import { asError, IDLE, LOADING, type Resource } from "./resources";
-import { isAbort, LruCache, type Rpc } from "./rpc";
+import { isAbort, type Source } from "./source";
+import { LruCache } from "./lru";
 
 export interface Detail<D> {
   resource: ReadonlySignal<Resource<D>>;
@@ -13,8 +14,8 @@ export interface Detail<D> {
   stop: Cleanup;
 }
 
-interface Source {
-  rpc: Rpc;
+interface Following {
+  source: Source;
   method: string;
   active: ReadonlySignal<Neuron | null>;
   /** Nothing is asked for while false. */
@@ -27,7 +28,7 @@ interface Source {
 const GRACE = 400;
 const REMEMBERED = 40;
 
-export function followNeuron<D>({ rpc, method, active, visible, revision }: Source): Detail<D> {
+export function followNeuron<D>({ source, method, active, visible, revision }: Following): Detail<D> {
   const resource = signal<Resource<D>>(IDLE);
   const last = signal<D | null>(null);
   const reloads = signal(0);
@@ -57,7 +58,7 @@ export function followNeuron<D>({ rpc, method, active, visible, revision }: Sour
     try {
       const { signal } = request;
       // With the version, so that no answer from before a change is taken for a new one.
-      const reply = await rpc.request<D>(method, { ...neuron, version }, { key: method, signal });
+      const reply = await source.ask<D>(method, { ...neuron, version }, { key: method, signal });
       seen.set(keyOf(neuron), { version, detail: reply.result });
       if (!asked || !sameNeuron(asked.neuron, neuron)) return;
       show(neuron, reply.result);

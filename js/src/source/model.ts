@@ -1,5 +1,6 @@
 // The part of the anywidget model that the widgets use, typed by their traits.
 import { signal, type ReadonlySignal } from "@preact/signals";
+import type { Source } from "./source";
 
 export interface Model<T extends object> {
   get<K extends keyof T & string>(key: K): T[K];
@@ -15,6 +16,8 @@ export interface Model<T extends object> {
 export interface RenderContext<T extends object> {
   model: Model<T>;
   el: HTMLElement;
+  /** Where answers come from; by default the kernel of the model. */
+  source?: Source;
 }
 
 /** A neuron as the `active` trait carries it. */

@@ -3,7 +3,7 @@ import { signal, type ReadonlySignal } from "@preact/signals";
 import { readHeatmap, type Heatmap, type HeatmapReply } from "./heatmap";
 import { uint8, type Neuron } from "./model";
 import { Resources } from "./resources";
-import { RpcError, type Rpc } from "./rpc";
+import { Refused, type Source } from "./source";
 import type { Thumbnails } from "./thumbnails";
 
 interface Refusal {
@@ -41,10 +41,10 @@ export const heatmapKey = ({ layer, neuron }: Neuron, sample: number): string =>
   JSON.stringify([layer, neuron, sample]);
 
 /** Beside the thumbnails that a panel has. */
-export function createPictures(rpc: Rpc, { thumbnails }: Thumbnails): Pictures {
+export function createPictures(source: Source, { thumbnails }: Thumbnails): Pictures {
   const originals = new Resources<number, string>(
     async (samples, signal) => {
-      const { buffers } = await rpc.request("original", { samples }, { signal });
+      const { buffers } = await source.ask("original", { samples }, { signal });
       return buffers.map((bytes) =>
         URL.createObjectURL(new Blob([uint8(bytes)], { type: "image/jpeg" })));
     },
@@ -57,11 +57,11 @@ export function createPictures(rpc: Rpc, { thumbnails }: Thumbnails): Pictures {
       const [layer, neuron] = wanted[0]!;
       const samples = wanted.map(([, , sample]) => sample);
       const params = { layer, neuron, samples };
-      const reply = await rpc.request<(HeatmapReply | Refusal)[]>("heatmaps", params, { signal });
+      const reply = await source.ask<(HeatmapReply | Refusal)[]>("heatmaps", params, { signal });
       let next = 0;
       const found = reply.result.map((one) =>
         "error" in one
-          ? new RpcError(one.error.message, one.error.type, true)
+          ? new Refused(one.error.message, one.error.type, true)
           : readHeatmap(one, uint8(reply.buffers[next++])),
       );
       const of = JSON.stringify([layer, neuron]);
@@ -69,7 +69,7 @@ export function createPictures(rpc: Rpc, { thumbnails }: Thumbnails): Pictures {
       return found;
     },
     // Computed together where they are not stored; few, so that the first ones show early.
-    { batch: 6, capacity: 300, group: (key) => key.slice(0, key.lastIndexOf(",")) },
+    { batch: source.most ?? 6, capacity: 300, group: (key) => key.slice(0, key.lastIndexOf(",")) },
   );
   return {
     thumbnails,

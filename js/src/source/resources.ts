@@ -1,7 +1,7 @@
 // Things asked for lazily, held while something shows them, and forgotten oldest first.
 import { signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { useLayoutEffect, useMemo } from "preact/hooks";
-import { isAbort } from "./rpc";
+import { isAbort } from "./source";
 
 export type Resource<V> =
   | { state: "idle" }

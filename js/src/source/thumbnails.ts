@@ -1,7 +1,7 @@
 // Thumbnails of a lens, as the browser holds them.
 import { uint8 } from "./model";
 import { Resources } from "./resources";
-import type { Rpc } from "./rpc";
+import type { Source } from "./source";
 
 interface ThumbnailsReply {
   /** Per sample asked for: null, and one buffer in order; or why there is none. */
@@ -14,10 +14,10 @@ export interface Thumbnails {
   dispose(): void;
 }
 
-export function createThumbnails(rpc: Rpc): Thumbnails {
+export function createThumbnails(source: Source): Thumbnails {
   const thumbnails = new Resources<number, string>(
     async (samples, signal) => {
-      const reply = await rpc.request<ThumbnailsReply>("thumbnails", { samples }, { signal });
+      const reply = await source.ask<ThumbnailsReply>("thumbnails", { samples }, { signal });
       let next = 0;
       return reply.result.errors.map((error) => {
         if (error !== null) return new Error(error);
@@ -26,7 +26,7 @@ export function createThumbnails(rpc: Rpc): Thumbnails {
         return URL.createObjectURL(new Blob([uint8(bytes)], { type: "image/jpeg" }));
       });
     },
-    { batch: 12, capacity: 300, free: (url) => URL.revokeObjectURL(url) },
+    { batch: source.most ?? 12, capacity: 300, free: (url) => URL.revokeObjectURL(url) },
   );
   return { thumbnails, dispose: () => thumbnails.dispose() };
 }

@@ -2,7 +2,7 @@
 import { describe, expect, test, vi } from "vitest";
 import { linkActive } from "../../src/explorer/children";
 import { createFinder } from "../../src/shared/finder";
-import { Rpc } from "../../src/source/rpc";
+import { KernelSource } from "../../src/source/kernel-source";
 import { createTrail } from "../../src/explorer/trail";
 import type { Neuron } from "../../src/source/model";
 import { FakeModel, until } from "../fake-model";
@@ -52,7 +52,7 @@ describe("the finder", () => {
   function finder() {
     const model = new FakeModel({});
     const [highlight, told] = [vi.fn(), vi.fn()];
-    const made = createFinder(new Rpc(model), highlight, told);
+    const made = createFinder(new KernelSource(model), highlight, told);
     return { model, highlight, told, ...made };
   }
   const hits = (label: string) => ({ hits: [{ ...n(1), label, score: 0.4 }] });

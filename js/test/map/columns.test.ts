@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { ColumnStore, valueAt, type Embedded } from "../../src/source/columns";
 import { render } from "../../src/map/map";
 import { readRoster } from "../../src/explorer/roster";
-import { Rpc } from "../../src/source/rpc";
+import { KernelSource } from "../../src/source/kernel-source";
 import { FakeModel, inBrowser, until } from "../fake-model";
 import { bytes, CLARITY, DATA, NONE, show, traits, views } from "./world";
 
@@ -132,7 +132,7 @@ describe.skipIf(!inBrowser)("columns that are asked for", () => {
     const model = kernel(failing);
     const store = new ColumnStore({
       data: signal({}), labels: signal(null), revision: signal(1), count: signal(4),
-    }, new Rpc(model));
+    }, new KernelSource(model));
     store.read("clarity");
     await vi.advanceTimersByTimeAsync(200_000);
     const asked = model.sent.length;
@@ -171,8 +171,8 @@ describe.skipIf(!inBrowser)("columns that are asked for", () => {
 
   test("new columns are read in whichever order their traits are told", () => {
     const [data, revision] = [signal<Embedded>(DATA), signal(1)];
-    const rpc = new Rpc(new FakeModel<any>({}));
-    const store = new ColumnStore({ data, labels: signal(null), revision, count: signal(4) }, rpc);
+    const source = new KernelSource(new FakeModel<any>({}));
+    const store = new ColumnStore({ data, labels: signal(null), revision, count: signal(4) }, source);
     expect(store.read("x")?.values[0]).toBe(-1);
     revision.value = 2;
     data.value = { ...DATA, x: { kind: "place", data: bytes(Float32Array.of(7, 7, 7, 7)) } };
@@ -184,7 +184,7 @@ describe.skipIf(!inBrowser)("columns that are asked for", () => {
     const data = signal<Embedded>({ unsure: { kind: "flags", data: new DataView(Uint8Array.of(0b1010).buffer) } });
     const store = new ColumnStore(
       { data, labels: signal(null), revision: signal(1), count: signal(4) },
-      new Rpc(new FakeModel<any>({})),
+      new KernelSource(new FakeModel<any>({})),
     );
     expect([...store.read("unsure")!.values]).toEqual([0, 1, 0, 1]);
     expect(NONE().byteLength).toBe(0);
@@ -198,7 +198,7 @@ test("codes of few categories take a byte each, and the highest is missing in bo
   const data = signal<Embedded>({ short: legend(new DataView(Uint8Array.of(1, 0, 255).buffer)),
     long: legend(bytes(Uint16Array.of(1, 0, 0xffff))) });
   const sources = { data, labels: signal(null), revision: signal(1), count: signal(3) };
-  const store = new ColumnStore(sources, new Rpc(new FakeModel({})));
+  const store = new ColumnStore(sources, new KernelSource(new FakeModel({})));
   for (const name of ["short", "long"]) {
     const column = store.read(name)!;
     expect([0, 1, 2].map((row) => valueAt(column, row))).toEqual([1, 0, NaN]);

@@ -1,20 +1,22 @@
 import { signal, type Signal } from "@preact/signals";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { followKernel } from "../../src/source/kernel";
-import { isAbort, LruCache, Rpc, RpcError } from "../../src/source/rpc";
+import { isAbort, Refused } from "../../src/source/source";
+import { LruCache } from "../../src/source/lru";
+import { KernelSource } from "../../src/source/kernel-source";
 import { FakeModel } from "../fake-model";
 
 let model: FakeModel<object>;
-let rpc: Rpc;
+let source: KernelSource;
 let gone: Signal<boolean>;
 
 beforeEach(() => {
   model = new FakeModel({});
   gone = signal(false);
-  rpc = new Rpc(model, gone, 1000);
+  source = new KernelSource(model, gone, 1000);
 });
 afterEach(() => {
-  rpc.dispose();
+  source.dispose();
   vi.useRealTimers();
 });
 
@@ -23,7 +25,7 @@ const caught = (promise: Promise<unknown>): Promise<unknown> =>
 
 describe("requests", () => {
   test("resolve with the result and the buffers of their own reply", async () => {
-    const [first, second] = [rpc.request("a"), rpc.request("b", { row: 3 })];
+    const [first, second] = [source.ask("a"), source.ask("b", { row: 3 })];
     const bytes = new DataView(new ArrayBuffer(4));
     model.reply(model.sent[1]!, 2, [bytes]);
     model.reply(model.sent[0]!, 1);
@@ -33,15 +35,15 @@ describe("requests", () => {
   });
 
   test("carry the kernel's error", async () => {
-    const request = caught(rpc.request("a"));
+    const request = caught(source.ask("a"));
     model.fail(model.sent[0]!, "LensUnavailable", "no model");
     const error = await request;
-    expect(error).toBeInstanceOf(RpcError);
+    expect(error).toBeInstanceOf(Refused);
     expect(error).toMatchObject({ type: "LensUnavailable", message: "no model", retryable: true });
   });
 
   test("go out four at a time, in order", async () => {
-    const requests = Array.from({ length: 6 }, (_, i) => rpc.request("m", { i }));
+    const requests = Array.from({ length: 6 }, (_, i) => source.ask("m", { i }));
     expect(model.sent.map((sent) => sent.params.i)).toEqual([0, 1, 2, 3]);
     model.reply(model.sent[2]!, "x");
     expect(model.sent.map((sent) => sent.params.i)).toEqual([0, 1, 2, 3, 4]);
@@ -49,17 +51,17 @@ describe("requests", () => {
   });
 
   test("that are alike share one message", async () => {
-    const [first, second] = [rpc.request("m", { i: 1 }), rpc.request("m", { i: 1 })];
+    const [first, second] = [source.ask("m", { i: 1 }), source.ask("m", { i: 1 })];
     expect(model.sent).toHaveLength(1);
     model.reply(model.sent[0]!, "both");
     expect((await first).result).toBe("both");
     expect((await second).result).toBe("both");
-    void rpc.request("m", { i: 1 }).catch(() => {});
+    void source.ask("m", { i: 1 }).catch(() => {});
     expect(model.sent).toHaveLength(2);
   });
 
   test("ignore replies to others and unknown messages", async () => {
-    const request = rpc.request("m");
+    const request = source.ask("m");
     const sent = model.sent[0]!;
     model.reply({ ...sent, id: sent.id + 99 }, "not mine");
     model.reply(sent, "mine");
@@ -71,16 +73,16 @@ describe("requests", () => {
 describe("giving up", () => {
   test("an aborted request rejects, and its late reply is ignored", async () => {
     const abort = new AbortController();
-    const request = caught(rpc.request("m", {}, { signal: abort.signal }));
+    const request = caught(source.ask("m", {}, { signal: abort.signal }));
     abort.abort();
     expect(isAbort(await request)).toBe(true);
     expect(() => model.reply(model.sent[0]!, "late")).not.toThrow();
   });
 
   test("an aborted request in the queue is never sent", async () => {
-    const busy = Array.from({ length: 4 }, (_, i) => caught(rpc.request("m", { i })));
+    const busy = Array.from({ length: 4 }, (_, i) => caught(source.ask("m", { i })));
     const abort = new AbortController();
-    const queued = caught(rpc.request("queued", {}, { signal: abort.signal }));
+    const queued = caught(source.ask("queued", {}, { signal: abort.signal }));
     abort.abort();
     expect(isAbort(await queued)).toBe(true);
     for (const sent of [...model.sent]) model.reply(sent, 0);
@@ -89,8 +91,8 @@ describe("giving up", () => {
   });
 
   test("a newer request with the same key supersedes the older", async () => {
-    const older = caught(rpc.request("hover", { row: 1 }, { key: "hover" }));
-    const newer = rpc.request("hover", { row: 2 }, { key: "hover" });
+    const older = caught(source.ask("hover", { row: 1 }, { key: "hover" }));
+    const newer = source.ask("hover", { row: 2 }, { key: "hover" });
     expect(isAbort(await older)).toBe(true);
     model.reply(model.sent[1]!, "newer");
     expect((await newer).result).toBe("newer");
@@ -98,9 +100,9 @@ describe("giving up", () => {
 
   test("what was left while the kernel worked on it is taken up again", async () => {
     const abort = new AbortController();
-    const left = caught(rpc.request("m", {}, { signal: abort.signal }));
+    const left = caught(source.ask("m", {}, { signal: abort.signal }));
     abort.abort();
-    const again = rpc.request("m");
+    const again = source.ask("m");
     expect(model.sent).toHaveLength(1);
     model.reply(model.sent[0]!, "for both");
     expect(isAbort(await left)).toBe(true);
@@ -109,8 +111,8 @@ describe("giving up", () => {
 
   test("one that shares a request may leave without the other", async () => {
     const abort = new AbortController();
-    const leaving = caught(rpc.request("m", {}, { signal: abort.signal }));
-    const staying = rpc.request("m");
+    const leaving = caught(source.ask("m", {}, { signal: abort.signal }));
+    const staying = source.ask("m");
     abort.abort();
     model.reply(model.sent[0]!, "kept");
     expect(isAbort(await leaving)).toBe(true);
@@ -119,7 +121,7 @@ describe("giving up", () => {
 
   test("without an answer the error can be retried, and the next request goes out", async () => {
     vi.useFakeTimers();
-    const requests = Array.from({ length: 5 }, (_, i) => caught(rpc.request("m", { i })));
+    const requests = Array.from({ length: 5 }, (_, i) => caught(source.ask("m", { i })));
     await vi.advanceTimersByTimeAsync(1001);
     expect(await requests[0]).toMatchObject({ type: "Timeout", retryable: true });
     expect(model.sent).toHaveLength(5);
@@ -128,9 +130,9 @@ describe("giving up", () => {
   test("what is known to be much is waited for, but not beyond the kernel's end", async () => {
     vi.useFakeTimers();
     const [much, more] = ["a", "b"].map((method) =>
-      caught(rpc.request(method, {}, { acts: true, patient: true })));
+      caught(source.ask(method, {}, { acts: true, patient: true })));
     await vi.advanceTimersByTimeAsync(600_000);
-    expect(rpc.late.value).toBe(true);
+    expect(source.late.value).toBe(true);
     model.reply(model.sent[0]!, "done");
     gone.value = true;
     expect(await much).toBe("no error");
@@ -142,42 +144,42 @@ describe("giving up", () => {
     vi.spyOn(model, "send").mockImplementation(() => {
       throw new Error("closed");
     });
-    expect(await caught(rpc.request("m"))).toMatchObject({ type: "KernelGone", retryable: true });
+    expect(await caught(source.ask("m"))).toMatchObject({ type: "KernelGone", retryable: true });
   });
 
   test("where the kernel is gone nothing waits and nothing is sent", async () => {
-    const waiting = Array.from({ length: 6 }, (_, i) => caught(rpc.request("m", { i })));
+    const waiting = Array.from({ length: 6 }, (_, i) => caught(source.ask("m", { i })));
     gone.value = true;
     for (const one of await Promise.all(waiting)) expect(one).toMatchObject({ type: "KernelGone" });
-    expect(await caught(rpc.request("m"))).toMatchObject({ type: "KernelGone", retryable: true });
+    expect(await caught(source.ask("m"))).toMatchObject({ type: "KernelGone", retryable: true });
     expect(model.sent).toHaveLength(4);
     gone.value = false;
-    const again = rpc.request("m");
+    const again = source.ask("m");
     model.reply(model.sent[4]!, "back");
     expect((await again).result).toBe("back");
   });
 
   test("says that it is late only while something waits for long", async () => {
     vi.useFakeTimers();
-    rpc.dispose();
-    rpc = new Rpc(model, gone);
-    const hover = (row: number) => caught(rpc.request("hover", { row }, { key: "hover" }));
+    source.dispose();
+    source = new KernelSource(model, gone);
+    const hover = (row: number) => caught(source.ask("hover", { row }, { key: "hover" }));
     void hover(1);
     await vi.advanceTimersByTimeAsync(2000);
     void hover(2); // nobody waits for the first any more
     await vi.advanceTimersByTimeAsync(2000);
-    expect(rpc.late.value).toBe(false);
+    expect(source.late.value).toBe(false);
     await vi.advanceTimersByTimeAsync(1100);
-    expect(rpc.late.value).toBe(true);
+    expect(source.late.value).toBe(true);
     model.reply(model.sent[1]!, "at last");
-    expect(rpc.late.value).toBe(false);
+    expect(source.late.value).toBe(false);
   });
 
   test("after dispose nothing listens and nothing is sent", async () => {
-    const request = caught(rpc.request("m"));
-    rpc.dispose();
+    const request = caught(source.ask("m"));
+    source.dispose();
     expect(isAbort(await request)).toBe(true);
-    expect(isAbort(await caught(rpc.request("m")))).toBe(true);
+    expect(isAbort(await caught(source.ask("m")))).toBe(true);
     expect(model.listening).toBe(0);
   });
 });
@@ -201,36 +203,36 @@ describe("a kernel at rest that owes an answer", () => {
   const wait = (milliseconds: number) => vi.advanceTimersByTimeAsync(milliseconds);
   const patient = (idle: () => boolean) => {
     vi.useFakeTimers();
-    rpc.dispose();
-    rpc = new Rpc(model, gone, 30_000, idle);
+    source.dispose();
+    source = new KernelSource(model, gone, 30_000, idle);
   };
 
   test("is asked once more, under the same number, and its first answer counts", async () => {
     patient(() => true);
-    const reply = rpc.request("a", { row: 1 });
+    const reply = source.ask("a", { row: 1 });
     await wait(2900);
     expect(model.sent).toHaveLength(1);
     await wait(200);
     expect(model.sent).toHaveLength(2);
     expect(model.sent[1]).toEqual(model.sent[0]);
-    expect(rpc.late.value).toBe(true);
+    expect(source.late.value).toBe(true);
     await wait(5000);
     expect(model.sent).toHaveLength(2);
     model.reply(model.sent[1]!, "here");
     model.reply(model.sent[0]!, "twice");
     expect((await reply).result).toBe("here");
-    expect(rpc.late.value).toBe(false);
+    expect(source.late.value).toBe(false);
   });
 
   test("is left alone while it works, and never told twice to do something", async () => {
     let idle = false;
     patient(() => idle);
-    const requests = [rpc.request("a"), rpc.request("accept", {}, { acts: true })];
+    const requests = [source.ask("a"), source.ask("accept", {}, { acts: true })];
     for (const request of requests) request.catch(() => {});
     await wait(3500);
     expect(model.sent).toHaveLength(2);
     idle = true;
-    rpc.request("b").catch(() => {}); // whatever comes next looks again
+    source.ask("b").catch(() => {}); // whatever comes next looks again
     await wait(100);
     expect(model.sent.map(({ method }) => method)).toEqual(["a", "accept", "b", "a"]);
   });

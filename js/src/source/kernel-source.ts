@@ -2,40 +2,7 @@
 // The other side is semlens_widgets/widgets/_base.py.
 import { effect, signal, untracked, type ReadonlySignal } from "@preact/signals";
 import type { Cleanup, Model } from "./model";
-
-export interface Reply<T> {
-  result: T;
-  buffers: DataView[];
-}
-
-export interface RequestOptions {
-  /** Aborting drops a queued request and ignores a late reply. */
-  signal?: AbortSignal | undefined;
-  /** A newer request with the same key supersedes the older ones. */
-  key?: string | undefined;
-  /** Something is done rather than read: never sent a second time by itself. */
-  acts?: boolean;
-  /** However long it takes: what is awaited is known to be much. */
-  patient?: boolean;
-}
-
-export class RpcError extends Error {
-  constructor(
-    message: string,
-    /** The kernel's exception class, or "Timeout", "KernelGone". */
-    readonly type: string,
-    /** Whether asking again may help. */
-    readonly retryable: boolean,
-  ) {
-    super(message);
-    this.name = "RpcError";
-  }
-}
-
-export const isAbort = (error: unknown): boolean =>
-  error instanceof DOMException && error.name === "AbortError";
-
-const aborted = () => new DOMException("superseded or cancelled", "AbortError");
+import { aborted, Refused, type AskOptions, type Reply, type Source } from "./source";
 
 interface Waiter {
   key: string | undefined;
@@ -66,7 +33,7 @@ const LATE = 3000;
 const GONE = "It no longer knows this widget: run the cell again.";
 const EXPORTED = "This page has no kernel. Open its notebook to see more.";
 
-export class Rpc {
+export class KernelSource implements Source {
   // Replies reach every view of a model, in every browser tab: ids start at a random place.
   private nextId = Math.floor(Math.random() * 2 ** 31) * 2 ** 20;
   private readonly queue: Job[] = [];
@@ -97,7 +64,7 @@ export class Rpc {
     return this.tardy;
   }
 
-  request<T>(method: string, params: object = {}, options: RequestOptions = {}): Promise<Reply<T>> {
+  ask<T>(method: string, params: object = {}, options: AskOptions = {}): Promise<Reply<T>> {
     const { signal, key, acts = false, patient = false } = options;
     if (this.disposed || signal?.aborted) return Promise.reject(aborted());
     const identity = `${method} ${JSON.stringify(params)}`;
@@ -122,6 +89,11 @@ export class Rpc {
       this.pump();
       this.watch();
     });
+  }
+
+  /** A kernel that is there answers whatever its widget knows. */
+  can(): boolean {
+    return true;
   }
 
   /** Reject everything that waits and stop listening. */
@@ -186,7 +158,7 @@ export class Rpc {
       this.inFlight.set(job.id, job);
       if (!job.patient) job.timer = setTimeout(() => {
         const text = "The kernel has not answered. It may be busy, restarted or stopped.";
-        this.settle(job, (waiter) => waiter.reject(new RpcError(text, "Timeout", true)));
+        this.settle(job, (waiter) => waiter.reject(new Refused(text, "Timeout", true)));
       }, this.timeout);
       const { id, method, params } = job;
       try {
@@ -201,8 +173,8 @@ export class Rpc {
 
   private readonly giveUp = (job: Job): void => {
     const error = this.exported
-      ? new RpcError(EXPORTED, "KernelGone", false)
-      : new RpcError(GONE, "KernelGone", true);
+      ? new Refused(EXPORTED, "KernelGone", false)
+      : new Refused(GONE, "KernelGone", true);
     this.settle(job, (waiter) => waiter.reject(error));
   };
 
@@ -221,50 +193,10 @@ export class Rpc {
     if (!job) return;
     if ("error" in message) {
       const { type, message: text } = message.error;
-      this.settle(job, (waiter) => waiter.reject(new RpcError(text, type, true)));
+      this.settle(job, (waiter) => waiter.reject(new Refused(text, type, true)));
     } else {
       const reply = { result: message.result, buffers };
       this.settle(job, (waiter) => waiter.resolve(reply));
     }
   };
-}
-
-/** A map that forgets the least recently used entries; `evicted` frees what they hold. */
-export class LruCache<K, V> {
-  private readonly entries = new Map<K, V>();
-
-  constructor(
-    private readonly capacity: number,
-    private readonly evicted: (value: V) => void = () => {},
-  ) {}
-
-  get size(): number {
-    return this.entries.size;
-  }
-
-  get(key: K): V | undefined {
-    const value = this.entries.get(key);
-    if (value !== undefined) {
-      this.entries.delete(key);
-      this.entries.set(key, value);
-    }
-    return value;
-  }
-
-  set(key: K, value: V): void {
-    const old = this.entries.get(key);
-    if (old !== undefined && old !== value) this.evicted(old);
-    this.entries.delete(key);
-    this.entries.set(key, value);
-    while (this.entries.size > this.capacity) {
-      const [oldest, dropped] = this.entries.entries().next().value!;
-      this.entries.delete(oldest);
-      this.evicted(dropped);
-    }
-  }
-
-  clear(): void {
-    for (const value of this.entries.values()) this.evicted(value);
-    this.entries.clear();
-  }
 }
