@@ -96,7 +96,8 @@ class NeuronMap(LensWidget):
     _count = traitlets.Int(0).tag(sync=True)
     _layers = traitlets.List(traitlets.Unicode()).tag(sync=True)
     _columns = traitlets.List(traitlets.Dict()).tag(sync=True)
-    _labels = traitlets.List(traitlets.Unicode(), allow_none=True).tag(sync=True, echo_update=False)
+    #: What every neuron is called: the names, and codes of them; None where the browser asks.
+    _labels = traitlets.Dict(None, allow_none=True).tag(sync=True, echo_update=False)
     _data = traitlets.Dict().tag(sync=True, echo_update=False)
     _said = traitlets.Unicode("", help="What a person should know of the filter.").tag(sync=True)
     _selected = _buffer()
@@ -134,7 +135,7 @@ class NeuronMap(LensWidget):
             self._count = len(table)
             self._layers = [_columns.readable(layer) for layer in self.lens.layers]
             self._columns = [_columns.describe_column(table, name) for name in names]
-            self.set_trait("_labels", self._all_labels() if small and "label" in table else None)
+            self.set_trait("_labels", self._coded_labels() if small and "label" in table else None)
             everything = ["x", "y", "neuron", *names] if small else []
             if small and "chance" in names:
                 everything.append("unsure")
@@ -146,9 +147,10 @@ class NeuronMap(LensWidget):
             self.filter = self._still_shown(self.filter)
             self._revision += 1
 
-    def _all_labels(self) -> list[str]:
-        codes, labels = _columns.labels_of(self._table)
-        return [labels[code] for code in codes]
+    def _coded_labels(self) -> dict[str, Any]:
+        codes, names = _columns.labels_of(self._table)
+        kind = np.uint8 if len(names) <= 256 else np.uint32
+        return {"names": names, "codes": codes.astype(kind).tobytes()}
 
     # The places and colours as the browser gets them.
     @property
@@ -339,8 +341,8 @@ class NeuronMap(LensWidget):
         return legend, [data]
 
     def _request_labels(self, _params: Mapping[str, Any]) -> Reply:
-        codes, names = _columns.labels_of(self._table)
-        return {"kind": "labels", "names": names}, [codes.astype(np.uint32).tobytes()]
+        coded = self._coded_labels()
+        return {"kind": "labels", "names": coded["names"]}, [coded["codes"]]
 
     def _request_hover(self, params: Mapping[str, Any]) -> Reply:
         row = int(params["row"])

@@ -106,11 +106,11 @@ def test_every_scorer_and_centring_shows_the_kernels_scores(notebook: Notebook, 
         expect(panel.get_by_role("slider", name="γ")).to_have_count(0)
     panel.get_by_text("CLIP-Dissect", exact=True).click()
     panel.get_by_role("button", name="Centred").click()
-    settings = {"scorer": "clip-dissect", "centred": True}
+    settings = {"scorer": "clip-dissect", "centred": False}  # it is on to begin with
     seen.add(tuple(expect_kernel_scores(panel, notebook.kernel, CANDIDATES, **settings)))
     assert len(seen) == 6
     notebook.kernel.wait("contrast.scorer", "clip-dissect")
-    notebook.kernel.wait("contrast.settings", {"centred": True})
+    notebook.kernel.wait("contrast.settings", {"centred": False})
 
 
 def test_use_as_label_reaches_lens_map_and_gallery(

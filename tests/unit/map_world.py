@@ -52,6 +52,12 @@ def _held_to_what_maps_ask() -> Examples:
     return Lens()
 
 
+def labels_of(widget: NeuronMap) -> list[str]:
+    """The label of every neuron, as the widget's state has them."""
+    coded = widget._labels
+    return [coded["names"][code] for code in coded["codes"]]
+
+
 def floats(column: bytes) -> np.ndarray:
     return np.frombuffer(column, dtype=np.float32)
 

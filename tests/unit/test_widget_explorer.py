@@ -13,6 +13,7 @@ import traitlets
 
 from semlens_widgets.widgets._views import VIEWS
 from semlens_widgets.widgets.explorer import Explorer
+from tests.unit.map_world import labels_of
 from tests.unit.panel_world import Asker, Lens
 
 
@@ -107,7 +108,7 @@ def test_an_accepted_label_shows_everywhere(explorer, monkeypatch):
     ask = Asker(explorer.contrast, monkeypatch)
     ask("accept", layer="layer3", neuron=1, label="dotted", score=0.4)
     assert explorer.gallery.get_state()["_revision"] == 1
-    assert explorer.map.get_state()["_labels"][1] == "dotted"
+    assert labels_of(explorer.map)[1] == "dotted"
 
 
 def test_labels_given_in_a_cell_reach_open_widgets(explorer):
@@ -115,7 +116,7 @@ def test_labels_given_in_a_cell_reach_open_widgets(explorer):
     explorer.lens.label(["ring", "dot"])
     assert explorer.gallery.get_state()["_revision"] == before + 1
     assert explorer.contrast.get_state()["_revision"] == before + 1
-    assert explorer.map.get_state()["_labels"] == ["ring", "unknown", "dot"]
+    assert labels_of(explorer.map) == ["ring", "unknown", "dot"]
 
 
 def test_a_closed_explorer_closes_what_is_inside_and_hears_no_more(explorer):

@@ -18,7 +18,7 @@ from PIL import Image
 from semlens_widgets.widgets import map as map_module
 from semlens_widgets.widgets._columns import layout_columns, pack, read_column
 from semlens_widgets.widgets.map import NeuronMap
-from tests.unit.map_world import Lens, column, floats, request
+from tests.unit.map_world import Lens, column, floats, labels_of, request
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_columns_travel_as_bytes(widget):
     assert len(column(widget, "x")[1]) == 6
     assert column(widget, "neuron")[1].tolist() == [0, 1, 2, 3, 0, 1]
     assert column(widget, "layer")[1].tolist() == [0, 0, 0, 0, 1, 1]
-    assert widget._labels == ["ox", "ox", "cow", "", "cow", "ox"]
+    assert labels_of(widget) == ["ox", "ox", "cow", "", "cow", "ox"]
     with pytest.raises(ValueError, match="no column 'secret'"):
         column(widget, "secret")
 
@@ -254,9 +254,16 @@ def test_many_labels_are_sent_when_asked_for(monkeypatch):
     assert widget._labels is None
     result, [codes] = request(widget, "labels")
     names = result["names"]
-    assert [names[code] for code in np.frombuffer(codes, dtype=np.uint32)] == list(
-        widget.lens.neurons["label"]
-    )
+    assert [names[code] for code in codes] == list(widget.lens.neurons["label"])
+
+
+def test_more_labels_than_a_byte_counts_have_wider_codes():
+    lens = Lens()
+    lens.neurons = pd.concat([lens.neurons] * 50, ignore_index=True)
+    lens.neurons["label"] = [f"word {row}" for row in range(300)]
+    widget = NeuronMap(lens)
+    names, codes = widget._labels["names"], widget._labels["codes"]
+    assert [names[code] for code in np.frombuffer(codes, np.uint32)] == list(lens.neurons["label"])
 
 
 def test_refresh_reads_new_labels(widget):
@@ -264,7 +271,7 @@ def test_refresh_reads_new_labels(widget):
     widget.lens.neurons = widget.lens.neurons.assign(label="wolf")
     widget.refresh()
     assert column(widget, "label")[0]["names"] == ["wolf"]
-    assert set(widget._labels) == {"wolf"}
+    assert set(labels_of(widget)) == {"wolf"}
     assert widget._revision == 2
 
 

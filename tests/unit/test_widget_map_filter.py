@@ -14,7 +14,7 @@ from PIL import Image
 from semlens_widgets.widgets._columns import read_column
 from semlens_widgets.widgets._preview import FAINT
 from semlens_widgets.widgets.map import NeuronMap
-from tests.unit.map_world import Lens, column, request
+from tests.unit.map_world import Lens, column, labels_of, request
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_texts_that_no_encoding_has_can_be_sent():
     labels = ["caf\udce9", "\ud83d", "\ud83d\ude00", "ox", "ox", "ox"]
     lens.neurons["label"] = pd.Series(labels, dtype=object)
     widget = NeuronMap(lens, filter={"label": ["caf\udce9"]})
-    assert widget._labels[:3] == ["caf\ufffd", "\ufffd", "😀"]
+    assert labels_of(widget)[:3] == ["caf\ufffd", "\ufffd", "😀"]
     assert column(widget, "label")[0]["names"] == ["ox", "caf\ufffd", "\ufffd", "😀"]
     assert widget.filter == {"label": ["caf\ufffd"]}
     assert request(widget, "hover", row=0)[0]["label"] == "caf\ufffd"

@@ -1,6 +1,6 @@
 // The table of neurons as the map's model holds it, read by the explorer without the kernel.
 import { computed, signal, type ReadonlySignal } from "@preact/signals";
-import { ColumnStore, valueAt, type Embedded } from "../source/columns";
+import { ColumnStore, valueAt, type CodedLabels, type Embedded } from "../source/columns";
 import { passing, type Filter } from "../map/filter";
 import type { Hit } from "../shared/finder";
 import { traitSignal, uint8, type Cleanup, type Model, type Neuron } from "../source/model";
@@ -11,7 +11,7 @@ import type { Measure } from "../neuron/measures";
 /** The traits of the map that are read here. */
 interface TableTraits {
   _count: number;
-  _labels: string[] | null;
+  _labels: CodedLabels | null;
   _data: Embedded;
   _selected: DataView;
   _columns: { name: string }[];

@@ -1,7 +1,7 @@
 // The columns of the neurons table: in the widget's state where it is small, asked for where not.
 import { batch, computed, effect, signal, untracked, type ReadonlySignal, type Signal } from "@preact/signals";
 import type { Legend } from "./legend";
-import { codeLabels, type Labels } from "./legend";
+import type { Labels } from "./legend";
 import { float32, uint16, uint32, uint8, type Cleanup } from "./model";
 import { asError } from "./resources";
 import { isAbort, type Source } from "./source";
@@ -27,9 +27,15 @@ type Meta = (
 ) & { data?: DataView };
 export type Embedded = Record<string, Meta>;
 
+/** The labels of all neurons as the state has them. */
+export interface CodedLabels {
+  names: string[];
+  codes: DataView;
+}
+
 interface Sources {
   data: ReadonlySignal<Embedded>;
-  labels: ReadonlySignal<string[] | null>;
+  labels: ReadonlySignal<CodedLabels | null>;
   revision: ReadonlySignal<number>;
   count: ReadonlySignal<number>;
 }
@@ -49,7 +55,10 @@ function codes(data: DataView | undefined, count: number): Uint16Array {
 function decode(meta: Meta, data: DataView | undefined, count: number): Column {
   if (meta.kind === "category") return { legend: meta, values: codes(data, count) };
   if (meta.kind === "index") return { legend: null, values: uint32(data) };
-  if (meta.kind === "labels") return { legend: null, values: uint32(data), names: meta.names };
+  if (meta.kind === "labels") {
+    const few = data?.byteLength === count;
+    return { legend: null, values: few ? Uint32Array.from(uint8(data)) : uint32(data), names: meta.names };
+  }
   if (meta.kind === "flags") return { legend: null, values: flagsOfBits(uint8(data), count) };
   return { legend: meta.kind === "number" ? meta : null, values: float32(data) };
 }
@@ -124,8 +133,7 @@ export class ColumnStore {
     if (name === LABELS) {
       const labels = this.sources.labels.peek();
       if (!labels) return null;
-      const { names, codes } = codeLabels(labels);
-      return { legend: null, values: codes, names };
+      return decode({ kind: "labels", names: labels.names }, labels.codes, this.sources.count.peek());
     }
     const meta = this.sources.data.peek()[name];
     return meta ? decode(meta, meta.data, this.sources.count.peek()) : null;

@@ -21,14 +21,3 @@ export interface Labels {
   names: readonly string[];
   codes: Uint32Array;
 }
-
-/** Group given labels by name. */
-export function codeLabels(labels: readonly string[]): Labels {
-  const known = new Map<string, number>();
-  const codes = Uint32Array.from(labels, (label) => {
-    const code = known.get(label) ?? known.size;
-    known.set(label, code);
-    return code;
-  });
-  return { names: [...known.keys()], codes };
-}

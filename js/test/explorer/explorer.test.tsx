@@ -6,6 +6,7 @@ import type { Neuron } from "../../src/source/model";
 import { FakeModel, inBrowser, until, type Request } from "../fake-model";
 import { endViews, enter, EVIL, show } from "../neuron/panel-world";
 import VIEWS from "./views.json";
+import { coded } from "../labels";
 
 afterEach(endViews);
 
@@ -18,7 +19,7 @@ describe.runIf(inBrowser)("the explorer", () => {
   /** Six neurons of one layer, as the map's model holds them. */
   const TABLE = {
     _count: 6, _revision: 1, _selected: NONE(), filter: {}, color_by: "layer",
-    _labels: ["a", "b", "c", EVIL, "e", "f"],
+    _labels: coded(["a", "b", "c", EVIL, "e", "f"]),
     _data: {
       layer: { kind: "category", name: "layer", title: "Layer", names: ["layer4"], missing: 0,
         data: view(new Uint16Array(6)) },
@@ -78,7 +79,7 @@ describe.runIf(inBrowser)("the explorer", () => {
     await until(() => all(".slw-hit").length === 2);
     // As the map's table has them now, whatever they were when they were found.
     expect(texts(".slw-hit > :first-child")).toEqual(["e", "f"]);
-    map.set("_labels", ["a", "b", "c", "d", EVIL, ""]);
+    map.set("_labels", coded(["a", "b", "c", "d", EVIL, ""]));
     await until(() => texts(".slw-hit > :first-child").join() === `${EVIL},not labelled`);
     expect(el.querySelector("[onerror]")).toBeNull();
     expect(new Float32Array(map.traits.highlight.buffer)).toEqual(Float32Array.of(NaN, 0.5));

@@ -5,6 +5,7 @@ import type { HostedContext } from "../../src/explorer/children";
 import { FakeModel, inBrowser, until, type Request } from "../fake-model";
 import { endViews, enter, show } from "../neuron/panel-world";
 import VIEWS from "./views.json";
+import { coded } from "../labels";
 
 afterEach(endViews);
 
@@ -21,7 +22,7 @@ function explorer(hits = HITS, table: object = {}, ask: (request: Request) => an
   const model = new FakeModel(traits, ({ method }) =>
     method === "search" ? { result: { hits }, buffers: [NONE()] } : undefined);
   const map: FakeModel<any> = new FakeModel({ active: null, highlight: NONE(), _count: 3, _revision: 1,
-    _selected: NONE(), filter: {}, color_by: "layer", _labels: ["a", "b", "c"], _columns: [],
+    _selected: NONE(), filter: {}, color_by: "layer", _labels: coded(["a", "b", "c"]), _columns: [],
     _data: {
       layer: { kind: "category", name: "layer", title: "Layer", names: ["layer4"], missing: 0,
         data: view(new Uint16Array(3)) },
@@ -82,7 +83,7 @@ describe.runIf(inBrowser)("hits", () => {
     expect(all(".slw-hit").map((hit) => hit.classList.contains("slw-hit-by-chance"))).toEqual([false, true]);
     expect(all(".slw-hit")[1]!.textContent).toContain("no more than a random word may score");
     expect(find(".slw-hits-of")!.textContent).toContain("top 2");
-    map.set("_labels", ["a", "b", "new"]);
+    map.set("_labels", coded(["a", "b", "new"]));
     await until(() => texts(".slw-hit > :first-child")[0] === "new");
   });
 

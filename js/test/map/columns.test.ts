@@ -6,6 +6,7 @@ import { readRoster } from "../../src/explorer/roster";
 import { KernelSource } from "../../src/source/kernel-source";
 import { FakeModel, inBrowser, until } from "../fake-model";
 import { bytes, CLARITY, DATA, NONE, show, traits, views } from "./world";
+import { coded } from "../labels";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -39,7 +40,7 @@ describe.skipIf(!inBrowser)("columns that are asked for", () => {
   test("many neurons are asked for, column by column", async () => {
     const el = document.createElement("div");
     document.body.append(el);
-    const model = new FakeModel(traits({ _data: {}, _labels: [] }), ({ method, params }) => {
+    const model = new FakeModel(traits({ _data: {}, _labels: coded([]) }), ({ method, params }) => {
       const { data, ...meta } = DATA[String(params.name)] ?? {};
       return method === "column" ? { result: meta, buffers: [data!] } : undefined;
     });
@@ -53,7 +54,7 @@ describe.skipIf(!inBrowser)("columns that are asked for", () => {
   test("neurons that do not come are told, and asked for again", async () => {
     const el = document.createElement("div");
     document.body.append(el);
-    const model = new FakeModel(traits({ _data: {}, _labels: [] }));
+    const model = new FakeModel(traits({ _data: {}, _labels: coded([]) }));
     views.push({ el, cleanup: render({ model, el }), model });
     const asked = await until(() => model.sent.find((request) => request.params.name === "x"));
     model.fail(asked, "ValueError", "the store is locked");

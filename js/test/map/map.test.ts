@@ -3,6 +3,7 @@ import type { Neuron } from "../../src/source/model";
 import { hearPointed, mark } from "../../src/shared/pointed";
 import { inBrowser, until } from "../fake-model";
 import { bytes, CLARITY, DATA, selected, show, views } from "./world";
+import { coded } from "../labels";
 
 const frames = async (count: number) => {
   for (let i = 0; i < count; i++) await new Promise(requestAnimationFrame);
@@ -228,7 +229,7 @@ describe.skipIf(!inBrowser)("the map", () => {
       drawn.push({ text, x, y, half: this.measureText(text).width / 2, style: String(this.fillStyle) });
       fillText.call(this, text, x, y);
     });
-    const { press } = await show({ _count: rows.length, _labels: rows.map(({ text }) => text),
+    const { press } = await show({ _count: rows.length, _labels: coded(rows.map(({ text }) => text)),
       _data: { ...DATA, x: column("x"), y: column("y") } });
     const seen = new Set<string>();
     for (let step = 0; step < 8; step++) {
@@ -255,7 +256,7 @@ describe.skipIf(!inBrowser)("the map", () => {
     rows.push([-1, -1], [1, 1], [1, -1], [-1, 1]);
     const column = (axis: 0 | 1) =>
       ({ kind: "place" as const, data: bytes(Float32Array.from(rows, (row) => row[axis])) });
-    const { press, find, stage } = await show({ _count: rows.length, _labels: rows.map(() => ""),
+    const { press, find, stage } = await show({ _count: rows.length, _labels: coded(rows.map(() => "")),
       contours: true, _data: { ...DATA, x: column(0), y: column(1) } });
     const overlay = find(".slw-map-overlay") as HTMLCanvasElement;
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
@@ -391,7 +392,7 @@ describe.skipIf(!inBrowser)("the map", () => {
   });
 
   test("states say what to do: nothing, no layout", async () => {
-    const nothing = await show({ _count: 0, _data: {}, _labels: [] });
+    const nothing = await show({ _count: 0, _data: {}, _labels: coded([]) });
     expect(nothing.find(".slw-map-state")!.textContent).toContain("No neurons yet");
     const nowhere = await show({
       _data: { ...DATA, x: { kind: "place", data: bytes(new Float32Array(4).fill(Number.NaN)) } },

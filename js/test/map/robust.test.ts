@@ -11,6 +11,7 @@ import { render } from "../../src/map/map";
 import { sharedUsers } from "../../src/map/paint/gl";
 import { FakeModel, inBrowser, until } from "../fake-model";
 import { bytes, CLARITY, DATA, show, traits, views } from "./world";
+import { coded } from "../labels";
 
 const number: Legend = { name: "c", title: "C", kind: "number", min: 0, max: 1, missing: 0 };
 
@@ -234,7 +235,7 @@ describe.skipIf(!inBrowser)("the map", () => {
       { name: "label", title: "Label", kind: "category" as const, empty: false }];
     const place = { kind: "place" as const, data: bytes(spread) };
     const { find, model } = await show({ _count: count, color_by: "label", _columns: infos,
-      _labels: Array.from(codes, (code) => (code ? "noise" : "ox")),
+      _labels: coded(Array.from(codes, (code) => (code ? "noise" : "ox"))),
       _data: { ...DATA, x: place, y: place, layer, label, unsure: flags,
         neuron: { kind: "index", data: bytes(Uint32Array.from(spread.keys())) } } });
     await until(() => written.has("ox"));
@@ -274,12 +275,13 @@ describe.skipIf(!inBrowser)("the map", () => {
   test("a word of 120 letters stays within a narrow map", async () => {
     const word = "w".repeat(120);
     for (const width of [300, 600]) {
-      const { el, model, find } = await show({ _labels: [word, "שלום עולם", "", "𝒳".repeat(90)],
+      const words = [word, "שלום עולם", "", "𝒳".repeat(90)];
+      const { el, model, find } = await show({ _labels: coded(words),
         filter: { layer: ["early", "late"] } });
       el.style.width = `${width}px`;
       for (const row of [0, 1, 3]) {
         model.set("active", { layer: row < 2 ? "early" : "late", neuron: row % 2 });
-        await until(() => find(".slw-map-active strong")?.textContent === model.get("_labels")![row]);
+        await until(() => find(".slw-map-active strong")?.textContent === words[row]);
         const { right } = el.getBoundingClientRect();
         const out = [...el.querySelectorAll(".slw-map-status *")].filter((node) =>
           node.getBoundingClientRect().right > right + 1 && !node.closest("bdi"));

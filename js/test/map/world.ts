@@ -4,6 +4,7 @@ import type { Embedded } from "../../src/source/columns";
 import { render } from "../../src/map/map";
 import type { MapTraits } from "../../src/map/traits";
 import { FakeModel, until, type Request } from "../fake-model";
+import { coded } from "../labels";
 
 export const bytes = (values: Float32Array | Uint32Array | Uint16Array) =>
   new DataView(values.slice().buffer as ArrayBuffer);
@@ -35,7 +36,7 @@ export function traits(change: Partial<MapTraits> = {}): MapTraits {
     height: 400,
     _count: 4,
     _layers: ["early", "late"],
-    _labels: ["ox", "ox", "", "<img src=x onerror=alert(1)>"],
+    _labels: coded(["ox", "ox", "", "<img src=x onerror=alert(1)>"]),
     _columns: [
       { name: "layer", title: "Layer", kind: "category", empty: false },
       { name: "clarity", title: "Clarity", kind: "number", empty: false },

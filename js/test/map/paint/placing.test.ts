@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { pointSize, project } from "../../../src/map/camera";
 import { regions } from "../../../src/map/regions";
-import { codeLabels } from "../../../src/source/legend";
+import { codeLabels } from "../../labels";
 import { placeBeside, placeRegions, touch, type Box, type PlacedRegion } from "../../../src/map/paint/placing";
 import { GridIndex } from "../../../src/map/spatial";
 
