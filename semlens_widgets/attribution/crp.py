@@ -23,6 +23,7 @@ from __future__ import annotations
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -194,6 +195,23 @@ def run_to(model: nn.Module, layer: str, images: Tensor) -> Tensor:
     return seen[0]
 
 
+class _Originals(WeakKeyDictionary[Any, Tensor]):
+    """The tensors that were saved for the backward pass; those that were changed since live on.
+
+    PyTorch tells saved tensors apart by where they lie. Of one that was changed it saves a copy and
+    lets the first go; another one in its place would be taken for it, and the copy be handed out
+    instead, which gives wrong relevance.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._changed: list[Tensor] = []
+
+    def __delitem__(self, handle: Any) -> None:
+        self._changed.append(self[handle])
+        super().__delitem__(handle)
+
+
 @contextmanager
 def frozen(model: nn.Module) -> Iterator[None]:
     """Take gradients to the input alone, whatever the caller's gradient or precision mode."""
@@ -206,8 +224,9 @@ def frozen(model: nn.Module) -> Iterator[None]:
             torch.inference_mode(False),
             torch.enable_grad(),
             torch.autocast(device, enabled=False),
-            torch.autograd.graph.allow_mutation_on_saved_tensors(),  # ``relu(x)`` and then ``+=``
+            torch.autograd.graph.allow_mutation_on_saved_tensors() as saved,  # relu(x), then +=
         ):
+            saved.original = _Originals()
             yield
     finally:
         for parameter in wanted:
