@@ -224,6 +224,7 @@ def frozen(model: nn.Module) -> Iterator[None]:
             torch.inference_mode(False),
             torch.enable_grad(),
             torch.autocast(device, enabled=False),
+            torch.autograd.set_multithreading_enabled(False),  # no CUDA context in other threads
             torch.autograd.graph.allow_mutation_on_saved_tensors() as saved,  # relu(x), then +=
         ):
             saved.original = _Originals()
