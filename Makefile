@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: help lab test install lint types js unit notebooks browser bench shots clean
+.PHONY: help lab test install lint types js unit notebooks messages browser bench shots clean
 
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -49,6 +49,9 @@ unit: install  ## unit and reference tests, by file on as many cores as there ar
 
 notebooks: install  ## run the notebooks and compare their outputs
 	python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout=600 $(NOTEBOOKS)
+
+messages: install  ## write the browser's declarations of what it says to the kernel
+	python js/messages.py
 
 browser: install  ## drive the widgets in a real browser
 	python -m pytest tests/browser

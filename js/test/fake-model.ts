@@ -61,6 +61,11 @@ export class FakeModel<T extends object> implements Model<T> {
     this.emit("msg:custom", { kind: "reply", id: request.id, result }, buffers);
   }
 
+  /** How far an action is. */
+  tell(request: Request, progress: { done: number; total: number }): void {
+    this.emit("msg:custom", { kind: "progress", id: request.id, ...progress });
+  }
+
   fail(request: Request, type: string, message: string): void {
     this.emit("msg:custom", { kind: "reply", id: request.id, error: { type, message } }, []);
   }

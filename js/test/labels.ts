@@ -1,6 +1,6 @@
 // Labels as the map codes them, from a list with one for each neuron.
-import type { CodedLabels } from "../src/source/columns";
-import type { Labels } from "../src/source/legend";
+import type { LabelsTrait } from "../src/source/columns";
+import type { Labels } from "../src/source/columns";
 
 /** Group given labels by name. */
 export function codeLabels(labels: readonly string[]): Labels {
@@ -14,7 +14,7 @@ export function codeLabels(labels: readonly string[]): Labels {
 }
 
 /** As the widget's state has them. */
-export function coded(labels: readonly string[]): CodedLabels {
+export function coded(labels: readonly string[]): LabelsTrait {
   const { names, codes } = codeLabels(labels);
   return { names: [...names], codes: new DataView(codes.buffer as ArrayBuffer) };
 }

@@ -189,6 +189,7 @@ class Labelling:
         templates: Sequence[str] | None = None,
         threshold: float | None = None,
         run: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> pd.DataFrame:
         """Give every neuron the candidate label that scores best, and keep it.
 
@@ -218,6 +219,8 @@ class Labelling:
         run
             What to call it in :attr:`labels`; by default the scorer's name. A run of the same name
             is replaced.
+        progress
+            Hears how many neurons of how many are done, from time to time.
 
         Returns
         -------
@@ -254,11 +257,15 @@ class Labelling:
         bar = how.chance if threshold is None else threshold
         found: list[Assignment] = []
         levels: list[Tensor] = []
+        tell = progress or (lambda _done, _total: None)
+        total = len(self._reader.neurons)
+        tell(0, total)
         for scores, beside in self._scoring.of_all(names, ["", *RANDOM_WORDS], how, templates):
             first = sum(len(part.labels) for part in found)
             eligible = offered.eligible(names, first, first + len(scores))
             found.append(assign(scores, names, beside[:, 0], bar, eligible))
             levels.append(chance_level(beside[:, 1:]))
+            tell(first + len(scores), total)
         key = self._scoring.chance_key(self._scoring.beside(names, how), how, templates)
         chance = words.once(key, lambda: torch.cat(levels)).numpy()
         frame = unlabelled(self._reader.neurons).assign(

@@ -13,6 +13,15 @@ from semlens_widgets.attribution.arrived import arrived_said
 from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.widgets._base import describe
 from semlens_widgets.widgets._columns import pack_scores, readable
+from semlens_widgets.widgets._messages import (
+    Facts,
+    HeatmapSaid,
+    Hit,
+    Hits,
+    Refusal,
+    Shown,
+    Thumbnails,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -22,7 +31,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_MEASURES = ("score", "clarity", "polysemanticity", "redundancy", "mean", "max", "firing_rate")
 _MOST_SAMPLES = 64
 #: How many neurons a search lists and highlights.
 HITS = 24
@@ -57,29 +65,35 @@ def samples_of(params: Mapping[str, Any]) -> list[int]:
     return samples
 
 
-def facts(table: pd.DataFrame, layer: str, neuron: int) -> dict[str, Any]:
+def facts(table: pd.DataFrame, layer: str, neuron: int) -> Facts:
     """Return one row of ``lens.neurons`` as JSON."""
     rows = table[(table["layer"] == layer) & (table["neuron"] == neuron)]
     if rows.empty:
         raise KeyError(f"There is no neuron {neuron} in layer {layer!r}.")
     row = rows.iloc[0]
-    return {
-        "layer": layer,
-        "neuron": neuron,
-        "label": text(row.get("label")),
-        "dead": bool(row.get("dead", False)),
-        **{name: number(row.get(name)) for name in _MEASURES},
-    }
+    return Facts(
+        layer=layer,
+        neuron=neuron,
+        label=text(row.get("label")),
+        dead=bool(row.get("dead", False)),
+        score=number(row.get("score")),
+        clarity=number(row.get("clarity")),
+        polysemanticity=number(row.get("polysemanticity")),
+        redundancy=number(row.get("redundancy")),
+        mean=number(row.get("mean")),
+        max=number(row.get("max")),
+        firing_rate=number(row.get("firing_rate")),
+    )
 
 
-def shown(row: Mapping[Hashable, Any], prefix: str = "") -> dict[str, Any]:
+def shown(row: Mapping[Hashable, Any], prefix: str = "") -> Shown:
     """Return one image of a row of ``lens.examples``: the example, or its ``contrast_``."""
-    return {
-        "sample": int(row[f"{prefix}sample"]),
-        "activation": number(row[f"{prefix}activation"]),
-        "class_name": text(row.get(f"{prefix}class_name")),
-        "uri": text(row.get(f"{prefix}uri")),
-    }
+    return Shown(
+        sample=int(row[f"{prefix}sample"]),
+        activation=number(row[f"{prefix}activation"]),
+        class_name=text(row.get(f"{prefix}class_name")),
+        uri=text(row.get(f"{prefix}uri")),
+    )
 
 
 def thumbnails(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
@@ -94,7 +108,7 @@ def thumbnails(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
             # One unreadable image must not take its neighbours with it.
             logger.debug("no thumbnail of sample %r", sample, exc_info=True)
             errors.append(describe(error)["message"])
-    return {"errors": errors}, buffers
+    return Thumbnails(errors=errors), buffers
 
 
 def heatmaps(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
@@ -105,22 +119,23 @@ def heatmaps(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
     that arrived is a number, the method does not repeat it: it differs from image to image.
     """
     layer, neuron = neuron_of(params)
-    results: list[dict[str, Any]] = []
+    results: list[HeatmapSaid | Refusal] = []
     buffers: list[bytes] = []
     for stored in _stored_heatmaps(widget.lens, layer, neuron, samples_of(params)):
         if isinstance(stored, LensUnavailable):
-            results.append({"error": describe(stored)})
+            results.append(Refusal(error=describe(stored)))
             continue
         values = np.ascontiguousarray(stored.values, dtype=np.uint8)
         said = arrived_said(stored.arrived) if math.isfinite(stored.arrived) else ""
+        height, width = values.shape
         results.append(
-            {
-                "shape": list(values.shape),
-                "box": None if stored.box is None else [float(edge) for edge in stored.box],
-                "method": stored.method.replace(said, ""),
-                "arrived": number(stored.arrived),
-                "side": number(stored.side),
-            }
+            HeatmapSaid(
+                shape=(height, width),
+                box=stored.box,
+                method=stored.method.replace(said, ""),
+                arrived=number(stored.arrived),
+                side=number(stored.side),
+            )
         )
         buffers.append(values.tobytes())
     return results, buffers
@@ -170,13 +185,13 @@ def search(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
     if "chance" in found:
         unsure[rows] = (found["score"] <= found["chance"]).to_numpy()
     hits = [
-        {
-            "layer": str(row["layer"]),
-            "neuron": int(row["neuron"]),
-            "label": text(row.get("label")),
-            "score": number(row["score"]),
-            "chance": number(row.get("chance")),
-        }
+        Hit(
+            layer=str(row["layer"]),
+            neuron=int(row["neuron"]),
+            label=text(row.get("label")),
+            score=number(row["score"]),
+            chance=number(row.get("chance")),
+        )
         for row in found.to_dict("records")
     ]
-    return {"hits": hits}, [pack_scores(scores, unsure)]
+    return Hits(hits=hits), [pack_scores(scores, unsure)]

@@ -22,6 +22,7 @@ from IPython.display import display
 
 from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.widgets._columns import readable
+from semlens_widgets.widgets._messages import Problem
 
 if TYPE_CHECKING:
     from semlens_widgets.widgets._lens import Lens
@@ -33,6 +34,10 @@ STATIC = Path(__file__).parent.parent / "static"
 #: What a request handler returns: a JSON value and the binary buffers beside it.
 Reply = tuple[Any, Sequence[bytes]]
 Handler = Callable[[Any, Mapping[str, Any]], Reply]
+#: Hears how many of how many are done.
+Told = Callable[[int, int], None]
+#: Something that is done rather than answered; it tells how far it is.
+Doer = Callable[[Any, Mapping[str, Any], Told], Reply]
 
 _PLUMBING = {"comm", "keys", "log"}
 _MISSING_BUNDLE = """export default {{ render({{ el }}) {{ el.textContent =
@@ -55,11 +60,11 @@ def close_matches(value: object, known: Sequence[str]) -> str:
     return f" Known: {', '.join(map(repr, known[:12]))}{', ...' if len(known) > 12 else '.'}"
 
 
-def describe(error: BaseException) -> dict[str, str]:
+def describe(error: BaseException) -> Problem:
     """Return an exception as the error reply: its class and a message without machine paths."""
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     text = re.sub(r"(?<![\w.:/\\])(?:[A-Za-z]:)?(?:[/\\][^\s/\\'\":]+)+[/\\]", "", text)
-    return {"type": type(error).__name__, "message": readable(text) or type(error).__name__}
+    return Problem(type=type(error).__name__, message=readable(text) or type(error).__name__)
 
 
 class Neuron(traitlets.TraitType[Any, Any]):
@@ -112,9 +117,10 @@ def _hear_labels(widget: LensWidget, lens: Lens) -> Callable[[], None]:
 class LensWidget(anywidget.AnyWidget):
     """A widget that looks at a lens.
 
-    Subclasses name their request handlers in ``_requests``; each takes ``(self, params)``
-    and returns a JSON value and a list of buffers. What a handler raises reaches the person
-    inside the widget, without a traceback.
+    Subclasses name the handlers of questions in ``_requests``; each takes ``(self, params)`` and
+    returns a JSON value and a list of buffers. Those of ``_actions``, which change something, take
+    besides what hears how far they are. What a handler raises reaches the person inside the
+    widget, without a traceback. ``widgets/_messages.py`` declares what both sides say.
 
     Parameters
     ----------
@@ -125,6 +131,7 @@ class LensWidget(anywidget.AnyWidget):
     """
 
     _requests: ClassVar[Mapping[str, Handler]] = {}
+    _actions: ClassVar[Mapping[str, Doer]] = {}
     #: What an explorer calls the view, and the traits that a copied view is made of. One that
     #: belongs to a neuron is sent as ``_<name>``, with the neuron and its ``ranks``.
     view_title: ClassVar[str] = ""
@@ -210,15 +217,26 @@ class LensWidget(anywidget.AnyWidget):
         buffers: Sequence[bytes] = []
         method = content.get("method")
         try:
-            handler = self._requests.get(str(method))
-            if handler is None:
+            params = content.get("params") or {}
+            if (doer := self._actions.get(str(method))) is not None:
+                reply["result"], buffers = doer(self, params, self._teller(content.get("id")))
+            elif (handler := self._requests.get(str(method))) is not None:
+                reply["result"], buffers = handler(self, params)
+            else:
                 raise ValueError(f"{type(self).__name__} cannot answer {method!r}.")
-            reply["result"], buffers = handler(self, content.get("params") or {})
         except Exception as error:
             logger.debug("request %r failed", method, exc_info=True)
             reply["error"] = describe(error)
             buffers = []
         self.send(reply, list(buffers))
+
+    def _teller(self, of: Any) -> Told:
+        """Return what tells the browser how far an action is."""
+
+        def tell(done: int, total: int) -> None:
+            self.send({"kind": "progress", "id": of, "done": done, "total": total})
+
+        return tell
 
     def _summary(self) -> str:
         """Return what stands between the parentheses of the repr."""

@@ -106,5 +106,6 @@ class Lens(Examples, Protocol):
         *,
         scorer: str | Scorer = ...,
         templates: Sequence[str] | None = ...,
+        progress: Callable[[int, int], None] | None = ...,
     ) -> pd.DataFrame: ...
     def set_label(self, layer: str, neuron: int, label: str, score: float | None = ...) -> None: ...

@@ -15,12 +15,22 @@ from semlens_widgets.labels.scorer import Explaining, Scorer
 from semlens_widgets.labels.scorers import SCORERS, scorer_of
 from semlens_widgets.widgets import _answers
 from semlens_widgets.widgets._base import (
+    Doer,
     Handler,
     LensWidget,
     Neuron,
     Reply,
+    Told,
     asset,
     close_matches,
+)
+from semlens_widgets.widgets._messages import (
+    Accepted,
+    LabelledAll,
+    Pair,
+    PairsOfNeuron,
+    Scores,
+    Vocabulary,
 )
 from semlens_widgets.widgets._sheet import COLUMNS, sheet_png
 
@@ -93,15 +103,15 @@ def _pairs(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
     layer, neuron = _answers.neuron_of(params)
     facts = _answers.facts(widget.lens.neurons, layer, neuron)
     pairs = [
-        {
-            "rank": int(row["rank"]),
+        Pair(
             **_answers.shown(row),
-            "contrast": None if row["contrast_sample"] < 0 else _answers.shown(row, "contrast_"),
-            "similarity": _answers.number(row["similarity"]),
-        }
+            rank=int(row["rank"]),
+            contrast=None if row["contrast_sample"] < 0 else _answers.shown(row, "contrast_"),
+            similarity=_answers.number(row["similarity"]),
+        )
         for row in widget.lens.examples(layer, neuron).to_dict("records")
     ]
-    return {"facts": facts, "pairs": pairs}, []
+    return PairsOfNeuron(facts=facts, pairs=pairs), []
 
 
 class ContrastPanel(LensWidget):
@@ -294,7 +304,7 @@ class ContrastPanel(LensWidget):
             candidates = distinct([*candidates, own])[0]
         if not candidates:
             self._fresh = (layer, neuron), []
-            return {"scores": [], "explained": [], "own": ""}, []
+            return Scores(scores=[], explained=[], own=""), []
         asked = _scored_by(params)
         table = self.lens.scores(layer, neuron, candidates, **asked)
         scores = map(_answers.number, table["score"])
@@ -304,13 +314,14 @@ class ContrastPanel(LensWidget):
             best = _best(pairs, _SUGGESTIONS)
             pairs = best + [pair for pair in pairs if pair[0] == own and pair not in best]
         self._fresh = (layer, neuron), pairs
-        reply = {"scores": pairs, "explained": [], "own": own}
+        scored = [(str(name), score) for name, score in pairs]
+        reply = Scores(scores=scored, explained=[], own=own)
         if not isinstance(asked["scorer"], Explaining):
             return reply, []
         explained = [name for name, _ in _best(pairs, _KEPT)]
         parts = self.lens.contributions(layer, neuron, explained, **asked)
         values = np.ascontiguousarray(parts.to_numpy(dtype=np.float32).T)
-        return reply | {"explained": explained}, [values.tobytes()]
+        return Scores(scores=scored, explained=explained, own=own), [values.tobytes()]
 
     def _chance(self, params: Mapping[str, Any]) -> Reply:
         """Answer what random words score for a neuron: median and 95th percentile, or None."""
@@ -324,12 +335,12 @@ class ContrastPanel(LensWidget):
         """Answer the labels that the lens knows, to choose from."""
         words = self.lens.vocabulary
         fitting = [word for word in words if len(word) <= LONGEST_CANDIDATE]
-        return {"words": fitting[:MOST_CANDIDATES], "total": len(words)}, []
+        return Vocabulary(words=fitting[:MOST_CANDIDATES], total=len(words)), []
 
     def _known_labels(self, own: str) -> list[str]:
         return distinct(label for label in (own, *self.lens.vocabulary) if label.strip())[0]
 
-    def _accept(self, params: Mapping[str, Any]) -> Reply:
+    def _accept(self, params: Mapping[str, Any], _tell: Told) -> Reply:
         """Make a candidate the neuron's label; the lens tells every widget."""
         layer, neuron = _answers.neuron_of(params)
         label = " ".join(str(params.get("label") or "").split())
@@ -337,11 +348,11 @@ class ContrastPanel(LensWidget):
             raise ValueError("label is blank. Give a text like 'striped'.")
         score = _answers.number(params.get("score"))
         self.lens.set_label(layer, neuron, label, score)
-        accepted = {"layer": layer, "neuron": neuron, "label": label, "score": score}
-        self.set_trait("accepted", accepted)
+        accepted = Accepted(layer=layer, neuron=neuron, label=label, score=score)
+        self.set_trait("accepted", dict(accepted))
         return accepted, []
 
-    def _label_all(self, params: Mapping[str, Any]) -> Reply:
+    def _label_all(self, params: Mapping[str, Any], tell: Told) -> Reply:
         """Give every neuron the best of the candidates named, or of what the lens knows."""
         candidates = distinct(params.get("candidates") or self.lens.vocabulary)[0]
         if not candidates:
@@ -349,8 +360,8 @@ class ContrastPanel(LensWidget):
                 "The lens knows no labels yet. Add some to the list to choose from, or run "
                 "lens.label([...]) in a cell."
             )
-        labels = self.lens.label(candidates, **_scored_by(params))
-        return {"labelled": int((labels["label"] != "unknown").sum())}, []
+        labels = self.lens.label(candidates, **_scored_by(params), progress=tell)
+        return LabelledAll(labelled=int((labels["label"] != UNKNOWN).sum())), []
 
     _requests: ClassVar[Mapping[str, Handler]] = {
         "pairs": _pairs,
@@ -358,9 +369,8 @@ class ContrastPanel(LensWidget):
         "scores": _score,
         "chance": _chance,
         "vocabulary": _vocabulary,
-        "accept": _accept,
-        "label_all": _label_all,
     }
+    _actions: ClassVar[Mapping[str, Doer]] = {"accept": _accept, "label_all": _label_all}
 
     def _preview(self) -> bytes | None:
         if self.active is None:

@@ -9,6 +9,7 @@ import traitlets
 
 from semlens_widgets.widgets import _answers
 from semlens_widgets.widgets._base import Handler, LensWidget, Reply, asset
+from semlens_widgets.widgets._messages import Example, ExamplesOfNeuron, Histogram
 from semlens_widgets.widgets._sheet import COLUMNS, sheet_png
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ def _neuron(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
     layer, neuron = _answers.neuron_of(params)
     facts = _answers.facts(widget.lens.neurons, layer, neuron)
     rows = widget.lens.examples(layer, neuron).to_dict("records")
-    examples = [{"rank": int(row["rank"]), **_answers.shown(row)} for row in rows]
+    examples = [Example(**_answers.shown(row), rank=int(row["rank"])) for row in rows]
     counts, edges = widget.lens.activation_histogram(layer, neuron)
-    histogram = {"counts": counts.tolist(), "low": float(edges[0]), "high": float(edges[-1])}
-    return {"facts": facts, "examples": examples, "histogram": histogram}, []
+    histogram = Histogram(counts=counts.tolist(), low=float(edges[0]), high=float(edges[-1]))
+    return ExamplesOfNeuron(facts=facts, examples=examples, histogram=histogram), []
 
 
 def _clusters(widget: LensWidget, params: Mapping[str, Any]) -> Reply:

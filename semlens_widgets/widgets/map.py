@@ -15,6 +15,7 @@ from semlens_widgets.lens.joint import JointLens
 from semlens_widgets.widgets import _answers, _columns, _filter
 from semlens_widgets.widgets._base import Handler, LensWidget, Reply, asset, close_matches
 from semlens_widgets.widgets._columns import Floats, read_column, title
+from semlens_widgets.widgets._messages import CodedLabels, Hovered, Measure
 from semlens_widgets.widgets._preview import FAINT, point_colors, scatter_png
 
 if TYPE_CHECKING:
@@ -342,7 +343,7 @@ class NeuronMap(LensWidget):
 
     def _request_labels(self, _params: Mapping[str, Any]) -> Reply:
         coded = self._coded_labels()
-        return {"kind": "labels", "names": coded["names"]}, [coded["codes"]]
+        return CodedLabels(kind="labels", names=coded["names"]), [coded["codes"]]
 
     def _request_hover(self, params: Mapping[str, Any]) -> Reply:
         row = int(params["row"])
@@ -354,18 +355,17 @@ class NeuronMap(LensWidget):
             lens, layer = lens.owner(layer)
         examples = lens.examples(layer, int(facts["neuron"])).head(THUMBNAILS)
         measures = [
-            {"title": title(name), "value": float(facts[name])}
+            Measure(title=title(name), value=float(facts[name]))
             for name in _MEASURES
             if name in facts and pd.notna(facts[name])
         ]
-        score = facts.get("score")
-        result = {
-            "label": _answers.text(facts.get("label")),
-            "unsure": row in self._unsure,
-            "score": None if score is None or pd.isna(score) else float(score),
-            "measures": measures,
-            "examples": [_answers.text(name) for name in examples["class_name"]],
-        }
+        result = Hovered(
+            label=_answers.text(facts.get("label")),
+            unsure=bool(row in self._unsure),
+            score=_answers.number(facts.get("score")),
+            measures=measures,
+            examples=[_answers.text(name) for name in examples["class_name"]],
+        )
         return result, lens.thumbnail_jpegs(examples["sample"].tolist())
 
     _requests: ClassVar[Mapping[str, Handler]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,13 @@ class Lens:
 
         return end
 
-    def label(self, candidates: Sequence[str], **settings: Any) -> pd.DataFrame:
+    def label(
+        self,
+        candidates: Sequence[str],
+        *,
+        progress: Callable[[int, int], None] | None = None,
+        **settings: Any,
+    ) -> pd.DataFrame:
         self.asked.append((list(candidates), settings))
         self.neurons["label"] = [candidates[0], "unknown", candidates[-1]]
         for listener in tuple(self.listeners):
@@ -158,4 +165,5 @@ class Asker:
         message = {"kind": "request", "id": 1, "method": request, "params": params}
         self.widget._answer(self.widget, message, [])
         reply, buffers = self.replies[-1]
-        return reply.get("result", reply.get("error")), buffers
+        told = json.loads(json.dumps(reply))  # as it travels
+        return told.get("result", told.get("error")), buffers

@@ -43,7 +43,7 @@ export function AddCandidate({ model, source, scoring, candidates, message, revi
     if (known) return known;
     const at = revision.peek();
     try {
-      const { result } = await source.ask<Vocabulary>("vocabulary", { revision: at });
+      const { result } = await source.ask("vocabulary", {}, { version: at });
       setLearnt({ ...result, at });
       return result;
     } catch (error) {

@@ -6,12 +6,13 @@ import { Labels } from "./label-scores";
 import type { Detail } from "../source/detail";
 import { mount, type Mounted } from "../shared/mount";
 import { setTraitSoon, type Model, type Neuron, type RenderContext } from "../source/model";
-import { neuronName, sameNeuron, type Facts } from "../source/neuron";
-import { Pairs, type Pair } from "./pairs";
+import { neuronName, sameNeuron } from "../source/neuron";
+import type { PairsOfNeuron } from "../source/messages";
+import { Pairs } from "./pairs";
 import { startPanel, type PanelTraits } from "../neuron/panel";
 import { Awaited, Failure, Late, NeuronHeading, Segments } from "../shared/controls";
 import type { Source } from "../source/source";
-import { followScores, type Score, type Scorer, type ScorerSettings, type Scoring, type Templates } from "./scoring";
+import { followScores, type Score, type Scorer, type FollowedScores, type ScorerSettings, type Templates } from "./scoring";
 import type { Thumbnails } from "../source/thumbnails";
 import { contributionsOf, inWords, type Measure } from "./why";
 import "../neuron/panel.css";
@@ -34,17 +35,12 @@ export interface ContrastTraits extends PanelTraits {
   accepted: (Neuron & { label: string; score: number | null }) | null;
 }
 
-export interface ContrastDetail {
-  facts: Facts;
-  pairs: Pair[];
-}
-
 export interface ContrastProps {
   model: Model<ContrastTraits>;
   source: Source;
-  detail: Detail<ContrastDetail>;
+  detail: Detail<PairsOfNeuron>;
   pictures: Thumbnails;
-  scoring: Scoring;
+  scoring: FollowedScores;
   active: ReadonlySignal<Neuron | null>;
   candidates: ReadonlySignal<string[]>;
   scorer: ReadonlySignal<string>;
@@ -183,7 +179,7 @@ export function Contrast(props: ContrastProps) {
 
 function start(model: Model<ContrastTraits>, mounted: Mounted): ContrastProps {
   const { source, onCleanup } = mounted;
-  const panel = startPanel<ContrastTraits, ContrastDetail>(model, mounted, "pairs");
+  const panel = startPanel(model, mounted, "pairs");
   const { follow, active, visible, revision, detail, pictures } = panel;
   const [candidates, scorer, settings, templates, given] = [
     follow("candidates"), follow("scorer"), follow("settings"), follow("templates"),

@@ -8,7 +8,7 @@ import { setTraitSoon } from "../source/model";
 import { neuronName, type Facts } from "../source/neuron";
 import { Failure } from "../shared/controls";
 import { asError } from "../source/resources";
-import { Refused } from "../source/source";
+import { Refused, type Progress } from "../source/source";
 import { Settings } from "./scoring-controls";
 
 interface LabelsProps extends ContrastProps {
@@ -24,6 +24,8 @@ interface Refusal {
   label: string;
   again: () => void;
 }
+
+const isLate = (error: Error): boolean => error instanceof Refused && error.type === "Timeout";
 
 /** What is said of a list goes after this long, in milliseconds. */
 const SAID = 8000;
@@ -51,7 +53,7 @@ export function Labels(props: LabelsProps) {
     setRefused(null);
     try {
       // That the label is another one, the kernel tells every view.
-      await source.ask("accept", { layer, neuron, label, score }, { acts: true });
+      await source.act("accept", { layer, neuron, label, score });
     } catch (error) {
       const of = neuronName({ layer, neuron });
       setRefused({ error: asError(error), of, label, again: () => void accept(label, score) });
@@ -68,14 +70,13 @@ export function Labels(props: LabelsProps) {
   const own = settled || props.candidates.value.length > 0;
   const bars = own ? scoring.bars.value : [];
   const shown = settled ? bars : bars.map(([name]): [string, null] => [name, null]);
-  const late = refused?.error instanceof Refused && refused.error.type === "Timeout";
   return (
     <section class="slw-labels" aria-label="Labels">
       <Settings {...props} />
       {error.value && <Failure error={error.value} retry={scoring.retry} />}
       {refused && (
         <Failure error={refused.error} retry={refused.again}>
-          {late && "If it is only busy, it sets the label when it is free. "}
+          {isLate(refused.error) && "If it is only busy, it sets the label when it is free. "}
           <span class="slw-mono">({refused.of}: <bdi>{refused.label}</bdi>)</span>
         </Failure>
       )}
@@ -113,13 +114,14 @@ export function Labels(props: LabelsProps) {
 
 /** Where a neuron has no label yet: give every neuron one, as the panel scores them. */
 function LabelAll({ source, candidates, scorer, settings, templates }: LabelsProps) {
-  const [state, setState] = useState<"ready" | "asked" | Error>("ready");
+  const [state, setState] = useState<"ready" | Progress | Error>("ready");
+  const busy = state !== "ready" && !(state instanceof Error);
   const label = async () => {
-    setState("asked");
+    setState({ done: 0, total: 0 });
     const asked = { candidates: candidates.value, scorer: scorer.value, settings: settings.value,
       templates: templates.value };
     try {
-      await source.ask("label_all", asked, { acts: true, patient: true });
+      await source.act("label_all", asked, setState);
       setState("ready");
     } catch (error) {
       setState(asError(error));
@@ -133,15 +135,26 @@ function LabelAll({ source, candidates, scorer, settings, templates }: LabelsPro
         <button
           type="button"
           class="slw-button"
-          aria-disabled={state === "asked"}
+          aria-disabled={busy}
           title={`Give each neuron the best of ${words}, by this scorer: lens.label([...])`}
-          onClick={() => state === "asked" || void label()}
+          onClick={() => busy || void label()}
         >
-          {state === "asked" ? "Labelling all neurons …" : "Label all neurons"}
+          {busy ? "Labelling all neurons …" : "Label all neurons"}
         </button>
-        <span class="slw-small slw-muted">with the best of {words}</span>
+        {busy && state.total > 0 ? (
+          <span class="slw-small slw-muted">
+            <progress value={state.done} max={state.total} aria-label="Labelled" />{" "}
+            {state.done} of {count(state.total, "neuron")}
+          </span>
+        ) : (
+          <span class="slw-small slw-muted">with the best of {words}</span>
+        )}
       </p>
-      {state instanceof Error && <Failure error={state} retry={() => void label()} />}
+      {state instanceof Error && (
+        <Failure error={state} retry={() => void label()}>
+          {isLate(state) && "If it is only busy, it labels them when it is free. "}
+        </Failure>
+      )}
     </>
   );
 }

@@ -1,15 +1,10 @@
 // Concept examples above look-alikes that activate the neuron less than average.
 import { useState } from "preact/hooks";
 import { Icon } from "../shared/icons";
-import { baseName, column, type Example, type Shown } from "../source/neuron";
+import { baseName, column, type Shown } from "../source/neuron";
+import type { Pair } from "../source/messages";
 import { PlainPicture } from "../neuron/plain-picture";
 import type { Thumbnails } from "../source/thumbnails";
-
-export interface Pair extends Example {
-  contrast: Shown | null;
-  /** Cosine of the two images, as the foundation model sees them. */
-  similarity: number | null;
-}
 
 const FOLDED = 12;
 

@@ -3,6 +3,7 @@ import { batch, computed, effect, signal, untracked, type ReadonlySignal } from 
 import { float32, type Cleanup, type Neuron } from "../source/model";
 import { sameNeuron } from "../source/neuron";
 import { asError } from "../source/resources";
+import type { Questions, Scores, Scoring } from "../source/messages";
 import { isAbort, type Source } from "../source/source";
 
 /** A setting of a scorer: a switch, or a number in a range. */
@@ -31,9 +32,9 @@ export interface Scorer {
   controls: Control[];
 }
 
-export type ScorerSettings = Record<string, boolean | number>;
-export type Templates = "csp" | "plain";
-export type Score = [candidate: string, score: number | null];
+export type ScorerSettings = Scoring["settings"];
+export type Templates = Scoring["templates"];
+export type Score = Scores["scores"][number];
 
 export interface Settings {
   neuron: Neuron | null;
@@ -47,9 +48,9 @@ export interface Settings {
 }
 
 /** What a random word scores for the neuron: the median, and what 95 % of them stay below. */
-export type Chance = readonly [median: number, high: number];
+export type Chance = NonNullable<Questions["chance"]["result"]>;
 
-export interface Scoring {
+export interface FollowedScores {
   /** Best first; without numbers while those of the neuron looked at are not there. */
   bars: ReadonlySignal<Score[]>;
   /** Whose the numbers are. */
@@ -63,14 +64,6 @@ export interface Scoring {
   error: ReadonlySignal<Error | null>;
   retry(): void;
   stop: Cleanup;
-}
-
-interface Reply {
-  scores: Score[];
-  /** Whose parts the buffer holds, one after the other. */
-  explained: string[];
-  /** The neuron's label, scored too where it is no candidate; empty: none. */
-  own?: string;
 }
 
 /** What is known, and of which neuron. */
@@ -89,12 +82,14 @@ const byScore = (scores: Score[]): Score[] =>
 const PAUSE = 40;
 const NO_PARTS: ReadonlyMap<string, Float32Array> = new Map();
 
-function readParts({ explained = [] }: Reply, buffer: DataView | undefined) {
+function readParts({ explained }: Scores, buffer: DataView | undefined) {
   if (explained.length === 0) return NO_PARTS;
   const values = float32(buffer);
   const ranks = values.length / explained.length;
   return new Map(explained.map((name, i) => [name, values.subarray(i * ranks, (i + 1) * ranks)]));
 }
+
+type Asked = Settings & { neuron: Neuron };
 
 interface Needs {
   source: Source;
@@ -108,7 +103,7 @@ interface Needs {
   first: { of: Neuron | null; scores: Score[] };
 }
 
-export function followScores({ source, by, settings, visible, revision, first }: Needs): Scoring {
+export function followScores({ source, by, settings, visible, revision, first }: Needs): FollowedScores {
   const answer = signal<Answer>({ ...first, own: "", parts: NO_PARTS });
   const suggested = signal({ of: "", candidates: first.scores.map(([candidate]) => candidate) });
   const chance = signal<{ of: string; level: Chance | null }>({ of: "", level: null });
@@ -132,14 +127,16 @@ export function followScores({ source, by, settings, visible, revision, first }:
 
   async function ask(now: Settings): Promise<void> {
     askedAt = performance.now();
+    if (now.neuron === null) return;
     const { neuron, candidates: _, ...rest } = now;
     const candidates = candidatesOf(now);
     const held = context(now);
     // With the revision, so that no answer from before a change of labels is taken for a new one.
-    const params = { ...neuron, candidates: candidates ?? [], ...rest, revision: revision.peek() };
+    const params = { ...neuron, candidates: candidates ?? [], ...rest };
+    const options = { key: "scores", version: revision.peek() };
     try {
-      const { result, buffers } = await source.ask<Reply>("scores", params, { key: "scores" });
-      const { scores, own = "" } = result;
+      const { result, buffers } = await source.ask("scores", params, options);
+      const { scores, own } = result;
       batch(() => {
         answer.value = { of: neuron, scores, own, parts: readParts(result, buffers[0]) };
         if (!candidates) {
@@ -147,7 +144,7 @@ export function followScores({ source, by, settings, visible, revision, first }:
         }
         error.value = null;
       });
-      void askChance(now, scores.map(([name]) => name));
+      void askChance({ ...now, neuron }, scores.map(([name]) => name));
     } catch (reason) {
       if (isAbort(reason)) return; // a newer request is on its way
       asked = "";
@@ -163,13 +160,13 @@ export function followScores({ source, by, settings, visible, revision, first }:
   }
 
   /** Asked for after the scores: the first time, hundreds of words are to be embedded. */
-  async function askChance(now: Settings, names: string[]): Promise<void> {
+  async function askChance(now: Asked, names: string[]): Promise<void> {
     const { neuron, candidates: _, ...rest } = now;
     const candidates = by.peek().competes ? names : [];
     let level: Chance | null = null;
     try {
       const params = { ...neuron, ...rest, candidates };
-      level = (await source.ask<Chance | null>("chance", params, { key: "chance" })).result;
+      level = (await source.ask("chance", params, { key: "chance" })).result;
     } catch (reason) {
       if (isAbort(reason)) return;
     }

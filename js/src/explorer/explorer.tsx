@@ -3,7 +3,8 @@ import { batch, signal, type ReadonlySignal, type Signal } from "@preact/signals
 import { useEffect, useRef, useState } from "preact/hooks";
 import { linkActive, type Host, type HostedContext, type Selecting } from "./children";
 import { CopyState } from "./copy-state";
-import { createFinder, type Finder, type Hit, type Search } from "../shared/finder";
+import { createFinder, type Finder, type Search } from "../shared/finder";
+import type { Hit } from "../source/messages";
 import { byChance, Hits } from "./hits";
 import { Icon } from "../shared/icons";
 import { Measures } from "../neuron/measures";

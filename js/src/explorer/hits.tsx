@@ -1,7 +1,8 @@
 // What a search found, best first, as one row to move along.
 import { computed, type ReadonlySignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
-import type { Found, Hit } from "../shared/finder";
+import type { Found } from "../shared/finder";
+import type { Hit } from "../source/messages";
 import { isolated } from "../shared/format";
 import { Icon } from "../shared/icons";
 import type { Neuron } from "../source/model";

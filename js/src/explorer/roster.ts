@@ -1,8 +1,8 @@
 // The table of neurons as the map's model holds it, read by the explorer without the kernel.
 import { computed, signal, type ReadonlySignal } from "@preact/signals";
-import { ColumnStore, valueAt, type CodedLabels, type Embedded } from "../source/columns";
+import { ColumnStore, valueAt, type LabelsTrait, type Embedded } from "../source/columns";
 import { passing, type Filter } from "../map/filter";
-import type { Hit } from "../shared/finder";
+import type { Hit } from "../source/messages";
 import { traitSignal, uint8, type Cleanup, type Model, type Neuron } from "../source/model";
 import { KernelSource } from "../source/kernel-source";
 import { rowsOfBits } from "../source/bits";
@@ -11,7 +11,7 @@ import type { Measure } from "../neuron/measures";
 /** The traits of the map that are read here. */
 interface TableTraits {
   _count: number;
-  _labels: CodedLabels | null;
+  _labels: LabelsTrait | null;
   _data: Embedded;
   _selected: DataView;
   _columns: { name: string }[];
@@ -84,6 +84,7 @@ export function readRoster(model: Model<any>): Roster {
       neuron: index[row]!,
       label: labelAt(row) ?? "",
       score: null,
+      chance: null,
     }));
     return { count: chosen.length, hits };
   });

@@ -8,13 +8,14 @@ import type { Colormap } from "../neuron/heatmap";
 import { Lightbox } from "../neuron/lightbox";
 import { mount, type Mounted } from "../shared/mount";
 import type { Model, Neuron, RenderContext } from "../source/model";
-import { baseName, column, neuronName, sameNeuron, type Example, type Facts } from "../source/neuron";
+import { baseName, column, neuronName, sameNeuron, type Example } from "../source/neuron";
 import { startPanel, type PanelTraits } from "../neuron/panel";
 import { Awaited, Failure, Late, NeuronHeading } from "../shared/controls";
 import { Picture, wantsRelevance, type Look } from "../neuron/picture";
 import { createPictures, neuronKey, type Pictures } from "../source/pictures";
+import type { ExamplesOfNeuron } from "../source/messages";
 import type { Source } from "../source/source";
-import { Strip, type Histogram } from "../neuron/strip";
+import { Strip } from "../neuron/strip";
 import { Tiles } from "./tiles";
 import "../neuron/panel.css";
 import "./gallery.css";
@@ -35,16 +36,10 @@ export interface GalleryTraits extends PanelTraits {
   _crops: boolean;
 }
 
-export interface GalleryDetail {
-  facts: Facts;
-  examples: Example[];
-  histogram: Histogram;
-}
-
 interface GalleryProps {
   model: Model<GalleryTraits>;
   source: Source;
-  detail: Detail<GalleryDetail>;
+  detail: Detail<ExamplesOfNeuron>;
   /** Which of two meanings each example belongs to, by rank; asked for when wanted. */
   clusters: Detail<number[]>;
   pictures: Pictures;
@@ -242,12 +237,12 @@ export function Gallery(props: GalleryProps) {
 
 function start(model: Model<GalleryTraits>, mounted: Mounted): GalleryProps {
   const { source } = mounted;
-  const panel = startPanel<GalleryTraits, GalleryDetail>(model, mounted, "neuron");
+  const panel = startPanel(model, mounted, "neuron");
   const { follow, active, visible, detail } = panel;
   const pictures = createPictures(source, panel.pictures);
   mounted.onCleanup(() => pictures.dispose());
   const grouping = follow("group_by");
-  const clusters = followNeuron<number[]>({
+  const clusters = followNeuron({
     source,
     active,
     method: "clusters",

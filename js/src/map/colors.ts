@@ -1,6 +1,6 @@
 // How values become colours: a palette that colour-blind people can tell apart, and a ramp.
 import type { Rgb } from "../shared/theme";
-import type { Legend } from "../source/legend";
+import type { Legend } from "../source/messages";
 
 /** What it is called to have no value. */
 export const withoutValue = ({ name }: Legend): string => (name === "label" ? "no label" : "no value");

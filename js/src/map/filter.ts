@@ -1,6 +1,6 @@
 // What the legend shows and leaves out, column by column.
 import { valueAt, type Column } from "../source/columns";
-import type { Legend } from "../source/legend";
+import type { Legend } from "../source/messages";
 
 /** By column: the names shown ("": no value), or the lowest and the highest number shown (null: open). */
 export type Filter = Readonly<Record<string, readonly (string | number | null)[]>>;

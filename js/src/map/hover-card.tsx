@@ -5,19 +5,11 @@ import { project } from "./camera";
 import { css } from "./colors";
 import { number } from "../shared/format";
 import type { MapState } from "./state";
+import type { Hovered } from "../source/messages";
 import { Refused, type Source } from "../source/source";
 import { LruCache } from "../source/lru";
 
-interface Facts {
-  label: string;
-  /** The label fits no better than random words do. */
-  unsure?: boolean;
-  score: number | null;
-  measures: { title: string; value: number }[];
-  examples: string[];
-}
-
-interface Details extends Facts {
+interface Details extends Hovered {
   urls: string[];
 }
 
@@ -49,7 +41,7 @@ function useDetails({ state, source, cache }: Props): Lookup {
     const abort = new AbortController();
     const timer = setTimeout(async () => {
       try {
-        const { result, buffers } = await source.ask<Facts>(
+        const { result, buffers } = await source.ask(
           "hover", { row }, { signal: abort.signal, key: "hover" },
         );
         const urls = buffers.map((bytes) =>

@@ -1,5 +1,5 @@
 // Names of regions: where neurons of a label lie together.
-import type { Labels } from "../source/legend";
+import type { Labels } from "../source/columns";
 
 export interface Region {
   text: string;

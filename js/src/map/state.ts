@@ -2,10 +2,10 @@
 import { batch, computed, effect, signal, type ReadonlySignal } from "@preact/signals";
 import { fitRows, pointSize, reveal, type Camera, type Size } from "./camera";
 import { encode, palette } from "./colors";
-import { type Legend } from "../source/legend";
+import type { Legend } from "../source/messages";
 import { ColumnStore, valueAt } from "../source/columns";
 import { passing, toggled, without } from "./filter";
-import type { Labels } from "../source/legend";
+import type { Labels } from "../source/columns";
 import {
   binned, emphasise, faint, isShown, mixedOrder, opacityTable, readHits, sizeTable, small,
 } from "./emphasis";

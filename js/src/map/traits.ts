@@ -1,5 +1,5 @@
 // The traits of semlens_widgets/widgets/map.py.
-import type { CodedLabels, Embedded } from "../source/columns";
+import type { LabelsTrait, Embedded } from "../source/columns";
 import type { Filter } from "./filter";
 import type { Neuron } from "../source/model";
 
@@ -27,7 +27,7 @@ export interface MapTraits {
   _count: number;
   _layers: string[];
   _columns: ColumnInfo[];
-  _labels: CodedLabels | null;
+  _labels: LabelsTrait | null;
   _data: Embedded;
   /** What a person should know of the filter. */
   _said: string;

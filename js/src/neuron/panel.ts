@@ -1,6 +1,6 @@
 // What the gallery and the contrast panel start with: a neuron, what is known of it, its pictures.
 import type { ReadonlySignal } from "@preact/signals";
-import { followNeuron, followVisibility } from "../source/detail";
+import { followNeuron, followVisibility, type OfNeuron } from "../source/detail";
 import { traitSignal, type Model, type Neuron } from "../source/model";
 import type { Mounted } from "../shared/mount";
 import { createThumbnails } from "../source/thumbnails";
@@ -11,10 +11,10 @@ export interface PanelTraits {
 }
 
 /** `method` is the request that answers what the panel shows of its neuron. */
-export function startPanel<T extends PanelTraits, D>(
+export function startPanel<T extends PanelTraits, M extends OfNeuron>(
   model: Model<T>,
   { source, root, onCleanup }: Mounted,
-  method: string,
+  method: M,
 ) {
   const follow = <K extends keyof T & string>(key: K): ReadonlySignal<T[K]> => {
     const [mirror, stop] = traitSignal(model, key);
@@ -24,7 +24,7 @@ export function startPanel<T extends PanelTraits, D>(
   const active: ReadonlySignal<Neuron | null> = follow("active");
   const [visible, stopVisible] = followVisibility(root);
   const revision: ReadonlySignal<number> = follow("_revision");
-  const detail = followNeuron<D>({ source, method, active, visible, revision });
+  const detail = followNeuron({ source, method, active, visible, revision });
   const pictures = createThumbnails(source);
   for (const stop of [stopVisible, detail.stop, () => pictures.dispose()]) onCleanup(stop);
   return { follow, active, visible, revision, detail, pictures };

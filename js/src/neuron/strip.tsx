@@ -1,12 +1,7 @@
 // How active the neuron is over all images, and where the examples lie.
 import type { ReadonlySignal } from "@preact/signals";
+import type { Histogram } from "../source/messages";
 import { column, type Shown } from "../source/neuron";
-
-export interface Histogram {
-  counts: number[];
-  low: number;
-  high: number;
-}
 
 interface StripProps {
   histogram: Histogram;

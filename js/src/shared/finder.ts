@@ -1,16 +1,10 @@
 // Searching neurons by words, or by a neuron, as the explorer and the map do it.
 import { batch, computed, effect, signal, untracked, type ReadonlySignal, type Signal } from "@preact/signals";
+import type { Hit } from "../source/messages";
 import type { Cleanup, Neuron } from "../source/model";
 import { neuronName } from "../source/neuron";
 import { asError } from "../source/resources";
 import { isAbort, type Source } from "../source/source";
-
-export interface Hit extends Neuron {
-  label: string;
-  score: number | null;
-  /** What 95 % of random words stay below; absent where that is not known. */
-  chance?: number | null;
-}
 
 export interface Found {
   /** What was asked for, in words. */
@@ -76,7 +70,7 @@ export function createFinder(
     pending.value = true;
     told({ text: query, layer: layer.peek(), like });
     try {
-      const reply = await source.ask<{ hits: Hit[] }>("search", params, { key: "search" });
+      const reply = await source.ask("search", params, { key: "search" });
       if (turn !== newest) return;
       found.value = { of, hits: reply.result.hits };
       error.value = null;

@@ -1,5 +1,6 @@
 // The box for what is searched, and the layer it is searched in.
-import type { Finder, Hit } from "./finder";
+import type { Hit } from "../source/messages";
+import type { Finder } from "./finder";
 import { Icon } from "./icons";
 import { TextField } from "./text-field";
 import "./search-box.css";

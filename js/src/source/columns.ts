@@ -1,7 +1,6 @@
 // The columns of the neurons table: in the widget's state where it is small, asked for where not.
 import { batch, computed, effect, signal, untracked, type ReadonlySignal, type Signal } from "@preact/signals";
-import type { Legend } from "./legend";
-import type { Labels } from "./legend";
+import type { Bare, CodedLabels, Legend } from "./messages";
 import { float32, uint16, uint32, uint8, type Cleanup } from "./model";
 import { asError } from "./resources";
 import { isAbort, type Source } from "./source";
@@ -18,24 +17,24 @@ export interface Column {
   names?: readonly string[];
 }
 
-type Meta = (
-  | Legend
-  | { kind: "place" }
-  | { kind: "index" }
-  | { kind: "flags" }
-  | { kind: "labels"; names: string[] }
-) & { data?: DataView };
+type Meta = (Legend | Bare | CodedLabels) & { data?: DataView };
 export type Embedded = Record<string, Meta>;
 
 /** The labels of all neurons as the state has them. */
-export interface CodedLabels {
+export interface LabelsTrait {
   names: string[];
   codes: DataView;
 }
 
+/** A label for every row: an index into the names; the empty name is no label. */
+export interface Labels {
+  names: readonly string[];
+  codes: Uint32Array;
+}
+
 interface Sources {
   data: ReadonlySignal<Embedded>;
-  labels: ReadonlySignal<CodedLabels | null>;
+  labels: ReadonlySignal<LabelsTrait | null>;
   revision: ReadonlySignal<number>;
   count: ReadonlySignal<number>;
 }
@@ -159,13 +158,13 @@ export class ColumnStore {
     if (!entry || count === 0) return;
     try {
       const { result, buffers } = await (name === LABELS
-        ? this.source.ask<Meta>("labels", { revision })
-        : this.source.ask<Meta>("column", { name, revision }));
+        ? this.source.ask("labels", {}, { version: revision })
+        : this.source.ask("column", { name }, { version: revision }));
       if (revision !== this.sources.revision.peek()) return;
       this.tries.delete(name);
       batch(() => {
         this.tell(name, null);
-        entry.value = decode(name === LABELS ? { ...result, kind: "labels" } as Meta : result, buffers[0], count);
+        entry.value = decode(result, buffers[0], count);
       });
     } catch (error) {
       if (isAbort(error) || revision !== this.sources.revision.peek()) return;

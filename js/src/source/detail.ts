@@ -3,6 +3,7 @@ import { effect, signal, untracked, type ReadonlySignal } from "@preact/signals"
 import { sameNeuron } from "./neuron";
 import type { Cleanup, Neuron } from "./model";
 import { asError, IDLE, LOADING, type Resource } from "./resources";
+import type { Questions } from "./messages";
 import { isAbort, type Source } from "./source";
 import { LruCache } from "./lru";
 
@@ -14,9 +15,17 @@ export interface Detail<D> {
   stop: Cleanup;
 }
 
-interface Following {
+/** The questions about a neuron alone. */
+export type OfNeuron = {
+  [M in keyof Questions]: Neuron extends Questions[M]["params"]
+    ? keyof Questions[M]["params"] extends never ? never : M
+    : never;
+}[keyof Questions];
+export type Answer<M extends keyof Questions> = Questions[M]["result"];
+
+interface Following<M extends OfNeuron> {
   source: Source;
-  method: string;
+  method: M;
   active: ReadonlySignal<Neuron | null>;
   /** Nothing is asked for while false. */
   visible: ReadonlySignal<boolean>;
@@ -28,7 +37,10 @@ interface Following {
 const GRACE = 400;
 const REMEMBERED = 40;
 
-export function followNeuron<D>({ source, method, active, visible, revision }: Following): Detail<D> {
+export function followNeuron<M extends OfNeuron>(
+  { source, method, active, visible, revision }: Following<M>,
+): Detail<Answer<M>> {
+  type D = Answer<M>;
   const resource = signal<Resource<D>>(IDLE);
   const last = signal<D | null>(null);
   const reloads = signal(0);
@@ -58,7 +70,7 @@ export function followNeuron<D>({ source, method, active, visible, revision }: F
     try {
       const { signal } = request;
       // With the version, so that no answer from before a change is taken for a new one.
-      const reply = await source.ask<D>(method, { ...neuron, version }, { key: method, signal });
+      const reply = await source.ask(method, neuron, { key: method, signal, version });
       seen.set(keyOf(neuron), { version, detail: reply.result });
       if (!asked || !sameNeuron(asked.neuron, neuron)) return;
       show(neuron, reply.result);

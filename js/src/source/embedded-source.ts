@@ -1,5 +1,6 @@
 // Answers that were recorded: a page shows what it was given, without a kernel.
 import { signal } from "@preact/signals";
+import type { Questions } from "./messages";
 import { aborted, Refused, type AskOptions, type Reply, type Source } from "./source";
 
 /** One answer, as widgets/_page.py writes it. */
@@ -12,6 +13,7 @@ export interface Recorded {
 }
 
 const MISSING = "This page does not hold the answer. Open its notebook to see more.";
+const NO_KERNEL = "A page without a kernel only shows. Open its notebook to change something.";
 
 export class EmbeddedSource implements Source {
   readonly late = signal(false);
@@ -32,11 +34,19 @@ export class EmbeddedSource implements Source {
     return this.methods.has(method);
   }
 
-  async ask<T>(method: string, params: object = {}, options: AskOptions = {}): Promise<Reply<T>> {
+  async ask<M extends keyof Questions>(
+    method: M,
+    params: Questions[M]["params"],
+    options: AskOptions = {},
+  ): Promise<Reply<Questions[M]["result"]>> {
     if (this.disposed || options.signal?.aborted) throw aborted();
     const found = this.answers.get(keyOf(method, params));
     if (!found) throw new Refused(MISSING, "NotRecorded", false);
-    return { result: found.result as T, buffers: found.buffers.map(bytes) };
+    return { result: found.result as Questions[M]["result"], buffers: found.buffers.map(bytes) };
+  }
+
+  async act(): Promise<never> {
+    throw new Refused(NO_KERNEL, "NotRecorded", false);
   }
 
   dispose(): void {
@@ -44,10 +54,9 @@ export class EmbeddedSource implements Source {
   }
 }
 
-/** Whatever the order of the parameters, and whenever it was asked. */
+/** Whatever the order of the parameters. */
 function keyOf(method: string, params: object): string {
-  const named = Object.entries(params).filter(([name]) => name !== "version");
-  return JSON.stringify([method, named.sort(([a], [b]) => (a < b ? -1 : 1))]);
+  return JSON.stringify([method, Object.entries(params).sort(([a], [b]) => (a < b ? -1 : 1))]);
 }
 
 function bytes(base64: string): DataView {

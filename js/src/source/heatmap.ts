@@ -1,4 +1,5 @@
 // A heatmap as the kernel sends it.
+import type { HeatmapSaid } from "./messages";
 
 /** Fractions of the image, from its top left corner. */
 export interface Box {
@@ -20,20 +21,12 @@ export interface Heatmap {
   arrived: number | null;
 }
 
-/** What the kernel sends beside the values. */
-export interface HeatmapReply {
-  shape: [number, number];
-  box: [number, number, number, number] | null;
-  method: string;
-  arrived?: number | null;
-}
-
-export function readHeatmap(reply: HeatmapReply, values: Uint8Array): Heatmap {
+export function readHeatmap(reply: HeatmapSaid, values: Uint8Array): Heatmap {
   const [height, width] = reply.shape;
   if (values.length !== width * height) {
     throw new Error(`The heatmap has ${values.length} values, expected ${width} × ${height}.`);
   }
-  const { method, arrived = null } = reply;
+  const { method, arrived } = reply;
   const [left, top, right, bottom] = reply.box ?? [0, 0, 0, 0];
   const box = reply.box && { left, top, right, bottom };
   return { width, height, values, box, method, arrived };

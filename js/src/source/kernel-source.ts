@@ -2,10 +2,12 @@
 // The other side is semlens_widgets/widgets/_base.py.
 import { effect, signal, untracked, type ReadonlySignal } from "@preact/signals";
 import type { Cleanup, Model } from "./model";
-import { aborted, Refused, type AskOptions, type Reply, type Source } from "./source";
+import { LIMITS, type Actions, type Questions } from "./messages";
+import { aborted, Refused, type AskOptions, type Progress, type Reply, type Source } from "./source";
 
 interface Waiter {
   key: string | undefined;
+  told: ((progress: Progress) => void) | undefined;
   resolve: (reply: Reply<any>) => void;
   reject: (error: unknown) => void;
 }
@@ -19,11 +21,13 @@ interface Job {
   since: number;
   /** Whether it may be sent once more. */
   again: boolean;
-  patient: boolean;
+  /** So many milliseconds may pass without a sign of life. */
+  limit: number;
   timer?: ReturnType<typeof setTimeout>;
 }
 
 type Message =
+  | ({ kind: "progress"; id: number } & Progress)
   | { kind: "reply"; id: number; result: unknown }
   | { kind: "reply"; id: number; error: { type: string; message: string } };
 
@@ -64,21 +68,46 @@ export class KernelSource implements Source {
     return this.tardy;
   }
 
-  ask<T>(method: string, params: object = {}, options: AskOptions = {}): Promise<Reply<T>> {
-    const { signal, key, acts = false, patient = false } = options;
+  ask<M extends keyof Questions>(
+    method: M,
+    params: Questions[M]["params"],
+    options: AskOptions = {},
+  ): Promise<Reply<Questions[M]["result"]>> {
+    return this.submit({ method, params, again: true, limit: this.timeout }, options);
+  }
+
+  async act<M extends keyof Actions>(
+    method: M,
+    params: Actions[M]["params"],
+    told?: (progress: Progress) => void,
+  ): Promise<Actions[M]["result"]> {
+    const asked = { method, params, again: false, limit: 1000 * LIMITS[method] };
+    return (await this.submit<Actions[M]["result"]>(asked, {}, told)).result;
+  }
+
+  /** A kernel that is there answers whatever its widget knows. */
+  can(): boolean {
+    return true;
+  }
+
+  private submit<T>(
+    asked: Pick<Job, "method" | "params" | "again" | "limit">,
+    { signal, key, version }: AskOptions,
+    told?: (progress: Progress) => void,
+  ): Promise<Reply<T>> {
     if (this.disposed || signal?.aborted) return Promise.reject(aborted());
-    const identity = `${method} ${JSON.stringify(params)}`;
+    const identity = `${asked.method} ${JSON.stringify(asked.params)} ${version}`;
     return new Promise<Reply<T>>((resolve, reject) => {
       // Also one that was left: the kernel works on it, and its answer is this one's.
       const shared = this.jobs().find((job) => job.identity === identity);
       const job = shared ?? {
-        id: this.nextId++, identity, method, params, waiters: new Set(), since: performance.now(),
-        again: !acts, patient,
+        ...asked, id: this.nextId++, identity, waiters: new Set(), since: performance.now(),
       };
       const cancel = () => this.leave(job, waiter, aborted());
       const finish = () => signal?.removeEventListener("abort", cancel);
       const waiter: Waiter = {
         key,
+        told,
         resolve: (reply) => (finish(), resolve(reply)),
         reject: (error) => (finish(), reject(error)),
       };
@@ -89,11 +118,6 @@ export class KernelSource implements Source {
       this.pump();
       this.watch();
     });
-  }
-
-  /** A kernel that is there answers whatever its widget knows. */
-  can(): boolean {
-    return true;
   }
 
   /** Reject everything that waits and stop listening. */
@@ -156,10 +180,7 @@ export class KernelSource implements Source {
     while (this.inFlight.size < MAX_IN_FLIGHT && this.queue.length > 0) {
       const job = this.queue.shift()!;
       this.inFlight.set(job.id, job);
-      if (!job.patient) job.timer = setTimeout(() => {
-        const text = "The kernel has not answered. It may be busy, restarted or stopped.";
-        this.settle(job, (waiter) => waiter.reject(new Refused(text, "Timeout", true)));
-      }, this.timeout);
+      this.await(job);
       const { id, method, params } = job;
       try {
         // Without a comm, send() does nothing and says nothing.
@@ -169,6 +190,14 @@ export class KernelSource implements Source {
         this.giveUp(job);
       }
     }
+  }
+
+  private await(job: Job): void {
+    clearTimeout(job.timer);
+    job.timer = setTimeout(() => {
+      const text = "The kernel has not answered. It may be busy, restarted or stopped.";
+      this.settle(job, (waiter) => waiter.reject(new Refused(text, "Timeout", true)));
+    }, job.limit);
   }
 
   private readonly giveUp = (job: Job): void => {
@@ -188,10 +217,15 @@ export class KernelSource implements Source {
   }
 
   private readonly onMessage = (message: Message, buffers: DataView[] = []): void => {
-    if (message?.kind !== "reply") return;
-    const job = this.inFlight.get(message.id);
-    if (!job) return;
-    if ("error" in message) {
+    const job = this.inFlight.get(message?.id);
+    if (!job || !["reply", "progress"].includes(message.kind)) return;
+    if (message.kind === "progress") {
+      job.since = performance.now();
+      this.await(job);
+      this.watch();
+      const { done, total } = message;
+      for (const waiter of job.waiters) waiter.told?.({ done, total });
+    } else if ("error" in message) {
       const { type, message: text } = message.error;
       this.settle(job, (waiter) => waiter.reject(new Refused(text, type, true)));
     } else {

@@ -20,11 +20,7 @@ export interface RenderContext<T extends object> {
   source?: Source;
 }
 
-/** A neuron as the `active` trait carries it. */
-export interface Neuron {
-  layer: string;
-  neuron: number;
-}
+export type { Neuron } from "./messages";
 
 export type Cleanup = () => void;
 

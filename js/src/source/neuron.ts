@@ -1,29 +1,7 @@
 // What the panels know about a neuron and its example images, and how they write it.
 import type { Neuron } from "./model";
 
-export interface Facts extends Neuron {
-  label: string;
-  score: number | null;
-  clarity: number | null;
-  polysemanticity: number | null;
-  redundancy: number | null;
-  mean: number | null;
-  max: number | null;
-  firing_rate: number | null;
-  dead: boolean;
-}
-
-/** One image as it appears for a neuron. */
-export interface Shown {
-  sample: number;
-  activation: number | null;
-  class_name: string;
-  uri: string;
-}
-
-export interface Example extends Shown {
-  rank: number;
-}
+export type { Example, Facts, Shown } from "./messages";
 
 export const sameNeuron = (a: Neuron | null, b: Neuron | null): boolean =>
   a === b || (a !== null && b !== null && a.layer === b.layer && a.neuron === b.neuron);

@@ -1,14 +1,10 @@
 // Whole images and heatmaps of a lens, as the browser holds them.
 import { signal, type ReadonlySignal } from "@preact/signals";
-import { readHeatmap, type Heatmap, type HeatmapReply } from "./heatmap";
+import { readHeatmap, type Heatmap } from "./heatmap";
 import { uint8, type Neuron } from "./model";
 import { Resources } from "./resources";
 import { Refused, type Source } from "./source";
 import type { Thumbnails } from "./thumbnails";
-
-interface Refusal {
-  error: { type: string; message: string };
-}
 
 export interface Pictures extends Thumbnails {
   /** Blob addresses of whole images, by sample. */
@@ -57,7 +53,7 @@ export function createPictures(source: Source, { thumbnails }: Thumbnails): Pict
       const [layer, neuron] = wanted[0]!;
       const samples = wanted.map(([, , sample]) => sample);
       const params = { layer, neuron, samples };
-      const reply = await source.ask<(HeatmapReply | Refusal)[]>("heatmaps", params, { signal });
+      const reply = await source.ask("heatmaps", params, { signal });
       let next = 0;
       const found = reply.result.map((one) =>
         "error" in one

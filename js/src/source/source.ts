@@ -1,5 +1,6 @@
 // Where a view gets what it shows: a kernel, or what was recorded of one.
 import type { ReadonlySignal } from "@preact/signals";
+import type { Actions, Questions } from "./messages";
 
 export interface Reply<T> {
   result: T;
@@ -11,10 +12,14 @@ export interface AskOptions {
   signal?: AbortSignal | undefined;
   /** A newer request with the same key supersedes the older ones. */
   key?: string | undefined;
-  /** Something is done rather than read: never sent a second time by itself. */
-  acts?: boolean;
-  /** However long it takes: what is awaited is known to be much. */
-  patient?: boolean;
+  /** Of what is known when asking: an answer to the same question of another version is another. */
+  version?: string | number | undefined;
+}
+
+/** How far an action is. */
+export interface Progress {
+  done: number;
+  total: number;
 }
 
 export class Refused extends Error {
@@ -38,9 +43,19 @@ export const aborted = () => new DOMException("superseded or cancelled", "AbortE
 /** Views know no more of where their answers come from. */
 export interface Source {
   /** Ask for one thing; rejects with `Refused`, or as an abort. */
-  ask<T>(method: string, params?: object, options?: AskOptions): Promise<Reply<T>>;
-  /** Whether such a question can be answered at all. */
-  can(method: string): boolean;
+  ask<M extends keyof Questions>(
+    method: M,
+    params: Questions[M]["params"],
+    options?: AskOptions,
+  ): Promise<Reply<Questions[M]["result"]>>;
+  /** Do one thing, once; rejects with `Refused`, or as an abort. */
+  act<M extends keyof Actions>(
+    method: M,
+    params: Actions[M]["params"],
+    told?: (progress: Progress) => void,
+  ): Promise<Actions[M]["result"]>;
+  /** Whether such a question or action has an answer at all. */
+  can(method: keyof Questions | keyof Actions): boolean;
   /** Whether something has been waited for for long. */
   readonly late: ReadonlySignal<boolean>;
   /** The most things that one question may be about, if there is a limit. */

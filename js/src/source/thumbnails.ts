@@ -3,11 +3,6 @@ import { uint8 } from "./model";
 import { Resources } from "./resources";
 import type { Source } from "./source";
 
-interface ThumbnailsReply {
-  /** Per sample asked for: null, and one buffer in order; or why there is none. */
-  errors: (string | null)[];
-}
-
 export interface Thumbnails {
   /** Blob addresses by sample. */
   thumbnails: Resources<number, string>;
@@ -17,7 +12,7 @@ export interface Thumbnails {
 export function createThumbnails(source: Source): Thumbnails {
   const thumbnails = new Resources<number, string>(
     async (samples, signal) => {
-      const reply = await source.ask<ThumbnailsReply>("thumbnails", { samples }, { signal });
+      const reply = await source.ask("thumbnails", { samples }, { signal });
       let next = 0;
       return reply.result.errors.map((error) => {
         if (error !== null) return new Error(error);

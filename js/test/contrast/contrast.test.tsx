@@ -21,6 +21,9 @@ beforeAll(async () => {
 });
 afterEach(endViews);
 
+/** Scores that are not taken apart, of a neuron without a label. */
+const BARE = { explained: [], own: "" };
+
 function answer(request: Request) {
   if (request.method === "thumbnails") return thumbnails(picture, request);
   if (request.method === "pairs") return { result: { facts: facts(), pairs: PAIRS } };
@@ -32,7 +35,7 @@ function answer(request: Request) {
   const scores = named.length ? named.map((one) => [one, known.get(one) ?? 0.05]) : SCORES;
   const explained = request.params.scorer === "clip-dissect" ? [] : scores.map(([name]) => name);
   const parts = Float32Array.from(scores.flatMap(([, score]) => [2 * Number(score), -Number(score)]));
-  return { result: { scores, explained }, buffers: [new DataView(parts.buffer)] };
+  return { result: { scores, explained, own: "" }, buffers: [new DataView(parts.buffer)] };
 }
 
 /** All but scores. */
@@ -63,7 +66,7 @@ describe.runIf(inBrowser)("the contrast panel", () => {
     const { names, texts, find, asked, el } = panel();
     await until(() => names().length === 3);
     expect(asked("scores")[0]!.params).toEqual({ layer: "layer4", neuron: 17, candidates: [],
-      scorer: "csp", settings: {}, templates: "csp", exclude: [], revision: 0 });
+      scorer: "csp", settings: {}, templates: "csp", exclude: [] });
     expect(names()).toEqual(["striped", EVIL, "dotted"]);
     expect(texts(".slw-score > .slw-number")).toEqual(["0.300", "0.200", "0.100"]);
     expect(find(".slw-score-best .slw-score-gap")!.textContent).toContain("+0.100");
@@ -83,7 +86,7 @@ describe.runIf(inBrowser)("the contrast panel", () => {
     });
     expect(busy()).toBe("true");
     expect(names()).toHaveLength(3);
-    model.reply(asked("scores")[1]!, { scores: [["dotted", 0.9], ["striped", 0.3], [EVIL, 0.2]] });
+    model.reply(asked("scores")[1]!, { scores: [["dotted", 0.9], ["striped", 0.3], [EVIL, 0.2]], ...BARE });
     await until(() => busy() === "false");
     expect(names()[0]).toBe("dotted");
   });
@@ -94,8 +97,8 @@ describe.runIf(inBrowser)("the contrast panel", () => {
     model.set("settings", { gamma: 0.5 });
     await until(() => asked("scores").length === 2);
     const [older, newer] = asked("scores");
-    model.reply(newer!, { scores: [["a", 0.1], ["b", 0.7]] });
-    model.reply(older!, { scores: [["a", 0.9], ["b", 0.2]] });
+    model.reply(newer!, { scores: [["a", 0.1], ["b", 0.7]], ...BARE });
+    model.reply(older!, { scores: [["a", 0.9], ["b", 0.2]], ...BARE });
     await until(() => busy() === "false");
     await new Promise((resolve) => setTimeout(resolve, 60));
     expect(names()).toEqual(["b", "a"]);
@@ -111,7 +114,7 @@ describe.runIf(inBrowser)("the contrast panel", () => {
     expect(names()).toEqual(["a", "bad"]);
     button("Retry")!.click();
     await until(() => asked("scores").length === 2);
-    model.reply(asked("scores")[1]!, { scores: [["a", 0.1], ["bad", 0.2]] });
+    model.reply(asked("scores")[1]!, { scores: [["a", 0.1], ["bad", 0.2]], ...BARE });
     await until(() => !find("[role=alert]") && names()[0] === "bad");
   });
 

@@ -98,7 +98,7 @@ describe.runIf(inBrowser)("a table too large for the state", () => {
   const LARGE = { _labels: null, _data: {} };
   const columns = ({ method, params }: Request) => {
     if (method === "labels") {
-      return { result: { names: ["x", "y"] }, buffers: [view(Uint32Array.of(0, 1, 1))] };
+      return { result: { kind: "labels", names: ["x", "y"] }, buffers: [view(Uint32Array.of(0, 1, 1))] };
     }
     return params.name === "neuron"
       ? { result: { kind: "index" }, buffers: [view(Uint32Array.from([0, 1, 2]))] }

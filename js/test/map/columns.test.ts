@@ -27,7 +27,7 @@ function kernel(failing: Set<string>) {
         return undefined;
       }
       if (name === "labels") {
-        return { result: { names: ["ox", ""] }, buffers: [bytes(Uint32Array.of(0, 0, 1, 0))] };
+        return { result: { kind: "labels", names: ["ox", ""] }, buffers: [bytes(Uint32Array.of(0, 0, 1, 0))] };
       }
       const { data, ...meta } = columns[name] ?? {};
       return data && { result: meta, buffers: [data] };
@@ -71,7 +71,7 @@ describe.skipIf(!inBrowser)("columns that are asked for", () => {
     const codes = bytes(Uint32Array.of(0, 0, 1, 0));
     const columns = [{ name: "label", title: "Label", kind: "category", empty: false }] as const;
     const { find, pointer, corner } = await show({ _labels: null, _columns: [...columns] }, (request) =>
-      request.method === "labels" ? { result: { names: ["far", "near"] }, buffers: [codes] } : undefined,
+      request.method === "labels" ? { result: { kind: "labels", names: ["far", "near"] }, buffers: [codes] } : undefined,
     );
     pointer("pointermove", corner(2));
     await until(() => find(".slw-map-card")?.textContent?.includes("near"));

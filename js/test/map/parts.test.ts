@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { fitRows, HOME, pan, project, unproject, zoomAt } from "../../src/map/camera";
 import { encode, palette } from "../../src/map/colors";
-import type { Legend } from "../../src/source/legend";
+import type { Legend } from "../../src/source/messages";
 import type { Column } from "../../src/source/columns";
 import { contours, lookedAt, WHOLE } from "../../src/map/paint/contours";
 import { passing, toggled } from "../../src/map/filter";

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { fitRows, reveal } from "../../src/map/camera";
 import { encode, palette } from "../../src/map/colors";
-import { type Legend } from "../../src/source/legend";
+import type { Legend } from "../../src/source/messages";
 import type { Column } from "../../src/source/columns";
 import { passing } from "../../src/map/filter";
 import { isolated, shorten } from "../../src/shared/format";

@@ -20,7 +20,8 @@ describe("colours", () => {
   });
 
   test("a reply of the wrong size is refused", () => {
-    const reply = { shape: [2, 3] as [number, number], box: [0, 0, 1, 1] as any, method: "CRP" };
+    const shape: [number, number] = [2, 3];
+    const reply = { shape, box: null, method: "CRP", arrived: 1, side: 1 };
     expect(readHeatmap(reply, new Uint8Array(6))).toMatchObject({ width: 3, height: 2 });
     expect(() => readHeatmap(reply, new Uint8Array(5))).toThrow("5 values, expected 3 × 2");
   });

@@ -1,10 +1,20 @@
 import { signal, type Signal } from "@preact/signals";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { followKernel } from "../../src/source/kernel";
+import { LIMITS } from "../../src/source/messages";
 import { isAbort, Refused } from "../../src/source/source";
 import { LruCache } from "../../src/source/lru";
 import { KernelSource } from "../../src/source/kernel-source";
 import { FakeModel } from "../fake-model";
+
+declare module "../../src/source/messages" {
+  interface Questions {
+    a: { params: { row?: number }; result: unknown };
+    b: { params: { row?: number }; result: unknown };
+    m: { params: { i?: number }; result: unknown };
+    queued: { params: object; result: unknown };
+  }
+}
 
 let model: FakeModel<object>;
 let source: KernelSource;
@@ -25,7 +35,7 @@ const caught = (promise: Promise<unknown>): Promise<unknown> =>
 
 describe("requests", () => {
   test("resolve with the result and the buffers of their own reply", async () => {
-    const [first, second] = [source.ask("a"), source.ask("b", { row: 3 })];
+    const [first, second] = [source.ask("a", {}), source.ask("b", { row: 3 })];
     const bytes = new DataView(new ArrayBuffer(4));
     model.reply(model.sent[1]!, 2, [bytes]);
     model.reply(model.sent[0]!, 1);
@@ -35,7 +45,7 @@ describe("requests", () => {
   });
 
   test("carry the kernel's error", async () => {
-    const request = caught(source.ask("a"));
+    const request = caught(source.ask("a", {}));
     model.fail(model.sent[0]!, "LensUnavailable", "no model");
     const error = await request;
     expect(error).toBeInstanceOf(Refused);
@@ -61,7 +71,7 @@ describe("requests", () => {
   });
 
   test("ignore replies to others and unknown messages", async () => {
-    const request = source.ask("m");
+    const request = source.ask("m", {});
     const sent = model.sent[0]!;
     model.reply({ ...sent, id: sent.id + 99 }, "not mine");
     model.reply(sent, "mine");
@@ -102,7 +112,7 @@ describe("giving up", () => {
     const abort = new AbortController();
     const left = caught(source.ask("m", {}, { signal: abort.signal }));
     abort.abort();
-    const again = source.ask("m");
+    const again = source.ask("m", {});
     expect(model.sent).toHaveLength(1);
     model.reply(model.sent[0]!, "for both");
     expect(isAbort(await left)).toBe(true);
@@ -112,7 +122,7 @@ describe("giving up", () => {
   test("one that shares a request may leave without the other", async () => {
     const abort = new AbortController();
     const leaving = caught(source.ask("m", {}, { signal: abort.signal }));
-    const staying = source.ask("m");
+    const staying = source.ask("m", {});
     abort.abort();
     model.reply(model.sent[0]!, "kept");
     expect(isAbort(await leaving)).toBe(true);
@@ -127,34 +137,50 @@ describe("giving up", () => {
     expect(model.sent).toHaveLength(5);
   });
 
-  test("what is known to be much is waited for, but not beyond the kernel's end", async () => {
+  test("what is done may take as long as it gives signs of life", async () => {
     vi.useFakeTimers();
-    const [much, more] = ["a", "b"].map((method) =>
-      caught(source.ask(method, {}, { acts: true, patient: true })));
-    await vi.advanceTimersByTimeAsync(600_000);
+    const told: object[] = [];
+    const many = { candidates: ["red"], scorer: "csp", settings: {}, templates: "plain" as const };
+    const labelled = caught(source.act("label_all", many, (progress) => told.push(progress)));
+    const [request] = model.sent;
+    await vi.advanceTimersByTimeAsync(1000 * LIMITS.label_all - 1);
     expect(source.late.value).toBe(true);
-    model.reply(model.sent[0]!, "done");
+    model.tell(request!, { done: 3, total: 9 });
+    expect(source.late.value).toBe(false);
+    await vi.advanceTimersByTimeAsync(1000 * LIMITS.label_all - 1);
+    model.tell(request!, { done: 6, total: 9 });
+    expect(told).toEqual([{ done: 3, total: 9 }, { done: 6, total: 9 }]);
+    await vi.advanceTimersByTimeAsync(1000 * LIMITS.label_all);
+    expect(await labelled).toMatchObject({ type: "Timeout" });
+    expect(model.sent).toHaveLength(1);
+  });
+
+  test("each action has a limit of its own, and the kernel's end ends all", async () => {
+    vi.useFakeTimers();
+    const all = { candidates: [], scorer: "csp", settings: {}, templates: "plain" as const };
+    const label = { layer: "layer1", neuron: 0, label: "red", score: null };
+    const [one, many] = [source.act("accept", label), source.act("label_all", all)].map(caught);
+    await vi.advanceTimersByTimeAsync(1000 * LIMITS.accept);
+    expect(await one).toMatchObject({ type: "Timeout" });
     gone.value = true;
-    expect(await much).toBe("no error");
-    expect(await more).toMatchObject({ type: "KernelGone" });
-    expect(model.sent).toHaveLength(2);
+    expect(await many).toMatchObject({ type: "KernelGone" });
   });
 
   test("a connection that throws is said to be gone", async () => {
     vi.spyOn(model, "send").mockImplementation(() => {
       throw new Error("closed");
     });
-    expect(await caught(source.ask("m"))).toMatchObject({ type: "KernelGone", retryable: true });
+    expect(await caught(source.ask("m", {}))).toMatchObject({ type: "KernelGone", retryable: true });
   });
 
   test("where the kernel is gone nothing waits and nothing is sent", async () => {
     const waiting = Array.from({ length: 6 }, (_, i) => caught(source.ask("m", { i })));
     gone.value = true;
     for (const one of await Promise.all(waiting)) expect(one).toMatchObject({ type: "KernelGone" });
-    expect(await caught(source.ask("m"))).toMatchObject({ type: "KernelGone", retryable: true });
+    expect(await caught(source.ask("m", {}))).toMatchObject({ type: "KernelGone", retryable: true });
     expect(model.sent).toHaveLength(4);
     gone.value = false;
-    const again = source.ask("m");
+    const again = source.ask("m", {});
     model.reply(model.sent[4]!, "back");
     expect((await again).result).toBe("back");
   });
@@ -176,10 +202,10 @@ describe("giving up", () => {
   });
 
   test("after dispose nothing listens and nothing is sent", async () => {
-    const request = caught(source.ask("m"));
+    const request = caught(source.ask("m", {}));
     source.dispose();
     expect(isAbort(await request)).toBe(true);
-    expect(isAbort(await caught(source.ask("m")))).toBe(true);
+    expect(isAbort(await caught(source.ask("m", {})))).toBe(true);
     expect(model.listening).toBe(0);
   });
 });
@@ -227,12 +253,12 @@ describe("a kernel at rest that owes an answer", () => {
   test("is left alone while it works, and never told twice to do something", async () => {
     let idle = false;
     patient(() => idle);
-    const requests = [source.ask("a"), source.ask("accept", {}, { acts: true })];
+    const requests = [source.ask("a", {}), source.act("accept", { layer: "a", neuron: 0, label: "red", score: 1 })];
     for (const request of requests) request.catch(() => {});
     await wait(3500);
     expect(model.sent).toHaveLength(2);
     idle = true;
-    source.ask("b").catch(() => {}); // whatever comes next looks again
+    source.ask("b", {}).catch(() => {}); // whatever comes next looks again
     await wait(100);
     expect(model.sent.map(({ method }) => method)).toEqual(["a", "accept", "b", "a"]);
   });

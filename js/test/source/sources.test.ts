@@ -5,6 +5,13 @@ import { KernelSource } from "../../src/source/kernel-source";
 import { isAbort, Refused, type Source } from "../../src/source/source";
 import { FakeModel } from "../fake-model";
 
+declare module "../../src/source/messages" {
+  interface Questions {
+    twice: { params: { of: number; at: string }; result: { twice: number } };
+    thrice: { params: { of: number }; result: unknown };
+  }
+}
+
 const bytes = (view: DataView) => [...new Uint8Array(view.buffer, view.byteOffset, view.byteLength)];
 
 const kernel = (): Source => {
@@ -24,7 +31,7 @@ const page = (): Source => new EmbeddedSource([
 describe.each([["a kernel", kernel], ["a page", page]])("%s", (_, make) => {
   test("answers with a value and buffers, whatever the order of the parameters", async () => {
     const source = make();
-    const reply = await source.ask<{ twice: number }>("twice", { at: "a", of: 7, version: "2 0" });
+    const reply = await source.ask("twice", { at: "a", of: 7 }, { version: "2 0" });
     expect(reply.result.twice).toBe(14);
     expect(reply.buffers.map(bytes)).toEqual([[1, 2, 250]]);
     expect(source.can("twice")).toBe(true);
@@ -50,4 +57,10 @@ test("a page knows what was not recorded", async () => {
   expect(source.can("original")).toBe(false);
   const refused = source.ask("twice", { of: 8, at: "a" });
   await expect(refused).rejects.toMatchObject({ type: "NotRecorded", retryable: false });
+});
+
+test("a page does nothing, and says so", async () => {
+  const label = { layer: "layer1", neuron: 0, label: "red", score: null };
+  expect(page().can("accept")).toBe(false);
+  await expect(page().act("accept", label)).rejects.toMatchObject({ retryable: false });
 });

@@ -1,0 +1,226 @@
+// Made from semlens_widgets/widgets/_messages.py by js/messages.py: change it there.
+
+/** A neuron as the trait `active` carries it, too. */
+export interface Neuron {
+  layer: string;
+  neuron: number;
+}
+
+/** What is known of a neuron; an empty label is none. */
+export interface Facts extends Neuron {
+  label: string;
+  dead: boolean;
+  score: number | null;
+  clarity: number | null;
+  polysemanticity: number | null;
+  redundancy: number | null;
+  mean: number | null;
+  max: number | null;
+  firing_rate: number | null;
+}
+
+/** One image as it appears for a neuron. */
+export interface Shown {
+  sample: number;
+  activation: number | null;
+  class_name: string;
+  uri: string;
+}
+
+/** A concept example. */
+export interface Example extends Shown {
+  rank: number;
+}
+
+/** A concept example and a look-alike; their similarity is a cosine. */
+export interface Pair extends Example {
+  contrast: Shown | null;
+  similarity: number | null;
+}
+
+/** How often which activation occurs, in bins of one width. */
+export interface Histogram {
+  counts: number[];
+  low: number;
+  high: number;
+}
+
+/** What the gallery shows of a neuron. */
+export interface ExamplesOfNeuron {
+  facts: Facts;
+  examples: Example[];
+  histogram: Histogram;
+}
+
+/** What the contrast panel shows of a neuron. */
+export interface PairsOfNeuron {
+  facts: Facts;
+  pairs: Pair[];
+}
+
+/** Images by their number. */
+export interface Samples {
+  samples: number[];
+}
+
+/** Images for one neuron. */
+export interface NeuronSamples extends Neuron, Samples {}
+
+/** Per image null, and one JPEG buffer in order; or why there is none. */
+export interface Thumbnails {
+  errors: (string | null)[];
+}
+
+/** An exception: its class and what it says. */
+export interface Problem {
+  type: string;
+  message: string;
+}
+
+/** Why one thing of many cannot be had. */
+export interface Refusal {
+  error: Problem;
+}
+
+/** A heatmap beside its values: rows and columns, the box in fractions of the image. */
+export interface HeatmapSaid {
+  shape: [number, number];
+  box: [number, number, number, number] | null;
+  method: string;
+  arrived: number | null;
+  side: number | null;
+}
+
+/** How labels are scored, and which. */
+export interface Scoring {
+  candidates: string[];
+  scorer: string;
+  settings: Record<string, boolean | number>;
+  templates: "csp" | "plain";
+}
+
+/** Labels to score for a neuron, without the pairs of some ranks. */
+export interface NeuronScoring extends Neuron, Scoring {
+  exclude: number[];
+}
+
+/** Scores, whose parts the buffer holds, and the neuron's own label as it is among them. */
+export interface Scores {
+  scores: ([string, number | null])[];
+  explained: string[];
+  own: string;
+}
+
+/** The labels that the lens knows, and how many those are that are not sent. */
+export interface Vocabulary {
+  words: string[];
+  total: number;
+}
+
+/** A column of the neurons. */
+export interface ColumnName {
+  name: string;
+}
+
+/** What a column says beside its numbers: categories in the order of their codes, or a range. With `rest` the last category is all those that have no colour of their own; `missing` counts the neurons without a value. */
+export interface Legend {
+  kind: "category" | "number";
+  name: string;
+  title: string;
+  missing: number;
+  names?: string[];
+  counts?: number[];
+  rest?: boolean;
+  min?: number;
+  max?: number;
+}
+
+/** A column without a legend. */
+export interface Bare {
+  kind: "place" | "index" | "flags";
+}
+
+/** The labels that the buffer holds codes of. */
+export interface CodedLabels {
+  kind: "labels";
+  names: string[];
+}
+
+/** A row of the neurons. */
+export interface Row {
+  row: number;
+}
+
+/** A number with its name. */
+export interface Measure {
+  title: string;
+  value: number;
+}
+
+/** What the hover card says; `unsure` labels fit no better than random words do. */
+export interface Hovered {
+  label: string;
+  unsure: boolean;
+  score: number | null;
+  measures: Measure[];
+  examples: string[];
+}
+
+/** What is searched: words, or neurons like one; in one layer or in all. */
+export interface Sought {
+  query: string;
+  like: Neuron | null;
+  layer: string | null;
+}
+
+/** A neuron found; 95 % of random words stay below `chance`. */
+export interface Hit extends Neuron {
+  label: string;
+  score: number | null;
+  chance: number | null;
+}
+
+/** What was found, best first. */
+export interface Hits {
+  hits: Hit[];
+}
+
+/** A label that a person accepted. */
+export interface Accepted extends Neuron {
+  label: string;
+  score: number | null;
+}
+
+/** How many neurons have a label now. */
+export interface LabelledAll {
+  labelled: number;
+}
+
+/** No more than the buffers, or no parameters. */
+export interface Nothing {}
+
+/** By method: what is asked, and what is answered. */
+export interface Questions {
+  neuron: { params: Neuron; result: ExamplesOfNeuron };
+  clusters: { params: Neuron; result: number[] };
+  pairs: { params: Neuron; result: PairsOfNeuron };
+  original: { params: Samples; result: Nothing };
+  thumbnails: { params: Samples; result: Thumbnails };
+  heatmaps: { params: NeuronSamples; result: (HeatmapSaid | Refusal)[] };
+  scores: { params: NeuronScoring; result: Scores };
+  chance: { params: NeuronScoring; result: [number, number] | null };
+  vocabulary: { params: Nothing; result: Vocabulary };
+  column: { params: ColumnName; result: Legend | Bare };
+  labels: { params: Nothing; result: CodedLabels };
+  hover: { params: Row; result: Hovered };
+  search: { params: Sought; result: Hits };
+}
+
+/** By method: what is to be done, and what was. */
+export interface Actions {
+  accept: { params: Accepted; result: Accepted };
+  label_all: { params: Scoring; result: LabelledAll };
+}
+
+/** How many seconds may pass without a sign of life. */
+export const LIMITS: Record<keyof Actions, number> = { accept: 30, label_all: 600 };

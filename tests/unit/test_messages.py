@@ -1,0 +1,123 @@
+"""What browser and kernel say to each other is declared once, and real answers are as declared."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import is_typeddict
+
+from semlens_widgets.widgets import ConceptGallery, ContrastPanel, Explorer, NeuronMap, _messages
+from semlens_widgets.widgets._base import LensWidget
+from semlens_widgets.widgets._messages import ACTIONS, QUESTIONS
+from tests.unit.panel_world import Asker
+
+ROOT = Path(__file__).parents[2]
+WIDGETS = (NeuronMap, ConceptGallery, ContrastPanel, Explorer)
+NEURON = {"layer": "mixed", "neuron": 1}
+SCORING = {"candidates": ["red", "blue"], "scorer": "csp", "settings": {"gamma": 0.5}}
+SCORING |= {"templates": "plain"}
+SAMPLES = [0, 3]
+ASKED = {
+    "neuron": NEURON,
+    "clusters": NEURON,
+    "pairs": NEURON,
+    "original": {"samples": SAMPLES[:1]},
+    "thumbnails": {"samples": SAMPLES},
+    "heatmaps": {**NEURON, "samples": SAMPLES},
+    "scores": {**NEURON, **SCORING, "exclude": [1]},
+    "chance": {**NEURON, **SCORING, "exclude": []},
+    "vocabulary": {},
+    "column": {"name": "clarity"},
+    "labels": {},
+    "hover": {"row": 2},
+    "search": {"query": "red", "like": None, "layer": None},
+    "accept": {**NEURON, "label": "crimson", "score": 0.5},
+    "label_all": SCORING,
+}
+MORE = [
+    ("column", {"name": "layer"}),
+    ("column", {"name": "neuron"}),
+    ("column", {"name": "x"}),
+    ("search", {"query": "", "like": NEURON, "layer": "mixed"}),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def strict():
+    """No answer holds more than is declared."""
+    kinds = [one for one in vars(_messages).values() if is_typeddict(one)]
+    for kind in kinds:
+        kind.__pydantic_config__ = {"extra": "forbid"}
+    yield
+    for kind in kinds:
+        del kind.__pydantic_config__
+
+
+def fits(value, kind):
+    """Read a value as it travels, strictly."""
+    TypeAdapter(kind).validate_json(json.dumps(value, allow_nan=False), strict=True)
+
+
+def declared(method):
+    return {**QUESTIONS, **ACTIONS}[method]
+
+
+def test_the_browsers_declarations_are_current():
+    script = runpy.run_path(str(ROOT / "js/messages.py"))
+    assert script["TARGET"].read_text("utf-8") == script["written"](), "run: make messages"
+
+
+def test_what_widgets_answer_is_what_is_declared():
+    answered = {name for widget in WIDGETS for name in widget._requests}
+    done = {name for widget in WIDGETS for name in widget._actions}
+    assert (answered, done) == (set(QUESTIONS), set(ACTIONS))
+    assert set(ASKED) == answered | done
+
+
+@pytest.fixture
+def widgets(colour_lens):
+    lens = colour_lens().run()
+    lens.label(["red", "green", "blue"])
+    return [kind(lens) for kind in WIDGETS]
+
+
+@pytest.mark.parametrize(("method", "params"), [*ASKED.items(), *MORE])
+def test_a_real_answer_fits(widgets, monkeypatch, method, params):
+    fits(params, declared(method).params)
+    able = [one for one in widgets if method in {**one._requests, **one._actions}]
+    assert able
+    for widget in able:
+        result, _ = Asker(widget, monkeypatch)(method, **params)
+        fits(result, declared(method).result)
+
+
+def test_an_answer_that_lacks_or_adds_something_does_not_fit():
+    hit = {"layer": "a", "neuron": 0, "label": "", "score": None, "chance": None}
+    fits({"hits": [hit]}, _messages.Hits)
+    for wrong in (hit | {"more": 1}, hit | {"score": "1"}, {"layer": "a", "neuron": 0}):
+        with pytest.raises(ValidationError):
+            fits({"hits": [wrong]}, _messages.Hits)
+
+
+def test_an_action_tells_how_far_it_is(colour_lens, monkeypatch):
+    lens = colour_lens().run()
+    panel = ContrastPanel(lens)
+    told = []
+    monkeypatch.setattr(panel, "send", lambda message, _buffers=(): told.append(message))
+    asked = {"kind": "request", "id": 7, "method": "label_all", "params": SCORING}
+    panel._answer(panel, asked, [])
+    count = len(lens.neurons)
+    assert {(one["kind"], one["id"]) for one in told[:-1]} == {("progress", 7)}
+    assert [one["done"] for one in told[:-1]] == [0, count]
+    assert {one["total"] for one in told[:-1]} == {count}
+    assert told[-1]["result"] == {"labelled": int((lens.neurons["label"] != "unknown").sum())}
+
+
+def test_every_widget_has_a_name_for_each_handler_once():
+    for widget in WIDGETS:
+        assert issubclass(widget, LensWidget)
+        assert not set(widget._requests) & set(widget._actions)
