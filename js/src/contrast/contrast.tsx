@@ -6,11 +6,11 @@ import { Labels } from "./label-scores";
 import type { Detail } from "../source/detail";
 import { mount, type Mounted } from "../shared/mount";
 import { setTraitSoon, type Model, type Neuron, type RenderContext } from "../source/model";
-import { neuronName, sameNeuron } from "../source/neuron";
+import { sameNeuron } from "../source/neuron";
 import type { PairsOfNeuron } from "../source/messages";
 import { Pairs } from "./pairs";
-import { startPanel, type PanelTraits } from "../neuron/panel";
-import { Awaited, Failure, Late, NeuronHeading, Segments } from "../shared/controls";
+import { NeuronPanel, startPanel, type PanelTraits, type Standing } from "../neuron/panel";
+import { Failure, Segments } from "../shared/controls";
 import type { Source } from "../source/source";
 import { followScores, type Score, type Scorer, type FollowedScores, type ScorerSettings, type Templates } from "./scoring";
 import type { Thumbnails } from "../source/thumbnails";
@@ -103,29 +103,40 @@ function Why({ focused, rival, parts, by, excluded, measure, onMeasure }: WhyPro
   );
 }
 
+const WAITING = (
+  <>
+    <div class="slw-bars-waiting slw-skeleton" />
+    <div class="slw-contrast-waiting slw-skeleton" aria-label="Loading the pairs" />
+  </>
+);
+
 export function Contrast(props: ContrastProps) {
-  const { model, source, active, detail, pictures, scoring, excluded, pointed, pinned, by } = props;
   const [measure, setMeasure] = useState<Measure>("score");
-  const { resource, last } = detail;
-  if (active.value === null) {
-    return <div class="slw-state">Choose a neuron to compare what activates it with what does not.</div>;
-  }
-  const failed = resource.value.state === "error" ? resource.value.error : null;
-  const shown = last.value;
-  if (!shown && failed) {
-    const about = <span class="slw-mono">({neuronName(active.value)})</span>;
-    return <Failure error={failed} retry={detail.reload}>{about}</Failure>;
-  }
-  if (!shown) {
-    return (
-      <Awaited neuron={active.value} source={source}>
-        <div class="slw-bars-waiting slw-skeleton" />
-        <div class="slw-contrast-waiting slw-skeleton" aria-label="Loading the pairs" />
-      </Awaited>
-    );
-  }
-  const here = sameNeuron(shown.facts, active.value);
-  const busy = resource.value.state === "loading" || !here;
+  return (
+    <NeuronPanel
+      source={props.source}
+      active={props.active.value}
+      detail={props.detail}
+      empty="Choose a neuron to compare what activates it with what does not."
+      waiting={WAITING}
+      class="slw-contrast-panel"
+    >
+      {(shown, standing) => (
+        <Evidence {...props} {...standing} shown={shown} measure={measure} onMeasure={setMeasure} />
+      )}
+    </NeuronPanel>
+  );
+}
+
+interface EvidenceProps extends ContrastProps, Standing {
+  shown: PairsOfNeuron;
+  measure: Measure;
+  onMeasure: (measure: Measure) => void;
+}
+
+function Evidence(props: EvidenceProps) {
+  const { model, active, pictures, scoring, excluded, pointed, pinned, by } = props;
+  const { shown, busy, here, measure } = props;
   const pictureFailure = pictures.thumbnails.failure.value;
   const out = new Set(here ? excluded.value : []);
   const exclude = (ranks: number[]) => {
@@ -143,10 +154,7 @@ export function Contrast(props: ContrastProps) {
   const rival = (focused === names[0] ? names[1] : names[0]) ?? null;
   const parts = settled ? contributionsOf(scoring.parts.value, focused, rival, measure) : null;
   return (
-    <div class="slw-panel slw-contrast-panel">
-      <NeuronHeading facts={shown.facts} busy={busy} />
-      <Late source={source} />
-      {failed && <Failure error={failed} retry={detail.reload} />}
+    <>
       <Labels {...props} facts={shown.facts} settled={settled} focused={focused} />
       <div class="slw-evidence">
         {pictureFailure && (
@@ -160,7 +168,7 @@ export function Contrast(props: ContrastProps) {
             by={by.value}
             excluded={out}
             measure={measure}
-            onMeasure={setMeasure}
+            onMeasure={props.onMeasure}
           />
         )}
         <Pairs
@@ -173,7 +181,7 @@ export function Contrast(props: ContrastProps) {
           parts={parts}
         />
       </div>
-    </div>
+    </>
   );
 }
 

@@ -1,7 +1,7 @@
 // The explorer: search, map, gallery and contrast panel in one, linked in the browser.
 import { batch, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { linkActive, type Host, type HostedContext, type Selecting } from "./children";
+import type { Host, HostedContext, Selecting } from "./children";
 import { CopyState } from "./copy-state";
 import { createFinder, type Finder, type Search } from "../shared/finder";
 import type { Hit } from "../source/messages";
@@ -12,7 +12,7 @@ import { mount, type Mounted } from "../shared/mount";
 import { setTrait, traitSignal, type Model, type Neuron } from "../source/model";
 import { neuronName, sameNeuron } from "../source/neuron";
 import { Failure, Late } from "../shared/controls";
-import { hearPointed, mark } from "../shared/pointed";
+import { linkViews, type Links } from "../shared/links";
 import { asError } from "../source/resources";
 import { NO_ROSTER, readRoster, type Roster } from "./roster";
 import type { Source } from "../source/source";
@@ -45,10 +45,7 @@ interface ExplorerProps {
   parts: ReadonlySignal<Parts | null>;
   /** Why the children could not be reached. */
   broken: Signal<Error | null>;
-  /** The neuron that the map points at. */
-  pointed: ReadonlySignal<Neuron | null>;
-  /** Mark a neuron on the map. */
-  point: (neuron: Neuron | null) => void;
+  links: Links;
 }
 
 function HostedWidget({ host, reference }: { host: Host; reference: string }) {
@@ -208,7 +205,7 @@ function Sides({ model, host, tab: open, wide }: SidesProps) {
 }
 
 export function Explorer(props: ExplorerProps) {
-  const { model, host, active, finder, broken, roster, parts, pointed, point } = props;
+  const { model, host, active, finder, broken, roster, links } = props;
   const [frame, wide] = useWide();
   if (!host) {
     return (
@@ -223,8 +220,7 @@ export function Explorer(props: ExplorerProps) {
   const choose = (neuron: Neuron) => setTrait(model, "active", neuron);
   const { count, hits } = selected.value;
   const most = count > hits.length ? `, the first ${hits.length} here` : "";
-  const unselect = () =>
-    parts.value && setTrait(parts.value[0]!.model, "_selected", new DataView(new ArrayBuffer(0)));
+  const unselect = () => links.select(new DataView(new ArrayBuffer(0)));
   const endSearch = () => {
     finder.clear();
     // What had the focus is gone.
@@ -236,6 +232,7 @@ export function Explorer(props: ExplorerProps) {
     return !!hit;
   };
   const labels = { labelOf: (hit: Hit) => labelOf(hit) ?? hit.label };
+  const { pointed, point } = links;
   const linked = { ...labels, passes, active: active.value, choose, pointed, point };
   const top = found.value?.hits ?? [];
   const doubtful = top.length > 0 && top.every(byChance);
@@ -328,14 +325,11 @@ function start(
     model.on(`change:${name}`, hear);
     onCleanup(() => model.off(`change:${name}`, hear));
   }
-  const pointed = signal<Neuron | null>(null);
-  onCleanup(hearPointed(root, (neuron) => (pointed.value = neuron)));
-  const point = (neuron: Neuron | null) => mark(root.querySelector(".slw-map"), neuron);
+  const links = linkViews(root);
   const trail = createTrail();
   const stopTrail = active.subscribe((neuron) => trail.visit(neuron));
 
   let ended = false;
-  let unlink = () => {};
   const views = model.get("_views");
   if (host) {
     Promise.all(views.map(({ model: reference }) => host.getModel(reference)))
@@ -347,18 +341,18 @@ function start(
           roster.value = readRoster(children[0]!);
         });
         if (lit) highlight(lit);
-        unlink = linkActive([model as Model<any>, ...children]);
+        links.join([model, ...children]);
       })
       .catch((reason) => (broken.value = asError(reason)));
   }
   onCleanup(() => {
     ended = true;
-    unlink();
+    links.stop();
     roster.value.stop();
   });
   if (model.get("query") || model.get("like")) hear(); // what the saved view has searched
   for (const stop of [stopActive, stopTab, stopTrail, finder.stop]) onCleanup(stop);
-  return { model, source, host, active, finder, trail, tab, roster, parts, broken, pointed, point };
+  return { model, source, host, active, finder, trail, tab, roster, parts, broken, links };
 }
 
 const searchOf = (model: Model<ExplorerTraits>): Search => ({

@@ -8,9 +8,9 @@ import type { Colormap } from "../neuron/heatmap";
 import { Lightbox } from "../neuron/lightbox";
 import { mount, type Mounted } from "../shared/mount";
 import type { Model, Neuron, RenderContext } from "../source/model";
-import { baseName, column, neuronName, sameNeuron, type Example } from "../source/neuron";
-import { startPanel, type PanelTraits } from "../neuron/panel";
-import { Awaited, Failure, Late, NeuronHeading } from "../shared/controls";
+import { baseName, column, neuronName, type Example } from "../source/neuron";
+import { NeuronPanel, startPanel, type PanelTraits } from "../neuron/panel";
+import { Failure } from "../shared/controls";
 import { Picture, wantsRelevance, type Look } from "../neuron/picture";
 import { createPictures, neuronKey, type Pictures } from "../source/pictures";
 import type { ExamplesOfNeuron } from "../source/messages";
@@ -106,19 +106,15 @@ function Tile(props: TileProps) {
   );
 }
 
-function Waiting({ neuron, source }: { neuron: Neuron; source: Source }) {
-  return (
-    <Awaited neuron={neuron} source={source}>
-      <ol class="slw-tiles" aria-label="Loading the examples">
-        {Array.from({ length: 12 }, (_, index) => (
-          <li class="slw-tile" key={index}>
-            <div class="slw-picture slw-skeleton" />
-          </li>
-        ))}
-      </ol>
-    </Awaited>
-  );
-}
+const WAITING = (
+  <ol class="slw-tiles" aria-label="Loading the examples">
+    {Array.from({ length: 12 }, (_, index) => (
+      <li class="slw-tile" key={index}>
+        <div class="slw-picture slw-skeleton" />
+      </li>
+    ))}
+  </ol>
+);
 
 /** How the relevance that is shown was computed, and what of it arrived. */
 function RelevanceSaid({ pictures, neuron }: { pictures: Pictures; neuron: Neuron }) {
@@ -136,24 +132,36 @@ function RelevanceSaid({ pictures, neuron }: { pictures: Pictures; neuron: Neuro
 }
 
 export function Gallery(props: GalleryProps) {
-  const { source, detail, clusters, active, pictures, opacity, look, sorting, grouping } = props;
   const [size, setSize] = useState<Size>("medium");
-  const [large, setLarge] = useState<{ of: string; sample: number } | null>(null);
-  const { resource, last } = detail;
-  if (active.value === null) {
-    return <div class="slw-state">Choose a neuron to see the images that activate it most.</div>;
-  }
-  const failed = resource.value.state === "error" ? resource.value.error : null;
-  const shown = last.value;
-  if (!shown && failed) {
-    const about = <span class="slw-mono">({neuronName(active.value)})</span>;
-    return <Failure error={failed} retry={detail.reload}>{about}</Failure>;
-  }
-  if (!shown) return <Waiting neuron={active.value} source={source} />;
+  return (
+    <NeuronPanel
+      source={props.source}
+      active={props.active.value}
+      detail={props.detail}
+      empty="Choose a neuron to see the images that activate it most."
+      waiting={WAITING}
+      class={`slw-size-${size}`}
+      style={{ "--slw-heat-opacity": props.opacity.value }}
+    >
+      {(shown, { busy }) => (
+        <Examples {...props} shown={shown} busy={busy} size={size} onSize={setSize} />
+      )}
+    </NeuronPanel>
+  );
+}
 
+interface ExamplesProps extends GalleryProps {
+  shown: ExamplesOfNeuron;
+  busy: boolean;
+  size: Size;
+  onSize: (size: Size) => void;
+}
+
+function Examples(props: ExamplesProps) {
+  const { clusters, pictures, opacity, look, sorting, grouping, shown, busy, size, onSize } = props;
+  const [large, setLarge] = useState<{ of: string; sample: number } | null>(null);
   const { facts, examples, histogram } = shown;
   const neuron = { layer: facts.layer, neuron: facts.neuron };
-  const busy = resource.value.state === "loading" || !sameNeuron(neuron, active.value);
   const top = Math.max(...examples.map(({ activation }) => activation ?? 0), 0);
   const write = column(examples.map(({ activation }) => activation));
   const wanted = grouping.value === "cluster";
@@ -169,10 +177,8 @@ export function Gallery(props: GalleryProps) {
   const walk = (by: number) =>
     setLarge({ of: name, sample: order[(at + by + order.length) % order.length]!.sample });
   return (
-    <div class={`slw-panel slw-size-${size}`} style={{ "--slw-heat-opacity": opacity.value }}>
-      <NeuronHeading facts={facts} busy={busy} />
-      <Late source={source} />
-      {histogram && <Strip histogram={histogram} examples={examples} pointed={props.pointed} />}
+    <>
+      <Strip histogram={histogram} examples={examples} pointed={props.pointed} />
       <Controls
         model={props.model}
         look={look.value}
@@ -180,9 +186,8 @@ export function Gallery(props: GalleryProps) {
         sorting={sorting.value}
         grouping={grouping.value}
         size={size}
-        onSize={setSize}
+        onSize={onSize}
       />
-      {failed && <Failure error={failed} retry={detail.reload} />}
       {wanted && found.state === "error" && (
         <Failure error={found.error} retry={clusters.reload} />
       )}
@@ -231,7 +236,7 @@ export function Gallery(props: GalleryProps) {
           close={() => setLarge(null)}
         />
       )}
-    </div>
+    </>
   );
 }
 

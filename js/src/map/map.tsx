@@ -17,7 +17,7 @@ import type { MapTraits } from "./traits";
 import type { RenderContext } from "../source/model";
 import { mount } from "../shared/mount";
 import { Failure } from "../shared/controls";
-import { hearMark, tellPointed } from "../shared/pointed";
+import { hearMark, tellPointed } from "../shared/links";
 import { CANVAS_LIMIT, type Painter } from "./paint/painter";
 import type { Source } from "../source/source";
 import { SearchBox } from "../shared/search-box";

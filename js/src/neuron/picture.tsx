@@ -1,7 +1,8 @@
 // One image with its relevance and crop: a tile of the gallery, the large view.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Icon } from "../shared/icons";
-import { cropTransform, drawHeatmap, type Colormap } from "./heatmap";
+import { cropTransform } from "./crop";
+import { drawHeatmap, type Colormap } from "./heatmap";
 import { type Box, type Heatmap } from "../source/heatmap";
 import type { Neuron } from "../source/model";
 import { outlinePath, relevantBox } from "./outline";

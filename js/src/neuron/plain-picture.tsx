@@ -1,7 +1,7 @@
 // One image in its square: alone as a half of a pair, or under what the gallery draws over it.
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { stage } from "./heatmap";
+import { stage } from "./crop";
 import { Icon } from "../shared/icons";
 import { useSeen } from "../shared/controls";
 import { useResource, type Resource } from "../source/resources";

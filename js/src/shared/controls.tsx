@@ -1,9 +1,7 @@
-// Small parts that the panels share: switches, sliders, failures, the neuron's heading.
+// Small parts that the views share: switches, sliders, failures.
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Icon, type IconName } from "./icons";
-import type { Neuron } from "../source/model";
-import { neuronName, short, type Facts } from "../source/neuron";
 import { Refused, type Source } from "../source/source";
 
 interface ToggleProps {
@@ -126,53 +124,6 @@ export function Failure({ error, retry, children }: FailureProps) {
   );
 }
 
-function Fact({ name, value, help }: { name: string; value: string; help: string }) {
-  return (
-    <li title={help}>
-      <span class="slw-muted">{name}</span> <b>{value}</b>
-    </li>
-  );
-}
-
-/** Which neuron a panel shows, what it is called, and its measures. */
-export function NeuronHeading({ facts, busy }: { facts: Facts; busy: boolean }) {
-  const known = facts.label !== "";
-  return (
-    <header class="slw-heading" aria-busy={busy}>
-      <div class="slw-heading-name">
-        <h2 class={known ? "slw-title" : "slw-title slw-muted"} title={facts.label} dir="auto">
-          {known ? facts.label : "Not labelled yet"}
-        </h2>
-        {known && facts.score !== null && (
-          <span class="slw-muted" title="How well the label fits, by the scorer that gave it">
-            {short(facts.score, 3)}
-          </span>
-        )}
-        <span class="slw-mono slw-muted">{neuronName(facts)}</span>
-        {facts.dead && (
-          <span class="slw-tag" title="Fewer positive activations than examples">
-            dead
-          </span>
-        )}
-      </div>
-      <ul class="slw-facts">
-        <Fact
-          name="clarity"
-          value={short(facts.clarity)}
-          help="Mean pairwise cosine among the example images: 1 is one clear concept"
-        />
-        <Fact
-          name="polysemanticity"
-          value={short(facts.polysemanticity)}
-          help="How far apart the examples' two groups lie: 0 is one meaning"
-        />
-        <Fact name="mean" value={short(facts.mean)} help="Mean activation over all images" />
-        <Fact name="max" value={short(facts.max)} help="Highest activation over all images" />
-      </ul>
-    </header>
-  );
-}
-
 interface ChoiceProps<V extends string> {
   label: string;
   options: readonly (readonly [V, string])[];
@@ -202,12 +153,6 @@ export function Choice<V extends string>({ label, options, value, title, onChang
   );
 }
 
-interface AwaitedProps {
-  neuron: Neuron;
-  source: Source;
-  children: ComponentChildren;
-}
-
 /** Said when something has waited for the kernel for long. */
 export function Late({ source }: { source: Source }) {
   const late = source.late.value;
@@ -215,24 +160,6 @@ export function Late({ source }: { source: Source }) {
     <p class={late ? "slw-notice" : "slw-hidden"} role="status">
       {late && "No answer from the kernel yet: it is busy, or it has stopped."}
     </p>
-  );
-}
-
-/** A neuron that is being asked for: its name at once, and after a while why it takes so long. */
-export function Awaited({ neuron, source, children }: AwaitedProps) {
-  const name = neuronName(neuron);
-  return (
-    <div class="slw-panel">
-      <header class="slw-heading" aria-busy="true">
-        <div class="slw-heading-name">
-          <span class="slw-awaited-title slw-skeleton" aria-hidden="true" />
-          <span class="slw-mono slw-muted">{name}</span>
-        </div>
-      </header>
-      <p class="slw-hidden" role="status">Loading {name}</p>
-      <Late source={source} />
-      {children}
-    </div>
   );
 }
 

@@ -39,13 +39,13 @@ const EXPORTED = "This page has no kernel. Open its notebook to see more.";
 
 export class KernelSource implements Source {
   // Replies reach every view of a model, in every browser tab: ids start at a random place.
-  private nextId = Math.floor(Math.random() * 2 ** 31) * 2 ** 20;
-  private readonly queue: Job[] = [];
-  private readonly inFlight = new Map<number, Job>();
-  private disposed = false;
-  private readonly tardy = signal(false);
-  private alarm: ReturnType<typeof setTimeout> | undefined;
-  private readonly stop: Cleanup;
+  #nextId = Math.floor(Math.random() * 2 ** 31) * 2 ** 20;
+  readonly #queue: Job[] = [];
+  readonly #inFlight = new Map<number, Job>();
+  #disposed = false;
+  readonly #tardy = signal(false);
+  #alarm: ReturnType<typeof setTimeout> | undefined;
+  readonly #stop: Cleanup;
 
   /** While `gone`, nothing is sent and nothing waits. */
   constructor(
@@ -57,15 +57,15 @@ export class KernelSource implements Source {
     /** Whether the kernel was never there and will never come. */
     private readonly exported = false,
   ) {
-    model.on("msg:custom", this.onMessage);
-    this.stop = effect(() => {
-      if (gone.value) untracked(() => [...this.inFlight.values()].forEach(this.giveUp));
+    model.on("msg:custom", this.#onMessage);
+    this.#stop = effect(() => {
+      if (gone.value) untracked(() => [...this.#inFlight.values()].forEach(this.#giveUp));
     });
   }
 
   /** Whether something has waited for the kernel for long. */
   get late(): ReadonlySignal<boolean> {
-    return this.tardy;
+    return this.#tardy;
   }
 
   ask<M extends keyof Questions>(
@@ -73,7 +73,7 @@ export class KernelSource implements Source {
     params: Questions[M]["params"],
     options: AskOptions = {},
   ): Promise<Reply<Questions[M]["result"]>> {
-    return this.submit({ method, params, again: true, limit: this.timeout }, options);
+    return this.#submit({ method, params, again: true, limit: this.timeout }, options);
   }
 
   async act<M extends keyof Actions>(
@@ -82,7 +82,7 @@ export class KernelSource implements Source {
     told?: (progress: Progress) => void,
   ): Promise<Actions[M]["result"]> {
     const asked = { method, params, again: false, limit: 1000 * LIMITS[method] };
-    return (await this.submit<Actions[M]["result"]>(asked, {}, told)).result;
+    return (await this.#submit<Actions[M]["result"]>(asked, {}, told)).result;
   }
 
   /** A kernel that is there answers whatever its widget knows. */
@@ -90,20 +90,20 @@ export class KernelSource implements Source {
     return true;
   }
 
-  private submit<T>(
+  #submit<T>(
     asked: Pick<Job, "method" | "params" | "again" | "limit">,
     { signal, key, version }: AskOptions,
     told?: (progress: Progress) => void,
   ): Promise<Reply<T>> {
-    if (this.disposed || signal?.aborted) return Promise.reject(aborted());
+    if (this.#disposed || signal?.aborted) return Promise.reject(aborted());
     const identity = `${asked.method} ${JSON.stringify(asked.params)} ${version}`;
     return new Promise<Reply<T>>((resolve, reject) => {
       // Also one that was left: the kernel works on it, and its answer is this one's.
-      const shared = this.jobs().find((job) => job.identity === identity);
+      const shared = this.#jobs().find((job) => job.identity === identity);
       const job = shared ?? {
-        ...asked, id: this.nextId++, identity, waiters: new Set(), since: performance.now(),
+        ...asked, id: this.#nextId++, identity, waiters: new Set(), since: performance.now(),
       };
-      const cancel = () => this.leave(job, waiter, aborted());
+      const cancel = () => this.#leave(job, waiter, aborted());
       const finish = () => signal?.removeEventListener("abort", cancel);
       const waiter: Waiter = {
         key,
@@ -113,62 +113,62 @@ export class KernelSource implements Source {
       };
       job.waiters.add(waiter);
       signal?.addEventListener("abort", cancel, { once: true });
-      if (key !== undefined) this.supersede(key, waiter);
-      if (!shared) this.queue.push(job);
-      this.pump();
-      this.watch();
+      if (key !== undefined) this.#supersede(key, waiter);
+      if (!shared) this.#queue.push(job);
+      this.#pump();
+      this.#watch();
     });
   }
 
   /** Reject everything that waits and stop listening. */
   dispose(): void {
-    this.disposed = true;
-    this.stop();
-    clearTimeout(this.alarm);
-    this.model.off("msg:custom", this.onMessage);
-    for (const job of this.jobs()) {
+    this.#disposed = true;
+    this.#stop();
+    clearTimeout(this.#alarm);
+    this.model.off("msg:custom", this.#onMessage);
+    for (const job of this.#jobs()) {
       clearTimeout(job.timer);
       for (const waiter of job.waiters) waiter.reject(aborted());
       job.waiters.clear();
     }
-    this.queue.length = 0;
-    this.inFlight.clear();
+    this.#queue.length = 0;
+    this.#inFlight.clear();
   }
 
-  private jobs(): Job[] {
-    return [...this.inFlight.values(), ...this.queue];
+  #jobs(): Job[] {
+    return [...this.#inFlight.values(), ...this.#queue];
   }
 
-  private supersede(key: string, newest: Waiter): void {
-    for (const job of this.jobs()) {
+  #supersede(key: string, newest: Waiter): void {
+    for (const job of this.#jobs()) {
       for (const waiter of [...job.waiters]) {
-        if (waiter.key === key && waiter !== newest) this.leave(job, waiter, aborted());
+        if (waiter.key === key && waiter !== newest) this.#leave(job, waiter, aborted());
       }
     }
   }
 
-  private leave(job: Job, waiter: Waiter, error: unknown): void {
+  #leave(job: Job, waiter: Waiter, error: unknown): void {
     if (!job.waiters.delete(waiter)) return;
     waiter.reject(error);
-    const queued = this.queue.indexOf(job);
+    const queued = this.#queue.indexOf(job);
     // A request already sent keeps its place until the kernel answers: the kernel works on it.
-    if (job.waiters.size === 0 && queued >= 0) this.queue.splice(queued, 1);
-    this.watch();
+    if (job.waiters.size === 0 && queued >= 0) this.#queue.splice(queued, 1);
+    this.#watch();
   }
 
-  private watch(): void {
-    clearTimeout(this.alarm);
-    const waited = this.jobs().filter((job) => job.waiters.size > 0).map((job) => job.since);
+  #watch(): void {
+    clearTimeout(this.#alarm);
+    const waited = this.#jobs().filter((job) => job.waiters.size > 0).map((job) => job.since);
     const rest = Math.min(...waited) + LATE - performance.now();
-    this.tardy.value = rest <= 0;
-    if (rest <= 0) this.sendAgain();
-    if (rest > 0 && rest < Infinity) this.alarm = setTimeout(() => this.watch(), rest);
+    this.#tardy.value = rest <= 0;
+    if (rest <= 0) this.#sendAgain();
+    if (rest > 0 && rest < Infinity) this.#alarm = setTimeout(() => this.#watch(), rest);
   }
 
   /** A kernel at rest that owes an answer has not got the question, or its answer was lost. */
-  private sendAgain(): void {
+  #sendAgain(): void {
     if (!this.idle() || this.gone.peek()) return;
-    for (const job of this.inFlight.values()) {
+    for (const job of this.#inFlight.values()) {
       if (!job.again || job.waiters.size === 0 || performance.now() - job.since < LATE) continue;
       job.again = false;
       const { id, method, params } = job;
@@ -176,61 +176,61 @@ export class KernelSource implements Source {
     }
   }
 
-  private pump(): void {
-    while (this.inFlight.size < MAX_IN_FLIGHT && this.queue.length > 0) {
-      const job = this.queue.shift()!;
-      this.inFlight.set(job.id, job);
-      this.await(job);
+  #pump(): void {
+    while (this.#inFlight.size < MAX_IN_FLIGHT && this.#queue.length > 0) {
+      const job = this.#queue.shift()!;
+      this.#inFlight.set(job.id, job);
+      this.#await(job);
       const { id, method, params } = job;
       try {
         // Without a comm, send() does nothing and says nothing.
-        if (this.gone.peek()) this.giveUp(job);
+        if (this.gone.peek()) this.#giveUp(job);
         else this.model.send({ kind: "request", id, method, params });
       } catch {
-        this.giveUp(job);
+        this.#giveUp(job);
       }
     }
   }
 
-  private await(job: Job): void {
+  #await(job: Job): void {
     clearTimeout(job.timer);
     job.timer = setTimeout(() => {
       const text = "The kernel has not answered. It may be busy, restarted or stopped.";
-      this.settle(job, (waiter) => waiter.reject(new Refused(text, "Timeout", true)));
+      this.#settle(job, (waiter) => waiter.reject(new Refused(text, "Timeout", true)));
     }, job.limit);
   }
 
-  private readonly giveUp = (job: Job): void => {
+  readonly #giveUp = (job: Job): void => {
     const error = this.exported
       ? new Refused(EXPORTED, "KernelGone", false)
       : new Refused(GONE, "KernelGone", true);
-    this.settle(job, (waiter) => waiter.reject(error));
+    this.#settle(job, (waiter) => waiter.reject(error));
   };
 
-  private settle(job: Job, tell: (waiter: Waiter) => void): void {
+  #settle(job: Job, tell: (waiter: Waiter) => void): void {
     clearTimeout(job.timer);
-    this.inFlight.delete(job.id);
+    this.#inFlight.delete(job.id);
     for (const waiter of job.waiters) tell(waiter);
     job.waiters.clear();
-    this.pump();
-    this.watch();
+    this.#pump();
+    this.#watch();
   }
 
-  private readonly onMessage = (message: Message, buffers: DataView[] = []): void => {
-    const job = this.inFlight.get(message?.id);
+  readonly #onMessage = (message: Message, buffers: DataView[] = []): void => {
+    const job = this.#inFlight.get(message?.id);
     if (!job || !["reply", "progress"].includes(message.kind)) return;
     if (message.kind === "progress") {
       job.since = performance.now();
-      this.await(job);
-      this.watch();
+      this.#await(job);
+      this.#watch();
       const { done, total } = message;
       for (const waiter of job.waiters) waiter.told?.({ done, total });
     } else if ("error" in message) {
       const { type, message: text } = message.error;
-      this.settle(job, (waiter) => waiter.reject(new Refused(text, type, true)));
+      this.#settle(job, (waiter) => waiter.reject(new Refused(text, type, true)));
     } else {
       const reply = { result: message.result, buffers };
-      this.settle(job, (waiter) => waiter.resolve(reply));
+      this.#settle(job, (waiter) => waiter.resolve(reply));
     }
   };
 }

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { HostedContext } from "../../src/explorer/children";
 import { render, type ExplorerTraits } from "../../src/explorer/explorer";
-import { hearMark, tellPointed } from "../../src/shared/pointed";
+import { hearMark, tellPointed } from "../../src/shared/links";
 import type { Neuron } from "../../src/source/model";
 import { FakeModel, inBrowser, until, type Request } from "../fake-model";
 import { endViews, enter, EVIL, show } from "../neuron/panel-world";
@@ -96,7 +96,7 @@ describe.runIf(inBrowser)("the explorer", () => {
   test("a hit pointed at or focused is told to the map, which sends nothing", async () => {
     const { el, model, map, find, all, texts } = explorer(found);
     await until(() => texts(".slw-hosted").join("").includes("anywidget:c"));
-    const onMap = Object.assign(document.createElement("div"), { className: "slw-map" });
+    const onMap = Object.assign(document.createElement("div"), { className: "slw slw-map" });
     el.querySelector(".slw-hosted")!.append(onMap);
     const marked: (Neuron | null)[] = [];
     hearMark(onMap, (neuron) => marked.push(neuron && n(neuron.neuron)));

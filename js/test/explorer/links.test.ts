@@ -1,6 +1,6 @@
 // What the explorer is made of, without its view: linked selections, the trail, the finder.
 import { describe, expect, test, vi } from "vitest";
-import { linkActive } from "../../src/explorer/children";
+import { linkViews, tellPointed, hearMark } from "../../src/shared/links";
 import { createFinder } from "../../src/shared/finder";
 import { KernelSource } from "../../src/source/kernel-source";
 import { createTrail } from "../../src/explorer/trail";
@@ -13,15 +13,21 @@ describe("linked selections", () => {
   const models = (...active: (Neuron | null)[]) =>
     active.map((one) => new FakeModel<{ active: Neuron | null }>({ active: one }));
 
+  const join = (joined: any[]) => {
+    const links = linkViews(document.createElement("div"));
+    links.join(joined);
+    return links.stop;
+  };
+
   test("start from the first that has one", () => {
     const [a, b, c] = models(null, n(2), n(3)) as any;
-    linkActive([a, b, c]);
+    join([a, b, c]);
     expect([a, b, c].map((model) => model.traits.active.neuron)).toEqual([2, 2, 2]);
   });
 
   test("follow whichever changes, each saved once, until unlinked", () => {
     const [a, b, c] = models(null, null, null) as any;
-    const unlink = linkActive([a, b, c]);
+    const unlink = join([a, b, c]);
     b.set("active", n(5)); // its own view saves b
     expect([a.traits.active, c.traits.active]).toEqual([n(5), n(5)]);
     expect([a.saves, b.saves, c.saves]).toEqual([1, 0, 1]);
@@ -35,6 +41,39 @@ describe("linked selections", () => {
     expect(b.traits.active).toBeNull();
     expect([a, b, c].map((model) => model.listening)).toEqual([0, 0, 0]);
   });
+});
+
+test("selected rows are alike in all views that have a selection, and only there", () => {
+  const bits = (...bytes: number[]) => new DataView(Uint8Array.from(bytes).buffer);
+  const selecting = () => new FakeModel<any>({ active: null, _selected: bits() });
+  const [a, b, c] = [selecting(), new FakeModel<any>({ active: null }), selecting()];
+  const links = linkViews(document.createElement("div"));
+  links.join([a, b, c]);
+  c.set("_selected", bits(5));
+  expect(a.traits._selected.getUint8(0)).toBe(5);
+  links.select(bits());
+  expect([a, c].map((model) => model.traits._selected.byteLength)).toEqual([0, 0]);
+  expect("_selected" in b.traits).toBe(false);
+  links.stop();
+  expect([a, b, c].map((model) => model.listening)).toEqual([0, 0, 0]);
+});
+
+test("what one view points at, the others mark, and not itself", () => {
+  const around = document.createElement("div");
+  const view = () => Object.assign(document.createElement("div"), { className: "slw" });
+  const [one, other] = [view(), view()];
+  around.append(one, other);
+  const links = linkViews(around);
+  const [told, marked] = [[] as unknown[], [] as unknown[]];
+  hearMark(one, (neuron) => told.push(neuron));
+  hearMark(other, (neuron) => marked.push(neuron));
+  tellPointed(one, n(3));
+  expect([links.pointed.value, told, marked]).toEqual([n(3), [], [n(3)]]);
+  links.point(null);
+  expect([told, marked]).toEqual([[null], [n(3), null]]);
+  links.stop();
+  tellPointed(one, n(4));
+  expect(marked).toHaveLength(2);
 });
 
 test("the trail goes back, forward, and branches", () => {

@@ -18,6 +18,8 @@ afterEach(endViews);
 
 const HEATMAP = { shape: [2, 2], box: [0, 0, 0.5, 0.5], method: "CRP" };
 
+const histogram = { counts: [50, 3, 0, 1], low: 0, high: 4 };
+
 function answer(request: Request) {
   const { method, params } = request;
   if (method === "thumbnails") return thumbnails(picture, request);
@@ -29,7 +31,6 @@ function answer(request: Request) {
     return { result: samples.map(() => HEATMAP), buffers: samples.map(values) };
   }
   const neuron = params.neuron as number;
-  const histogram = { counts: [50, 3, 0, 1], low: 0, high: 4 };
   return { result: { facts: facts({ neuron }), examples: examples(neuron * 10), histogram } };
 }
 
@@ -67,7 +68,7 @@ describe.runIf(inBrowser)("the gallery", () => {
   test("foreign text stays text", async () => {
     const { all, texts, el } = gallery({}, (request: Request) =>
       request.method === "neuron"
-        ? { result: { facts: facts({ label: EVIL }), examples: examples(170) } }
+        ? { result: { facts: facts({ label: EVIL }), examples: examples(170), histogram } }
         : answer(request));
     await until(() => all(".slw-tile img").length === 3);
     expect(texts("h2")).toEqual([EVIL]);
@@ -134,7 +135,7 @@ describe.runIf(inBrowser)("the gallery", () => {
     model.set("active", { layer: "layer4", neuron: 18 });
     await until(() => asked("neuron").length === 2);
     const [older, newer] = asked("neuron");
-    const detail = (neuron: number) => ({ facts: facts({ neuron, label: `n${neuron}` }), examples: [] });
+    const detail = (neuron: number) => ({ facts: facts({ neuron, label: `n${neuron}` }), examples: [], histogram });
     model.reply(newer!, detail(18));
     model.reply(older!, detail(17));
     await until(() => texts("h2")[0] === "n18");
@@ -150,7 +151,7 @@ describe.runIf(inBrowser)("the gallery", () => {
     expect(find("[role=alert]")!.textContent).toContain("There is no neuron 17.");
     button("Retry")!.click();
     await until(() => asked("neuron").length === 2);
-    model.reply(asked("neuron")[1]!, { facts: facts(), examples: [] });
+    model.reply(asked("neuron")[1]!, { facts: facts(), examples: [], histogram });
     await until(() => texts("h2")[0] === "striped");
     expect(find(".slw-state")!.textContent).toContain("No image");
     model.set("_revision", 1);
@@ -205,7 +206,7 @@ describe.runIf(inBrowser)("many tiles", () => {
     const all = Array.from({ length: count }, (_, rank) => ({
       rank, sample: rank, activation: count - rank, class_name: `kind ${rank % 3}`, uri: `${rank}.png`,
     }));
-    return { result: { facts: facts(), examples: all } };
+    return { result: { facts: facts(), examples: all, histogram } };
   };
   const key = (target: Element, name: string) =>
     target.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true, cancelable: true }));

@@ -18,9 +18,10 @@ function gallery(maps: Map[], change: Partial<GalleryTraits> = {}) {
   const answer = (request: Request): any => {
     const samples = request.params.samples as number[];
     if (request.method === "thumbnails") return thumbnails(picture, request);
-    if (request.method !== "heatmaps") return { result: { facts: facts(), examples, histogram: null } };
+    const histogram = { counts: [], low: 0, high: 0 };
+    if (request.method !== "heatmaps") return { result: { facts: facts(), examples, histogram } };
     const values = () => new DataView(Uint8Array.of(0, 90, 180, 255).buffer);
-    return { result: samples.map((at) => ({ shape: [2, 2], method: "CRP", ...maps[at] })),
+    return { result: samples.map((at) => ({ shape: [2, 2], method: "CRP", arrived: null, ...maps[at] })),
       buffers: samples.map(values) };
   };
   const traits: GalleryTraits = { active: { layer: "layer4", neuron: 17 }, overlay: true,

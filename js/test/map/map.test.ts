@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import type { Neuron } from "../../src/source/model";
-import { hearPointed, mark } from "../../src/shared/pointed";
+import { linkViews } from "../../src/shared/links";
 import { inBrowser, until } from "../fake-model";
 import { bytes, CLARITY, DATA, selected, show, views } from "./world";
 import { coded } from "../labels";
@@ -175,32 +175,32 @@ describe.skipIf(!inBrowser)("the map", () => {
 
   test("what is pointed at is told around the map, what is marked is ringed, neither is sent", async () => {
     const { el, model, find, pointer, corner } = await show();
-    const [told, root] = [[] as (Neuron | null)[], find(".slw-map")!];
-    hearPointed(el, (neuron) => told.push(neuron));
+    const [told, links] = [[] as (Neuron | null)[], linkViews(el)];
+    links.pointed.subscribe((neuron) => told.push(neuron));
     pointer("pointermove", corner(3));
     pointer("pointerleave", {});
-    expect(told).toEqual([{ layer: "late", neuron: 1 }, null]);
+    expect(told).toEqual([null, { layer: "late", neuron: 1 }, null]);
     const ring = () => accentAround(find(".slw-map-overlay") as HTMLCanvasElement, 2);
     const marked = { layer: "late", neuron: 0 };
     for (const filter of [{}, { layer: ["early"] }]) {
       model.set("filter", filter);
-      mark(root, null);
+      links.point(null);
       await frames(3);
       expect(ring()).toBe(0);
-      mark(root, marked);
+      links.point(marked);
       await frames(1);
       expect(ring()).toBeGreaterThan(20);
     }
-    mark(root, { layer: "late", neuron: 77 });
+    links.point({ layer: "late", neuron: 77 });
     await frames(1);
     expect(ring()).toBe(0);
     expect([model.sent.length, model.saves]).toEqual([0, 0]);
   });
 
   test("what is marked out of sight is pointed to at the edge", async () => {
-    const { find, press } = await show();
+    const { el, find, press } = await show();
     for (let i = 0; i < 8; i++) press("+");
-    mark(find(".slw-map"), { layer: "late", neuron: 1 });
+    linkViews(el).point({ layer: "late", neuron: 1 });
     await frames(2);
     const overlay = find(".slw-map-overlay") as HTMLCanvasElement;
     const { data } = overlay.getContext("2d")!.getImageData(overlay.width / 2, 0, overlay.width / 2, 40);

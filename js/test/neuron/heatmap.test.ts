@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
-import { cropTransform, drawHeatmap, overlayPixels, stage } from "../../src/neuron/heatmap";
+import { cropTransform, stage } from "../../src/neuron/crop";
+import { drawHeatmap, overlayPixels } from "../../src/neuron/heatmap";
 import { readHeatmap } from "../../src/source/heatmap";
 import { outlinePath, relevantBox } from "../../src/neuron/outline";
 import { Resources } from "../../src/source/resources";
