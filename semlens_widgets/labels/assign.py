@@ -35,6 +35,10 @@ def check_candidates(candidates: Sequence[str]) -> tuple[str, ...]:
         if not isinstance(candidate, str):
             kind = type(candidate).__name__
             raise TypeError(f"candidates: entry {position} is {kind}, expected a string")
+        text = candidate.strip()
+        if text and text.isprintable():  # as nearly all are: nothing else to ask
+            stripped.append(text)
+            continue
         if not any(sign.isprintable() and not sign.isspace() for sign in candidate):
             raise ValueError(f"candidates: entry {position} is empty or invisible; remove it")
         try:
@@ -43,7 +47,7 @@ def check_candidates(candidates: Sequence[str]) -> tuple[str, ...]:
             raise ValueError(
                 f"candidates: entry {position}, {candidate!r}, holds half a character"
             ) from None
-        stripped.append(candidate.strip())
+        stripped.append(text)
     if not stripped:
         raise ValueError("candidates: the list is empty; give at least one label")
     return tuple(dict.fromkeys(stripped))

@@ -100,6 +100,7 @@ class KeptLabels:
         self._reader = reader
         self._listeners = listeners
         self._kept: tuple[Any, Labelled] | None = None
+        self._beside: tuple[Labelled, pd.DataFrame] | None = None
 
     @property
     def now(self) -> Labelled:
@@ -119,12 +120,18 @@ class KeptLabels:
         latest = self.now.latest
         return dict(latest.scorer) if latest else {}
 
-    def beside(self, neurons: pd.DataFrame) -> pd.DataFrame:
-        """Return a frame of all neurons with their labels behind layer and neuron."""
-        named = ["label", "score", "margin", "chance", "source"]
-        order = ["layer", "neuron", *named, "clarity", "polysemanticity", "redundancy"]
-        frame = neurons.assign(**{name: self.now.frame[name] for name in named})
-        return frame[order + [name for name in frame.columns if name not in order]]
+    @property
+    def neurons(self) -> pd.DataFrame:
+        """All neurons with their labels behind layer and neuron, as a frame of the asker's own."""
+        now = self.now
+        if self._beside is None or self._beside[0] is not now:
+            named = ["label", "score", "margin", "chance", "source"]
+            order = ["layer", "neuron", *named, "clarity", "polysemanticity", "redundancy"]
+            labels = now.frame
+            frame = self._reader.neurons.assign(**{name: labels[name] for name in named})
+            order += [name for name in frame.columns if name not in order]
+            self._beside = now, frame[order]
+        return self._beside[1].copy()
 
     def _read(self) -> Labelled:
         return read_labels(self._store, self._reader.neurons)

@@ -353,7 +353,7 @@ class SemanticLens:
         firing_rate of the activation, its quantiles q50, q90 and q99, dead (fewer than
         ``n_examples`` positive activations), x and y (position on the map).
         """
-        return self._parts.labels.beside(self._read.neurons)
+        return self._parts.labels.neurons
 
     @property
     def vectors(self) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -29,6 +30,24 @@ if TYPE_CHECKING:
 
 _SPELT = 'give scorer="csp", or an object such as Csp(gamma=0.5, centred=True)'
 by_scorer = formerly(method=_SPELT, gamma=_SPELT, centred=_SPELT)
+
+
+@contextmanager
+def _alone(scorer: Scorer) -> Iterator[None]:
+    """Score one neuron in this thread alone, where that rests on a few examples.
+
+    The products are too small to share: threads that are waited for, and spin when they have
+    nothing to do, take several times as long where others want the processor too.
+    """
+    threads = torch.get_num_threads()
+    if scorer.whole or isinstance(scorer, Competing) or threads == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class Scoring:
@@ -109,9 +128,10 @@ class Scoring:
             If there is no such rank, or the scorer does not rest on examples.
         """
         names = check_candidates(candidates)
-        row = self._reader.row(layer, neuron)
-        scores = self.of_one(row, names, scorer_of(scorer), templates, exclude=exclude)
-        self._words().warn_once(names, templates)
+        row, how = self._reader.row(layer, neuron), scorer_of(scorer)
+        with _alone(how):
+            scores = self.of_one(row, names, how, templates, exclude=exclude)
+            self._words().warn_once(names, templates)
         return pd.DataFrame({"candidate": names, "score": scores.numpy()})
 
     @by_scorer
@@ -209,8 +229,9 @@ class Scoring:
         exclude: Sequence[int] = (),
     ) -> Tensor:
         """Score texts for one neuron, or texts beside them, ``(texts,)``."""
-        evidence = self._of_neuron(row, scorer, exclude)
-        return next(self._scored(iter([evidence]), names, beside, scorer, templates))[0]
+        with _alone(scorer):
+            evidence = self._of_neuron(row, scorer, exclude)
+            return next(self._scored(iter([evidence]), names, beside, scorer, templates))[0]
 
     def of_all(
         self,
@@ -301,8 +322,9 @@ class Scoring:
                 f"scorer: a score of {how.name} cannot be shared out among the examples; it rests "
                 "on more images, and some scorers on all neurons."
             )
-        evidence = self._of_neuron(row, how, exclude)
-        parts = how.parts(evidence, self._words().prompts(names, templates))[0]
+        with _alone(how):
+            evidence = self._of_neuron(row, how, exclude)
+            parts = how.parts(evidence, self._words().prompts(names, templates))[0]
         there = self._reader.example_samples[row] >= 0
         ranks = pd.Index(torch.arange(len(there))[there].numpy(), name="rank")
         return pd.DataFrame(parts[there].numpy(), index=ranks, columns=list(names))

@@ -6,6 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import torch
 from PIL import Image
 
@@ -24,7 +25,6 @@ from semlens_widgets.pipeline.engine.device import plainly
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import pandas as pd
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -146,9 +146,12 @@ class Search:
         chance = np.full(len(rows), np.nan, np.float32)
         if len(texts) == len(queries) == 1:
             chance = self._chance(how, options)[rows, 1]
-        found = self._reader.neurons[["layer", "neuron"]].take(rows)
-        labels = self._kept.now.frame["label"].take(rows)
-        return found.assign(label=labels, score=scores, chance=chance).reset_index(drop=True)
+        kept = {
+            **{name: self._reader.neurons[name].array for name in ("layer", "neuron")},
+            "label": self._kept.now.frame["label"].array,
+        }
+        found = {name: column.take(rows) for name, column in kept.items()}
+        return pd.DataFrame({**found, "score": scores, "chance": chance}, copy=False)
 
     @_renamed
     @plainly()
@@ -235,9 +238,10 @@ class Search:
         self, scores: Tensor, layer: str | None, top: int | None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Order neurons (all, or some layers') by falling score; return their rows and scores."""
-        rows = torch.arange(len(scores))
-        if layer is not None:
+        if layer is None:
+            order = searching.rank(scores, top)
+        else:
             spans = [self._reader.spans[name] for name in self._reader.layers_like(layer)]
-            rows = torch.cat([rows[start:stop] for start, stop in spans])
-        order = rows[searching.rank(scores[rows], top)]
+            rows = torch.cat([torch.arange(start, stop) for start, stop in spans])
+            order = rows[searching.rank(scores[rows], top)]
         return order.numpy(), scores[order].numpy()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 import warnings
 from dataclasses import fields
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -55,7 +57,7 @@ def _best(pairs: Sequence[Sequence[Any]], most: int) -> list[list[Any]]:
     def key(pair: Sequence[Any]) -> float:
         return float("inf") if pair[1] is None else -pair[1]
 
-    return [list(pair) for pair in sorted(pairs, key=key)[:most]]
+    return [list(pair) for pair in heapq.nsmallest(most, pairs, key=key)]
 
 
 def distinct(candidates: Iterable[Any]) -> tuple[list[str], list[str]]:
@@ -63,6 +65,20 @@ def distinct(candidates: Iterable[Any]) -> tuple[list[str], list[str]]:
 
     Upper and lower case count as the same, as they do for the text encoders.
     """
+    given = tuple(candidates)
+    if not all(isinstance(candidate, str) for candidate in given):
+        return _distinct(given)  # raises
+    kept, repeated = _distinct_texts(given)
+    return list(kept), list(repeated)
+
+
+@lru_cache(maxsize=8)
+def _distinct_texts(candidates: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """Remember the last lists: while a slider moves, the same one comes again and again."""
+    return _distinct(candidates)
+
+
+def _distinct(candidates: tuple[Any, ...]) -> tuple[list[str], list[str]]:
     kept: dict[str, str] = {}
     repeated = []
     for position, candidate in enumerate(candidates):
@@ -301,14 +317,16 @@ class ContrastPanel(LensWidget):
         if suggest:
             candidates = self._known_labels(own)
         elif own.strip() and len(own) <= LONGEST_CANDIDATE:
-            candidates = distinct([*candidates, own])[0]
+            words = " ".join(own.split())
+            if words.lower() not in map(str.lower, candidates):
+                candidates = [*candidates, words]
         if not candidates:
             self._fresh = (layer, neuron), []
             return Scores(scores=[], explained=[], own=""), []
         asked = _scored_by(params)
         table = self.lens.scores(layer, neuron, candidates, **asked)
-        scores = map(_answers.number, table["score"])
-        pairs = [list(pair) for pair in zip(table["candidate"], scores, strict=True)]
+        scores = map(_answers.number, table["score"].tolist())
+        pairs = [list(pair) for pair in zip(table["candidate"].tolist(), scores, strict=True)]
         own = next((name for name in candidates if name.lower() == own.lower()), "")
         if suggest:
             best = _best(pairs, _SUGGESTIONS)

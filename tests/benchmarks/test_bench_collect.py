@@ -10,7 +10,7 @@ import torch
 import semlens_widgets as slw
 from semlens_widgets import demo
 from semlens_widgets.pipeline.collect import collect
-from semlens_widgets.pipeline.loading import batches
+from semlens_widgets.pipeline.loading import load
 from semlens_widgets.store.store import AnalysisStore
 
 IMAGES, ROUNDS, BATCH = 1500, 5, 64
@@ -24,10 +24,15 @@ def test_collecting_four_layers(benchmark, tmp_path):
     layers = ["layer1", "layer2", "layer3", "layer4"]
     target = slw.TargetModel(model, layers, transform=demo.preprocess)
 
+    def prepare(image, _name):
+        return demo.preprocess(image)
+
     def bare():
         with torch.no_grad():
-            for batch in batches(images, [demo.preprocess], batch_size=BATCH):
-                model(batch.images[0])
+            for start in range(0, IMAGES, BATCH):
+                samples = range(start, min(start + BATCH, IMAGES))
+                loaded = [load(images, [prepare], sample) for sample in samples]
+                model(torch.stack([one.prepared[0] for one in loaded]))
 
     folders = iter(range(1000))
 

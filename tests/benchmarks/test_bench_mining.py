@@ -1,7 +1,7 @@
 """Contrastive mining against a loop over neurons and examples, timed in the same run.
 
 The ratio depends on the processor: with bfloat16 matrix units 23 to 34 was measured on one core,
-in float32 alone 13.
+in float32 alone 13 to 16.
 """
 
 from __future__ import annotations
@@ -48,7 +48,12 @@ def mine_in_loops(activations: Tensor, embeddings: Tensor, examples: Tensor) -> 
 
 
 @pytest.mark.slow
-def test_contrastive_mining_beats_the_loop_twentyfold(benchmark):
+@pytest.mark.parametrize(("units", "least"), [("all", 20), ("plain", 13)])
+def test_contrastive_mining_beats_the_loop(benchmark, monkeypatch, units, least):
+    if units == "plain":  # as if the processor had no matrix units for bfloat16
+        monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    elif to_screen(torch.zeros(1, 1)).dtype != torch.bfloat16:
+        pytest.skip("this processor has no matrix units for bfloat16")
     generator = torch.Generator().manual_seed(0)
     activations = torch.randn(SAMPLES, NEURONS, generator=generator).relu()
     embeddings = normalize(torch.randn(SAMPLES, DIM, generator=generator), dim=1)
@@ -67,4 +72,4 @@ def test_contrastive_mining_beats_the_loop_twentyfold(benchmark):
     )
     print(f"loop {loop:.1f} s, batched {benchmark.stats.stats.median:.2f} s: {ratio:.1f} x")
     assert torch.equal(found, expected)
-    assert ratio >= 20
+    assert ratio >= least

@@ -4,48 +4,19 @@ from __future__ import annotations
 
 import statistics
 import time
-from types import SimpleNamespace
 
-import pandas as pd
 import torch
-from torch.nn.functional import normalize
 
 import semlens_widgets as slw
-from semlens_widgets.store.labels import unlabelled
+from tests.benchmarks.large_store import large_store
+from tests.benchmarks.wide_lens import Random
 
-NEURONS, DIM, ROUNDS = 100_000, 512, 15
-
-
-class Words:
-    """A foundation model whose text encoder costs nothing."""
-
-    name, dim = "words", DIM
-
-    def encode_text(self, texts):
-        generator = torch.Generator().manual_seed(len(texts[0]))
-        return normalize(torch.randn(len(texts), DIM, generator=generator), dim=1)
+NEURONS, IMAGES, ROUNDS = 100_000, 1_000, 15
 
 
-def make_lens(directions):
-    """A lens over vectors in memory, as an opened analysis has them once it was asked."""
-    rows = len(directions)
-    neurons = pd.DataFrame({"layer": "layer4", "neuron": range(rows)})
-    lens = slw.SemanticLens.__new__(slw.SemanticLens)
-    lens.foundation = Words()
-    lens.store = SimpleNamespace(moment=lambda _table: None)
-    lens._labelled = unlabelled(neurons)
-    lens._read = SimpleNamespace(
-        neurons=neurons,
-        directions=directions,
-        mean_embedding=directions.mean(0),
-        spans={"layer4": (0, rows)},
-    )
-    return lens
-
-
-def test_text_search(benchmark):
-    directions = normalize(torch.randn(NEURONS, DIM, generator=torch.Generator().manual_seed(0)))
-    lens = make_lens(directions)
+def test_text_search(benchmark, tmp_path):
+    lens = slw.open(large_store(tmp_path / "analysis", NEURONS, IMAGES), foundation=Random())
+    directions = torch.from_numpy(lens.vectors)
     query = lens.foundation.encode_text(["watermark"])[0]
 
     def seconds(run):

@@ -189,14 +189,16 @@ export function followScores({ source, by, settings, visible, revision, first }:
     });
   });
 
-  const listed = computed(() => {
-    const { candidates } = settings.value;
-    return candidates.length > 0 ? candidates : suggested.value.candidates;
-  });
+  // Apart from the other settings, so that a slider that moves renders no list anew.
+  const [neuron, candidates] = [
+    computed(() => settings.value.neuron), computed(() => settings.value.candidates),
+  ];
+  const listed = computed(() =>
+    candidates.value.length > 0 ? candidates.value : suggested.value.candidates);
   const bars = computed(() => {
     const { of, scores, own } = answer.value;
     const known = new Map(scores);
-    const mine = sameNeuron(of, settings.value.neuron);
+    const mine = sameNeuron(of, neuron.value);
     const names = listed.value;
     // A list made for another neuron may lack this one's label.
     const all = !mine || own === "" || names.includes(own) ? names : [...names, own];
