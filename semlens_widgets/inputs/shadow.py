@@ -61,19 +61,20 @@ class Shadow:
         Raises
         ------
         ModelChanged
-            If, before or after the block, the person's model has other weights, buffers or modules
-            than when this shadow was made.
+            If, after the block, the person's model has other weights, buffers or modules than when
+            this shadow was made. What is computed inside is the old model's all the same, so once
+            is enough: it counts where nothing else takes long.
         """
         with self._lock:
-            if not self._depth:
-                self.check()
             self._depth += 1
             try:
                 self._copy = self._copy or twin(self._pristine)
                 with as_by_default():
                     yield self._copy
-            except BaseException:
+            except BaseException as error:
                 self._copy = None
+                if isinstance(error, Exception):
+                    self.check()  # what the changed model is asked for may not fit the old one
                 raise
             finally:
                 self._depth -= 1

@@ -69,9 +69,11 @@ def analysis(tmp_path_factory):
         store.compact("thumbnails")
         store.finish("collect", layers={"layer4": n})
         store.finish("classes", names=[f"class-{i:03d}" for i in range(100)])
+        store.finish("embed", dim=DIM, foundation="none", mean=[0.0] * DIM, without=[])
         store.finish("examples", n_examples=EXAMPLES, ranks=EXAMPLES)
         store.finish("vectors")
-    store.configure({"model": "net", "embedding": "image", "foundation": "none"})
+    settings = {"model": "net", "embedding": "image", "images": n, "examples_by": "activation"}
+    store.configure({**settings, "foundation": "none", "foundation_dim": DIM})
     return path, {sample: jpegs[sample] for sample in map(int, shown[17])}
 
 
@@ -81,7 +83,7 @@ def test_opening_and_the_first_gallery(benchmark, analysis, tmp_path):
     def ours():
         lens = slw.open(path)
         samples = lens.examples("layer4", 17)["sample"].tolist()
-        return lens.thumbnails(samples)
+        return lens.thumbnail_jpegs(samples)
 
     for sample, content in tiles.items():
         (tmp_path / f"{sample}.jpg").write_bytes(content)

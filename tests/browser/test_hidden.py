@@ -92,7 +92,7 @@ def test_changed_while_hidden_it_is_right_when_shown(
         expect(explorer.locator(".slw-map-stage[data-renderer=webgl]")).to_be_visible()
         show = hide(notebook)
         kernel.run(CHANGES)
-        page.wait_for_timeout(2500)  # time enough for answers to come
+        take_turns(notebook)
         show()
         expect_changed(notebook, explorer)
         assert [text for text in notebook.complaints if "CONTEXT_LOST" not in text] == []
@@ -146,11 +146,18 @@ def test_made_while_hidden_it_is_drawn_when_shown(scene_notebook):
         start_again(page)
         show = open_another_tab(notebook)
         notebook.kernel.wait("'again' in globals()", True)
-        page.wait_for_timeout(2500)
+        take_turns(notebook)
         show()
         notebook.kernel.run(CHANGES)
         expect_changed(notebook, explorer)
         assert notebook.complaints == []
+
+
+def take_turns(notebook: Notebook) -> None:
+    """Let what a change asks for be answered, and what is asked for after that: page and kernel."""
+    for _ in range(3):
+        notebook.page.evaluate("() => new Promise(resolve => setTimeout(resolve, 0))")
+        notebook.kernel.value("0")
 
 
 def start_again(page: Page) -> None:

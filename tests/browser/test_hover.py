@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import expect
 
 from tests.browser.pixels import loneliest, map_places
+from tests.browser.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Locator, Page
 
+    from tests.browser.kernel import Kernel
     from tests.browser.notebook import Notebook
 
 KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
 NAME = "(lambda row: [lens.neurons.layer[row], int(lens.neurons.neuron[row])])"
+#: Milliseconds after which the page saves what a hand has changed, and a little more.
+REST = 300
 #: Pixels of the accent, in which marked neurons are ringed, around a place of the overlay.
 RING = """([stage, x, y]) => {
     const overlay = stage.querySelector('.slw-map-overlay');
@@ -45,6 +49,14 @@ def sent(page: Page) -> list[str]:
             return window.toKernel.splice(0);
         }}"""
     )
+
+
+def expect_silence(page: Page, kernel: Kernel) -> None:
+    """Nothing is sent while the kernel takes a turn, and a hand's rest passes in the page."""
+    sent(page)
+    page.evaluate(f"() => new Promise(resolve => setTimeout(resolve, {REST}))")
+    kernel.value("0")
+    assert sent(page) == []
 
 
 @contextmanager
@@ -98,10 +110,9 @@ def test_hits_and_points_mark_each_other_while_the_kernel_is_busy(
     kernel.wait("explorer.active", kernel.value(f"{NAME}({found[other]})"))
     assert "comm_msg" in sent(page)  # what is chosen is told
     page.mouse.move(2, 2)
-    # What the panels show of it has come: nothing more is asked for.
+    # What the panels show of it has come: nothing more is asked for, and all is saved.
     expect(explorer.locator("[aria-busy=true]:visible")).to_have_count(0)
-    page.wait_for_timeout(1000)
-    expect(explorer.locator("[aria-busy=true]:visible")).to_have_count(0)
+    eventually(lambda: expect_silence(page, kernel))
 
     with busy(page):
         sent(page)

@@ -12,11 +12,12 @@ from playwright.sync_api import expect
 
 from tests.browser.map_page import ROOT, open_map_page, show_map, wait_drawn
 from tests.browser.pixels import colours, picture
+from tests.browser.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 AXE = ROOT / "js" / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -37,6 +38,22 @@ def selected(page: Page, place: int = 0) -> int:
             .reduce((sum, byte) => sum + byte.toString(2).split('1').length - 1, 0)""",
         place,
     )
+
+
+def settled(page: Page) -> None:
+    """Wait until the page has laid out and drawn what was changed, and nothing moves any more."""
+    page.evaluate(
+        """async () => {
+            const frame = () => new Promise(requestAnimationFrame);
+            await frame();
+            await frame();
+            await Promise.allSettled(document.getAnimations().map(({ finished }) => finished));
+        }"""
+    )
+
+
+def expect_other(stage: Locator, before: np.ndarray) -> None:
+    assert np.abs(picture(stage).astype(int) - before).max() > 60
 
 
 @pytest.mark.parametrize("width", [300, 480, 700, 1000, 1600])
@@ -113,7 +130,7 @@ def test_maps_that_go_leave_nothing(page: Page):
 def test_hidden_and_shown_again_it_is_drawn(page: Page):
     show_map(page, 500)
     page.evaluate("() => { maps[0].el.style.display = 'none'; }")
-    page.wait_for_timeout(100)
+    settled(page)
     page.evaluate("() => { maps[0].el.remove(); }")
     page.evaluate(
         """() => {
@@ -146,8 +163,7 @@ def test_everything_can_be_done_by_keyboard(page: Page):
     before = picture(stage)
     for key in ("+", "+", "ArrowRight", "ArrowUp"):
         page.keyboard.press(key)
-    page.wait_for_timeout(300)
-    assert np.abs(picture(stage).astype(int) - before).max() > 60
+    eventually(lambda: expect_other(stage, before))
     page.keyboard.press("Enter")
     assert page.evaluate("() => maps[0].model.get('active')") is not None
     expect(page.locator(".slw-map-active strong, .slw-map-active .slw-mono").first).to_be_visible()
@@ -222,8 +238,7 @@ def test_in_a_shadow_root_it_works_as_in_a_page(page: Page):
     assert box is not None
     page.mouse.move(box["x"] + 300, box["y"] + 200)
     page.mouse.wheel(0, -400)
-    page.wait_for_timeout(300)
-    assert np.abs(picture(stage).astype(int) - before).max() > 60
+    eventually(lambda: expect_other(stage, before))
     page.keyboard.press("Enter")
     assert page.evaluate("() => maps[0].model.get('active')") is not None
     page.get_by_role("button", name="Display").click()
@@ -255,7 +270,7 @@ def test_no_serious_violation_of_accessibility(browser: Browser, dark: bool):
         page.get_by_role("button", name="Display").click()
         for color_by in ("label", "clarity"):
             page.evaluate("name => maps[0].model.set('color_by', name)", color_by)
-            page.wait_for_timeout(200)
+            settled(page)
             violations = page.evaluate(
                 """async () => (await axe.run('#maps')).violations
                     .filter(({ impact }) => impact === 'serious' || impact === 'critical')

@@ -32,9 +32,6 @@ from tests.colour_world import ColourNet, colour_images, to_tensor
 PIXELS = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
 
 
-# -- paths ---------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("path", "words"),
     [

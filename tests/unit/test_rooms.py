@@ -105,5 +105,6 @@ def test_every_room_has_its_place_in_the_table():
 
 
 def test_no_file_is_longer_than_a_reader_holds_in_mind():
-    long = {name: len(file.read_text().splitlines()) for name, file in MODULES.items()}
+    files = [*MODULES.values(), *Path(__file__).parents[1].rglob("*.py")]
+    long = {str(file): len(file.read_text().splitlines()) for file in files}
     assert {name: lines for name, lines in long.items() if lines > 400} == {}
