@@ -69,11 +69,11 @@ def analysis(tmp_path_factory):
         store.compact("thumbnails")
         store.finish("collect", layers={"layer4": n})
         store.finish("classes", names=[f"class-{i:03d}" for i in range(100)])
-        store.finish("embed", dim=DIM, foundation="none", mean=[0.0] * DIM, without=[])
+        store.finish("embed", dim=1, foundation="none", mean=[0.0], without=[])
         store.finish("examples", n_examples=EXAMPLES, ranks=EXAMPLES)
         store.finish("vectors")
-    settings = {"model": "net", "embedding": "image", "images": n, "examples_by": "activation"}
-    store.configure({**settings, "foundation": "none", "foundation_dim": DIM})
+    settings = {"model": "net", "embedding": "image", "images": IMAGES, "examples_by": "activation"}
+    store.configure({**settings, "foundation": "none", "foundation_dim": 1})
     return path, {sample: jpegs[sample] for sample in map(int, shown[17])}
 
 
