@@ -65,33 +65,26 @@ def distinct(candidates: Iterable[Any]) -> tuple[list[str], list[str]]:
 
     Upper and lower case count as the same, as they do for the text encoders.
     """
-    given = tuple(candidates)
-    if not all(isinstance(candidate, str) for candidate in given):
-        return _distinct(given)  # raises
-    kept, repeated = _distinct_texts(given)
-    return list(kept), list(repeated)
-
-
-@lru_cache(maxsize=8)
-def _distinct_texts(candidates: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """Remember the last lists: while a slider moves, the same one comes again and again."""
-    return _distinct(candidates)
-
-
-def _distinct(candidates: tuple[Any, ...]) -> tuple[list[str], list[str]]:
     kept: dict[str, str] = {}
     repeated = []
     for position, candidate in enumerate(candidates):
         if not isinstance(candidate, str):
             raise TypeError(f"candidates: entry {position} is {candidate!r}, not a text.")
-        words = " ".join(candidate.split())
+        words, lower = _spaced(candidate)
         if not words:
             raise ValueError(f"candidates: entry {position} is blank. Give a text like 'striped'.")
-        if words.lower() in kept:
+        if lower in kept:
             repeated.append(words)
         else:
-            kept[words.lower()] = words
+            kept[lower] = words
     return list(kept.values()), repeated
+
+
+@lru_cache(maxsize=4 * MOST_CANDIDATES)
+def _spaced(text: str) -> tuple[str, str]:
+    """Return a text with single spaces, and in lower case; the same come with every key."""
+    words = " ".join(text.split())
+    return words, words.lower()
 
 
 def _as_labelled(lens: Lens) -> dict[str, Any]:
