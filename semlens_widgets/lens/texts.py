@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _MOST_TEXTS = 50_000
 _MOST_KEPT = 48
-_LIVE, _MOST_ASKED = 5_000, 4  # texts that are scored while a slider moves, and lists of them
 _ALIKE = 1e-6  # rounding moves unit vectors by less, another word by more
 _MOST_NAMED = 5
 _LONGEST_NAMED = 60
@@ -91,21 +90,11 @@ class Words:
         self.foundation = foundation
         self._known: dict[tuple[str, ...], tuple[dict[str, int], Tensor]] = {}
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()  # least recently used first
-        #: What was last asked for as it was asked: a slider that moves asks for the same again.
-        self._asked: OrderedDict[Hashable, Tensor] = OrderedDict()
 
     def prompts(self, names: Sequence[str], templates: Sequence[str] | None) -> Tensor:
         """Embed texts, averaged over the templates, ``(texts, dim)`` of unit length."""
         with _LOCK:
-            key = (tuple(names), self.sentences(templates))
-            found = self._asked.get(key)
-            if found is None:
-                found = self._prompts(*key)
-                if len(names) <= _LIVE:
-                    self._asked[key] = found
-                    if len(self._asked) > _MOST_ASKED:
-                        self._asked.popitem(last=False)
-            return found
+            return self._prompts(names, self.sentences(templates))
 
     def _prompts(self, names: Sequence[str], key: tuple[str, ...]) -> Tensor:
         places, vectors = self._known.get(key, ({}, torch.empty(0, self.foundation.dim)))

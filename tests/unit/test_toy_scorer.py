@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 import semlens_widgets as slw
 from semlens_widgets.labels.scorer import control
@@ -47,3 +49,38 @@ def test_a_scorer_labels_scores_searches_and_has_its_controls_in_the_panel(
     panel = ContrastPanel(lens, "seen", 1)
     assert panel.scorer == "nearest"
     assert panel.get_state()["_scorers"][-1]["controls"][0]["label"] == "Weight"
+
+
+class Careless(Nearest):
+    """Writes into the texts that it is given."""
+
+    def score(self, evidence, texts):
+        found = super().score(evidence, texts)
+        texts.zero_()
+        return found
+
+
+def test_what_a_scorer_does_to_its_texts_changes_no_later_score(colour_lens):
+    lens = colour_lens().run()
+    expected = lens.scores("seen", 1, NAMES)
+    first, again = (lens.scores("seen", 1, NAMES, scorer=Careless()) for _ in range(2))
+    assert first["score"].gt(0).any()
+    pd.testing.assert_frame_equal(again, first)
+    pd.testing.assert_frame_equal(lens.scores("seen", 1, NAMES), expected)
+
+
+class Failing(Nearest):
+    def score(self, evidence, texts):
+        assert torch.get_num_threads() == 1  # a few examples are no work to share
+        raise OSError("no scores today")
+
+
+def test_a_scorer_that_fails_leaves_the_threads_as_they_were(colour_lens):
+    lens, before = colour_lens().run(), torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(OSError, match="today"):
+            lens.scores("seen", 1, NAMES, scorer=Failing())
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
