@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -139,3 +140,28 @@ def test_two_threads_may_ask_for_the_same_new_label(colour_lens):
     for label, scores in zip(labels * 4, found, strict=True):
         assert scores["candidate"].tolist() == ["green", label]
         assert scores["score"][1] == found[0]["score"][1]
+
+
+def test_the_frame_of_neurons_is_the_askers_own(colour_lens):
+    lens = colour_lens().run()
+    lens.label(["red", "green"])
+    mine, before = lens.neurons, lens.neurons
+    mine["label"] = "mine"
+    mine.loc[0, "clarity"] = 99
+    pd.testing.assert_frame_equal(lens.neurons, before)
+
+
+def test_labelling_that_is_stopped_keeps_the_labels_of_before(colour_lens):
+    lens = colour_lens().run()
+    lens.label(["red", "green"])
+    before, told = lens.neurons, []
+
+    def stop(done, total):
+        told.append((done, total))
+        if done == total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        lens.label(["blue"], progress=stop)
+    assert told == [(0, len(before)), (len(before), len(before))]
+    pd.testing.assert_frame_equal(lens.neurons, before)
