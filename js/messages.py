@@ -43,7 +43,8 @@ def _interface(kind: Any) -> str:
     fields = []
     for name, hint in get_type_hints(kind, include_extras=True).items():
         if name not in inherited:
-            optional = get_origin(hint) is NotRequired
+            origin: Any = get_origin(hint)
+            optional = origin is NotRequired
             inner = get_args(hint)[0] if optional else hint
             fields.append(f"  {name}{'?' if optional else ''}: {typescript(inner)};\n")
     extends = f" extends {', '.join(base.__name__ for base in bases)}" if bases else ""

@@ -62,8 +62,8 @@ class Shadow:
         ------
         ModelChanged
             If, after the block, the person's model has other weights, buffers or modules than when
-            this shadow was made. What is computed inside is the old model's all the same, so once
-            is enough: it counts where nothing else takes long.
+            this shadow was made. What is computed inside is the old model's in any case; nothing of
+            it leaves the block as if it were the new one's.
         """
         with self._lock:
             self._depth += 1

@@ -310,9 +310,7 @@ class ContrastPanel(LensWidget):
         if suggest:
             candidates = self._known_labels(own)
         elif own.strip() and len(own) <= LONGEST_CANDIDATE:
-            words = " ".join(own.split())
-            if words.lower() not in map(str.lower, candidates):
-                candidates = [*candidates, words]
+            candidates = distinct([*candidates, own])[0]
         if not candidates:
             self._fresh = (layer, neuron), []
             return Scores(scores=[], explained=[], own=""), []
@@ -325,14 +323,14 @@ class ContrastPanel(LensWidget):
             best = _best(pairs, _SUGGESTIONS)
             pairs = best + [pair for pair in pairs if pair[0] == own and pair not in best]
         self._fresh = (layer, neuron), pairs
-        scored = [(str(name), score) for name, score in pairs]
-        reply = Scores(scores=scored, explained=[], own=own)
-        if not isinstance(asked["scorer"], Explaining):
-            return reply, []
-        explained = [name for name, _ in _best(pairs, _KEPT)]
-        parts = self.lens.contributions(layer, neuron, explained, **asked)
-        values = np.ascontiguousarray(parts.to_numpy(dtype=np.float32).T)
-        return Scores(scores=scored, explained=explained, own=own), [values.tobytes()]
+        explained: list[str] = []
+        buffers: list[bytes] = []
+        if isinstance(asked["scorer"], Explaining):
+            explained = [name for name, _ in _best(pairs, _KEPT)]
+            parts = self.lens.contributions(layer, neuron, explained, **asked)
+            buffers = [np.ascontiguousarray(parts.to_numpy(dtype=np.float32).T).tobytes()]
+        scored = [(name, score) for name, score in pairs]
+        return Scores(scores=scored, explained=explained, own=own), buffers
 
     def _chance(self, params: Mapping[str, Any]) -> Reply:
         """Answer what random words score for a neuron: median and 95th percentile, or None."""

@@ -1,8 +1,7 @@
 // What the views of one place have in common: the active neuron and the selection, which their
 // models keep, and the neuron pointed at, which nobody keeps and the kernel need not know.
 import { signal, type ReadonlySignal } from "@preact/signals";
-import type { Cleanup, Model, Neuron } from "../source/model";
-import { uint8 } from "../source/model";
+import { setTrait, uint8, type Cleanup, type Model, type Neuron } from "../source/model";
 import { sameNeuron } from "../source/neuron";
 
 /** From a view outwards: the neuron that it points at. */
@@ -12,10 +11,10 @@ const MARK = "slw-mark";
 /** The trait of the neurons selected, one bit for each row of the table. */
 const SELECTION = "_selected";
 
-type Heard = (neuron: Neuron | null) => void;
+type Heard = (neuron: Neuron | null, from: EventTarget | null) => void;
 
 function hear(at: HTMLElement, name: string, heard: Heard): Cleanup {
-  const listen = (event: Event) => heard((event as CustomEvent<Neuron | null>).detail);
+  const listen = (event: Event) => heard((event as CustomEvent<Neuron | null>).detail, event.target);
   at.addEventListener(name, listen);
   return () => at.removeEventListener(name, listen);
 }
@@ -43,25 +42,24 @@ export interface Links {
 export function linkViews(around: HTMLElement): Links {
   const pointed = signal<Neuron | null>(null);
   const stops: Cleanup[] = [];
-  let selecting: Model<any>[] = [];
+  let selecting: Model<any> | undefined; // what changes there, the others follow
   const mark = (neuron: Neuron | null, from: EventTarget | null) => {
     for (const view of around.querySelectorAll(".slw")) {
       if (view !== from) view.dispatchEvent(new CustomEvent(MARK, { detail: neuron }));
     }
   };
-  const listen = (event: Event) => {
-    pointed.value = (event as CustomEvent<Neuron | null>).detail;
-    mark(pointed.value, event.target);
-  };
-  around.addEventListener(POINTED, listen);
-  stops.push(() => around.removeEventListener(POINTED, listen));
+  stops.push(hear(around, POINTED, (neuron, from) => {
+    pointed.value = neuron;
+    mark(neuron, from);
+  }));
   return {
     pointed,
     point: (neuron) => mark(neuron, null),
-    select: (bits) => selecting.slice(0, 1).forEach((model) => write(model, SELECTION, bits)),
+    select: (bits) => selecting && setTrait(selecting, SELECTION, bits),
     join(models) {
-      selecting = models.filter((model) => model.get(SELECTION) !== undefined);
-      stops.push(keepAlike(models, "active", sameNeuron), keepAlike(selecting, SELECTION, sameBits));
+      const having = models.filter((model) => model.get(SELECTION) !== undefined);
+      selecting = having[0];
+      stops.push(keepAlike(models, "active", sameNeuron), keepAlike(having, SELECTION, sameBits));
     },
     stop: () => stops.forEach((stop) => stop()),
   };
@@ -70,11 +68,6 @@ export function linkViews(around: HTMLElement): Links {
 /** What a front end's own model, which it hands to listeners, says while the kernel writes to it. */
 interface Written {
   _state_lock?: object | null;
-}
-
-function write(model: Model<any>, name: string, value: unknown): void {
-  model.set(name, value);
-  model.save_changes();
 }
 
 /**
@@ -89,7 +82,7 @@ function keepAlike<V>(
 ): Cleanup {
   const spread = (from: Model<any>) => {
     const value: V = from.get(name);
-    for (const model of models) if (!same(model.get(name), value)) write(model, name, value);
+    for (const model of models) if (!same(model.get(name), value)) setTrait(model, name, value);
   };
   const stops = models.map((model) => {
     const follow = (written?: Written) => {
