@@ -26,7 +26,6 @@ def oldest():
 
 
 def test_every_pinned_version_takes_the_oldest_python():
-    assert SpecifierSet(">=3.11").contains(oldest())
     looked_at, refusing = 0, {}
     for name in PINS:
         try:
