@@ -28,7 +28,7 @@ DRAWN = {
     "contrast": ".slw-pair img",
     "explorer": ".slw-tile img",
 }
-WIDTHS = (300, 600, 1600)
+WIDTHS = (300, 420, 600, 1040, 1600)
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +41,12 @@ def widgets(scene_notebook) -> Iterator[Notebook]:
 def overflowing(widget: Locator) -> list[str]:
     """Name the elements that stick out to the right, unless they scroll there.
 
-    Out of their panel less its padding, or of the widget where they are in none.
+    Out of their column or panel less its padding, or of the widget where they are in none.
     """
     return widget.evaluate(
         """root => {
             const edgeOf = element => {
-                const panel = element.parentElement.closest('.slw-panel, .slw-map') ?? root;
+                const panel = element.parentElement.closest('.slw-labels, .slw-panel, .slw-map') ?? root;
                 const padding = parseFloat(getComputedStyle(panel).paddingRight);
                 return panel.getBoundingClientRect().right - padding + 1;
             };
