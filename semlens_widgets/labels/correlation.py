@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from semlens_widgets.labels.recognition import similarities
 from semlens_widgets.labels.scorer import Scorer
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from semlens_widgets.labels.evidence import Evidence
-
-_AT_ONCE = 1 << 24  # similarities of texts to images: 64 MiB
 
 
 @dataclass(frozen=True)
@@ -39,20 +36,27 @@ class Correlation(Scorer):
 
         NaN for a neuron that is as active on one image as on any other.
         """
-        readable = ~evidence.values.isnan().all(0)
-        values = _standardised(evidence.values[:, readable])
-        step = max(1, _AT_ONCE // evidence.images.shape[0])
-        found = [
-            values @ _standardised(similarities(evidence.images, some)[:, readable]).T
-            for some in torch.split(texts, step)
-        ]
-        scores: Tensor = torch.cat(found, dim=1)
+        values = _standardised(evidence.values)
+        # Similarities are linear in the embeddings: each neuron is projected onto these once.
+        towards = torch.zeros(len(values), evidence.images.shape[1])
+        start = 0
+        for block in evidence.images.blocks():
+            towards += values[:, start : start + len(block)] @ block
+            start += len(block)
+        towards -= values.sum(1, keepdim=True) * evidence.images.mean  # 0, but for rounding
+        scores: Tensor = (towards @ texts.T) / evidence.likeness.spread(texts)
         return scores
 
 
-def _standardised(rows: Tensor) -> Tensor:
-    """Take its mean from each row of ``(N, S)`` and bring it to unit length; NaN if constant."""
+def _standardised(values: Tensor) -> Tensor:
+    """Take its mean from each row of ``(N, S)`` and bring it to unit length.
+
+    0 where an image was unreadable; NaN all along a row that is constant.
+    """
+    readable = ~values.isnan().all(0)
+    rows = values[:, readable]
     constant = rows.amax(1, keepdim=True) == rows.amin(1, keepdim=True)
     rest = rows - rows.mean(1, keepdim=True)
-    length: Tensor = rest.norm(dim=1, keepdim=True)
-    return (rest / length).masked_fill(constant, torch.nan)
+    found = torch.zeros_like(values)
+    found[:, readable] = (rest / rest.norm(dim=1, keepdim=True)).masked_fill(constant, torch.nan)
+    return found

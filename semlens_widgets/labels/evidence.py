@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
+from semlens_widgets.labels.likeness import Likeness
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -90,6 +92,8 @@ class Evidence:
         NaN where unreadable.
     first
         Which neuron is the first, for these two.
+    shared
+        How like texts the images are, kept for all that is asked of a data set.
 
     Raises
     ------
@@ -105,6 +109,7 @@ class Evidence:
     crops: Callable[[int, int], tuple[Tensor, Tensor]] | None = None
     distribution: Callable[[int, int], Tensor] | None = None
     first: int = 0
+    shared: Likeness | None = None
 
     def __post_init__(self) -> None:
         if self.examples.ndim != 2:
@@ -148,6 +153,11 @@ class Evidence:
     @cached_property
     def _cropped(self) -> tuple[Tensor, Tensor] | None:
         return self.crops and self.crops(self.first, self.first + len(self))
+
+    @cached_property
+    def likeness(self) -> Likeness:
+        """How like texts the images are."""
+        return self.shared or Likeness(self.images)
 
     @cached_property
     def values(self) -> Tensor:

@@ -12,9 +12,9 @@ from semlens_widgets.labels.scorer import Scorer, control
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from semlens_widgets.labels.evidence import Embeddings, Evidence
+    from semlens_widgets.labels.evidence import Evidence
 
-_AT_ONCE = 1 << 24  # similarities of texts to images, ranks of members: 64 MiB
+_AT_ONCE = 1 << 24  # ranks of the images that show a text: 64 MiB
 
 
 @dataclass(frozen=True)
@@ -58,31 +58,14 @@ class Recognition(Scorer):
         shown = max(1, round(self.share * count))
         if shown >= count:
             return ranks.new_full((len(ranks), len(texts)), torch.nan)
-        means = []
-        for some in torch.split(texts, max(1, _AT_ONCE // evidence.images.shape[0])):
-            members = most_similar(similarities(evidence.images, some)[:, readable], shown)
-            step = max(1, _AT_ONCE // (len(ranks) * shown))
-            means += [ranks[:, part].mean(2) for part in torch.split(members, step)]  # (N, t)
+        place = readable.cumsum(0) - 1  # among the readable ones
+        step = max(1, _AT_ONCE // (len(ranks) * shown))
+        means = [
+            ranks[:, place[evidence.likeness.most_similar(some, shown)]].mean(2)  # (N, t)
+            for some in torch.split(texts, step)
+        ]
         # The mean rank of the members, less what it is at least, over the number of the others.
         return (torch.cat(means, dim=1) - (shown + 1) / 2) / (count - shown)
-
-
-def similarities(images: Embeddings, texts: Tensor) -> Tensor:
-    """Return the cosine of every text to every image, ``(T, S)``."""
-    return torch.cat([texts @ block.T for block in images.blocks()], dim=1)
-
-
-def most_similar(scores: Tensor, count: int) -> Tensor:
-    """Return the `count` highest of each row of ``(T, S)``, as indices in rising order.
-
-    Ties go to the lowest index.
-    """
-    edge = scores.topk(count, dim=1).values[:, -1:]
-    above = scores > edge
-    tied = scores == edge
-    room = count - above.sum(1, keepdim=True)
-    chosen = above | (tied & (tied.cumsum(1) <= room))
-    return chosen.nonzero()[:, 1].reshape(len(scores), count)
 
 
 def average_ranks(values: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from torch.nn.functional import normalize
 from semlens_widgets.errors import StoreError
 from semlens_widgets.inputs.patterns import layers_like
 from semlens_widgets.labels.evidence import Evidence
+from semlens_widgets.labels.likeness import Likeness
 from semlens_widgets.store.aligned import StoredEmbeddings, example_samples, layer_spans
 from semlens_widgets.store.columns import read_heatmaps
 
@@ -118,6 +119,7 @@ class AnalysisReader:
             top_samples=torch.from_numpy(top_samples),
             crops=self._crops if self.embedding == "crop" else None,
             distribution=self.values,
+            shared=Likeness(self.embeddings),
         )
 
     def _crops(self, start: int, stop: int) -> tuple[Tensor, Tensor]:

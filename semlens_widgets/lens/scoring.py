@@ -72,6 +72,8 @@ class Scoring:
         self._reader = reader
         self._words = words
         self._vocabulary = vocabulary
+        # A panel asks of one neuron time and again; what it gathered of it is gathered already.
+        self._last: tuple[tuple[int, tuple[int, ...]], Evidence] | None = None
 
     def check_texts(
         self, names: Sequence[str], templates: Sequence[str] | None = None
@@ -287,7 +289,11 @@ class Scoring:
                 f"exclude: {scorer.name} goes by the activations on all images, not by examples; "
                 "none can be left out."
             )
-        return without_pairs(some_neurons(self._reader.evidence, row, row + 1), exclude)
+        key, last = (row, tuple(exclude)), self._last
+        if last is None or last[0] != key:
+            found = without_pairs(some_neurons(self._reader.evidence, row, row + 1), exclude)
+            last = self._last = key, found
+        return last[1]
 
     @by_scorer
     @plainly()

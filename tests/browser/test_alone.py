@@ -46,7 +46,8 @@ def overflowing(widget: Locator) -> list[str]:
     return widget.evaluate(
         """root => {
             const edgeOf = element => {
-                const panel = element.parentElement.closest('.slw-labels, .slw-panel, .slw-map') ?? root;
+                const columns = '.slw-labels, .slw-panel, .slw-map';
+                const panel = element.parentElement.closest(columns) ?? root;
                 const padding = parseFloat(getComputedStyle(panel).paddingRight);
                 return panel.getBoundingClientRect().right - padding + 1;
             };

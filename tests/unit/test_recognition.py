@@ -7,10 +7,12 @@ from scipy.stats import pearsonr
 from sklearn.metrics import roc_auc_score
 from torch.nn.functional import normalize
 
-from semlens_widgets.labels import correlation, recognition
+from semlens_widgets.labels import evidence as evidence_module
+from semlens_widgets.labels import likeness, recognition
 from semlens_widgets.labels.correlation import Correlation
 from semlens_widgets.labels.evidence import Evidence, HeldEmbeddings
-from semlens_widgets.labels.recognition import Recognition, average_ranks, most_similar
+from semlens_widgets.labels.likeness import Likeness, most_similar
+from semlens_widgets.labels.recognition import Recognition, average_ranks
 
 S, N, D, T = 120, 5, 8, 6
 UNREADABLE = [7, 50]
@@ -48,6 +50,7 @@ def evidence(images, values):
 @pytest.mark.parametrize("share", [0.01, 0.02, 0.05, 0.2])
 def test_recognition_is_the_auroc_for_the_most_similar_images(world, share, chunk, monkeypatch):
     monkeypatch.setattr(recognition, "_AT_ONCE", chunk)
+    monkeypatch.setattr(likeness, "_AT_ONCE", chunk)
     images, texts, values = world
     found = Recognition(share=share).score(evidence(images, values), texts)
     readable = [i for i in range(S) if i not in UNREADABLE]
@@ -62,9 +65,9 @@ def test_recognition_is_the_auroc_for_the_most_similar_images(world, share, chun
     assert found[3].tolist() == [0.5] * T  # it tells nothing from anything
 
 
-@pytest.mark.parametrize("chunk", [1 << 24, 1])
-def test_correlation_is_pearsons(world, chunk, monkeypatch):
-    monkeypatch.setattr(correlation, "_AT_ONCE", chunk)
+@pytest.mark.parametrize("rows", [1 << 14, 7])
+def test_correlation_is_pearsons(world, rows, monkeypatch):
+    monkeypatch.setattr(evidence_module, "_ROWS_AT_ONCE", rows)
     images, texts, values = world
     found = Correlation().score(evidence(images, values), texts)
     readable = [i for i in range(S) if i not in UNREADABLE]
@@ -79,6 +82,37 @@ def test_correlation_is_pearsons(world, chunk, monkeypatch):
 def test_ties_for_the_last_place_go_to_the_first_image():
     scores = torch.tensor([[0.1, 0.9, 0.5, 0.5, 0.5, 0.2], [0.0] * 6])
     assert most_similar(scores, 3).tolist() == [[1, 2, 3], [0, 1, 2]]
+
+
+def test_a_text_looks_at_the_images_once_whatever_else_is_asked(world, monkeypatch):
+    images, texts, _ = world
+    held = HeldEmbeddings(images)
+    looked = []
+    monkeypatch.setattr(held, "blocks", lambda: looked.append(1) or iter([images]))
+    known = Likeness(held)
+    first = known.most_similar(texts[:4], 5)
+    again = known.most_similar(texts[[3, 0, 0, 5]], 5)
+    assert again[:3].equal(first[[3, 0, 0]])
+    assert known.most_similar(texts[:2], 5).equal(first[:2])
+    assert len(looked) == 2  # once more for the new text, once for all others
+    assert again[3].equal(Likeness(HeldEmbeddings(images)).most_similar(texts[5:], 5)[0])
+    assert known.most_similar(texts, 3).shape == (T, 3)  # another question
+
+
+def test_what_is_remembered_of_texts_is_bounded_and_forgetting_changes_nothing(world, monkeypatch):
+    images, texts, _ = world
+    whole = Likeness(HeldEmbeddings(images)).most_similar(texts, 5)
+    monkeypatch.setattr(likeness, "_KEPT", 12)
+    known = Likeness(HeldEmbeddings(images))
+    assert known.most_similar(texts, 5).equal(whole)
+    assert known.most_similar(texts.flip(0), 5).equal(whole.flip(0))
+    assert len(known._known) == 2
+
+
+def test_a_text_that_all_images_are_as_like_says_nothing(world):
+    _, texts, values = world
+    images = texts[:1].repeat(S, 1)
+    assert Correlation().score(evidence(images, values), texts).isnan().all()
 
 
 def test_equal_values_share_their_mean_rank():
