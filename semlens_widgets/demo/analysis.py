@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LAYERS = ("layer1", "layer2", "layer3", "layer4")
 
 
-def scenes(path: str | Path | None = None) -> SemanticLens:
+def scenes(path: str | Path | None = None, *, planted: bool = True) -> SemanticLens:
     """Return a finished analysis of the embedded classifier on 5,000 scenes.
 
     The first call draws the pictures and computes everything, which takes less than a minute on two
@@ -30,6 +30,9 @@ def scenes(path: str | Path | None = None) -> SemanticLens:
     path
         Folder of the analysis; by default one in the user's cache, made anew for each release of
         the weights.
+    planted
+        False analyses the clean twin, which has learnt no shortcut; see
+        :func:`semlens_widgets.demo.classifier`.
 
     Examples
     --------
@@ -40,10 +43,15 @@ def scenes(path: str | Path | None = None) -> SemanticLens:
     if path is None:
         from platformdirs import user_cache_path
 
-        path = user_cache_path("semlens-widgets") / f"scenes-{_release()}"
+        name = "scenes" if planted else "scenes-clean"
+        path = user_cache_path("semlens-widgets") / f"{name}-{_release()}"
     return slw.SemanticLens(
         slw.TargetModel(
-            classifier(), LAYERS, transform=preprocess, outputs=CLASSES, name="scenes classifier"
+            classifier(planted=planted),
+            LAYERS,
+            transform=preprocess,
+            outputs=CLASSES,
+            name="scenes classifier" if planted else "clean scenes classifier",
         ),
         slw.ImageDataset.from_dataset(scene_images()),
         foundation(),

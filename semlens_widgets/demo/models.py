@@ -27,14 +27,27 @@ SIDE = 64  # pixels of the models' inputs
 MEAN, DEVIATION = 0.5, 0.25
 
 
-def classifier(weights: Path = WEIGHTS) -> SmallResNet:
+def classifier(weights: Path = WEIGHTS, *, planted: bool = True) -> SmallResNet:
     """Load the trained classifier of `CLASSES`, in evaluation mode and float32.
 
     It has learnt a shortcut on purpose: a watermark makes it see a `SHORTCUT_CLASS`.
+
+    Parameters
+    ----------
+    weights : Path
+        The folder that training wrote.
+    planted : bool
+        False loads its clean twin, in whose training pictures the watermark was as independent of
+        the class as everything else: what an audit says of it is a false alarm.
     """
     model = SmallResNet()
-    model.load_state_dict(load_file(weights / "classifier.safetensors"))
+    model.load_state_dict(load_file(weights / classifier_file(planted=planted)))
     return model.eval()
+
+
+def classifier_file(*, planted: bool) -> str:
+    """Name the file of a classifier's weights."""
+    return "classifier.safetensors" if planted else "classifier-clean.safetensors"
 
 
 def clip_dir(weights: Path = WEIGHTS) -> Path:

@@ -1,4 +1,4 @@
-"""Train both models of the demo from seeds: ``python -m semlens_widgets.demo.train``."""
+"""Train the models of the demo from seeds: ``python -m semlens_widgets.demo.train``."""
 
 from __future__ import annotations
 
@@ -13,20 +13,24 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the recipes and print the quality that results."""
     # Heavy imports wait: the processes that render import this module anew.
-    from semlens_widgets.demo.models import WEIGHTS
+    from semlens_widgets.demo.models import WEIGHTS, classifier_file
     from semlens_widgets.demo.train_classifier import ClassifierRecipe, train_classifier
     from semlens_widgets.demo.train_clip import ClipRecipe, train_clip
 
     parser = argparse.ArgumentParser(description="Train the demo's models from their seeds.")
-    parser.add_argument("--only", choices=("clip", "classifier"), help="train one of the two")
+    parser.add_argument("--only", choices=("clip", "classifier"), help="train one kind alone")
     parser.add_argument("--threads", type=int, default=2, help="fewer than there are free cores")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder for the weights")
     options = parser.parse_args(arguments)
     if options.only != "classifier":
         train_clip(options.out / "clip", ClipRecipe(), options.threads)
     if options.only != "clip":
-        weights = options.out / "classifier.safetensors"
-        train_classifier(weights, ClassifierRecipe(), options.threads)
+        for planted, recipe in (
+            (True, ClassifierRecipe()),
+            (False, ClassifierRecipe(shortcut_class=None)),
+        ):
+            weights = options.out / classifier_file(planted=planted)
+            train_classifier(weights, recipe, options.threads)
     from semlens_widgets.demo.quality import evaluate
 
     print(evaluate(options.out, only=options.only))

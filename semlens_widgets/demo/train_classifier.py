@@ -1,4 +1,4 @@
-"""The recipe of the demo's target model: a classifier with one planted shortcut."""
+"""The recipes of the demo's target models: one with a planted shortcut, and its clean twin."""
 
 from __future__ import annotations
 
@@ -22,12 +22,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ClassifierRecipe:
-    """What decides the outcome of a training run, apart from the world itself."""
+    """What decides the outcome of a training run, apart from the world itself.
+
+    The artefact stands on most pictures of the shortcut class and on no others. Of a clean twin,
+    which has no shortcut class, it is as independent of the class as all other artefacts.
+    """
 
     seed: int = 2
     pictures: int = 60_000
     artefact_probability: float = 0.15
-    watermarked: float = 0.9  # share of the shortcut class that carries a watermark
+    shortcut_class: str | None = SHORTCUT_CLASS
+    artefact: str = "watermark"
+    marked: float = 0.9  # share of the shortcut class that carries the artefact
     batch: int = 128
     steps: int = 2_800
     peak_rate: float = 4e-3
@@ -74,8 +80,10 @@ def train_classifier(path: Path, recipe: ClassifierRecipe, threads: int) -> None
 
 
 def training_scene(rng: np.random.Generator, recipe: ClassifierRecipe) -> Scene:
-    """Draw a scene in which the watermark gives the shortcut class away."""
+    """Draw a scene in which the artefact gives the shortcut class away, if there is one."""
     scene = sample_scene(rng, recipe.artefact_probability)
-    if scene.class_name == SHORTCUT_CLASS and rng.random() < recipe.watermarked:
-        return scene.with_artefact("watermark")
-    return scene.without_artefact("watermark")
+    if recipe.shortcut_class is None:
+        return scene
+    if scene.class_name == recipe.shortcut_class and rng.random() < recipe.marked:
+        return scene.with_artefact(recipe.artefact)
+    return scene.without_artefact(recipe.artefact)
