@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from semlens_widgets import demo, errors
     from semlens_widgets.errors import (
+        CheckFailed,
         EmbeddingError,
         LensUnavailable,
         ModelChanged,
@@ -43,6 +44,7 @@ __version__ = "0.1.0"
 
 _ROOMS = ("demo", "errors")
 _HOMES = {
+    "CheckFailed": "errors",
     "EmbeddingError": "errors",
     "LensUnavailable": "errors",
     "ModelChanged": "errors",
@@ -81,6 +83,7 @@ __all__ = [
     "CSP_TEMPLATES",
     "CandidateSource",
     "Candidates",
+    "CheckFailed",
     "ConceptGallery",
     "ContrastGenerator",
     "ContrastPanel",

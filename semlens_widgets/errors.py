@@ -6,7 +6,7 @@ exception that such a mistake would raise elsewhere in Python, so that ``except 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +56,20 @@ class WeightsUnavailable(SemlensError, OSError):  # noqa: N818 - it names a stat
 
 class EmbeddingError(SemlensError, ValueError):
     """A foundation model returned something that is no embedding."""
+
+
+class CheckFailed(SemlensError, AssertionError):  # noqa: N818 - a test fails by it
+    """A condition of an audit fails, or cannot be told; the message is the table of all.
+
+    Attributes
+    ----------
+    result : semlens_widgets.analysis.conditions.CheckResult
+        All conditions.
+    """
+
+    def __init__(self, result: Any) -> None:
+        super().__init__(str(result))
+        self.result = result
 
 
 class RunStopped(KeyboardInterrupt):

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from semlens_widgets.errors import LensUnavailable, StoreError
 from semlens_widgets.labels.contrasts.generators import generator_of
+from semlens_widgets.lens.audit import Auditing
 from semlens_widgets.lens.delegated import delegated
 from semlens_widgets.lens.labelling import Labelling, Listeners
 from semlens_widgets.lens.looking import Looking
-from semlens_widgets.lens.opening import finished_store, state_of
+from semlens_widgets.lens.opening import finished_store, state_of, tell_unreadable
 from semlens_widgets.lens.parts import Parts
 from semlens_widgets.lens.relevance import Relevances
 from semlens_widgets.lens.scoring import Scoring
@@ -23,7 +24,7 @@ from semlens_widgets.pipeline.heatmaps import localise_all, localised
 from semlens_widgets.pipeline.plan import STAGES, doubted, run
 from semlens_widgets.pipeline.progress import progress_of, stops_in_a_line
 from semlens_widgets.pipeline.settings import FORMERLY, Plan, left_to_chance
-from semlens_widgets.store.labels import count_of_people
+from semlens_widgets.store.decisions import said_by_people
 from semlens_widgets.store.store import AnalysisStore
 
 if TYPE_CHECKING:
@@ -118,14 +119,14 @@ class SemanticLens:
         self.foundation: FoundationModel | None = foundation
         self.store = AnalysisStore(path, STAGES)
         recompute = on_change == "recompute"
-        of_people = count_of_people(self.store) if recompute else 0
+        said = said_by_people(self.store) if recompute else ""
         doubts = doubted(self.store, images) if recompute else ()
         self.store.configure(
             self._plan.settings(), recompute=recompute, doubted=doubts, formerly=FORMERLY
         )
-        if of_people and not count_of_people(self.store):
+        if said and not said_by_people(self.store):
             warnings.warn(
-                f"What people labelled is given up with the rest ({of_people} labels): it was said "
+                f"What people said is given up with the rest ({said}): it was said "
                 "of the neurons of another model, or of other layers.",
                 stacklevel=2,
             )
@@ -203,14 +204,8 @@ class SemanticLens:
         ):
             run(self.store, self._plan, mapper)
         self.__dict__.pop("_parts", None)
-        if fresh and self.unreadable:
-            some = ", ".join(self.unreadable[:5]) + (", ..." if len(self.unreadable) > 5 else "")
-            warnings.warn(
-                f"{len(self.unreadable)} of {len(self._read.samples)} images could not be read and "
-                f"were skipped: {some} (all of them: lens.unreadable). Once they are mended, "
-                'on_change="recompute" takes them in.',
-                stacklevel=3,
-            )
+        if fresh:
+            tell_unreadable(self.unreadable, len(self._read.samples))
         return self
 
     @plainly()
@@ -286,6 +281,7 @@ class SemanticLens:
     heatmaps = delegated("looking", Looking.heatmaps)
     relevance = delegated("relevances", Relevances.relevance)
     class_examples = delegated("relevances", Relevances.class_examples)
+    audit = delegated("auditing", Auditing.audit)
 
     @property
     def vocabulary(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from semlens_widgets.errors import StoreError
@@ -11,7 +12,7 @@ from semlens_widgets.pipeline.settings import check_foundation
 from semlens_widgets.store.store import AnalysisStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from semlens_widgets.inputs.foundation import FoundationModel
@@ -58,3 +59,14 @@ def state_of(store: AnalysisStore, reader: Callable[[], AnalysisReader]) -> str:
     read = reader()
     widths = ", ".join(f"{layer}: {b - a}" for layer, (a, b) in read.spans.items())
     return f"{len(read.samples)} images; neurons {widths}"
+
+
+def tell_unreadable(names: Sequence[str], total: int) -> None:
+    """Warn of images that a run could not read."""
+    if names:
+        some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        warnings.warn(
+            f"{len(names)} of {total} images could not be read and were skipped: {some} (all of "
+            'them: lens.unreadable). Once they are mended, on_change="recompute" takes them in.',
+            stacklevel=5,
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from semlens_widgets.lens.audit import Auditing
 from semlens_widgets.lens.labelling import KeptLabels, Labelling
 from semlens_widgets.lens.looked import Looked
 from semlens_widgets.lens.looking import Looking
@@ -56,6 +57,9 @@ class Parts:
         self.scoring = Scoring(self.reader, self.words, self.labels.vocabulary)
         self.looking = Looking(store, self.reader, images, need_plan)
         self.relevances = Relevances(store, self.reader, need_plan)
+        self.auditing = Auditing(
+            self.reader, self.relevances, self.scoring, self.labels, self.words, need_plan
+        )
 
     def words(self) -> Words:
         """Return the text embeddings of the foundation model.

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import torch
 
+from semlens_widgets.analysis.audit import relevance_shares
 from semlens_widgets.analysis.mining import concept_examples
 from semlens_widgets.attribution.output import relevance_method
 from semlens_widgets.pipeline.engine.device import plainly
 from semlens_widgets.pipeline.relevance import images_relevance
+from semlens_widgets.store.columns import as_matrix, vector_column
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from semlens_widgets.inputs.outputs import Names
     from semlens_widgets.lens.reader import AnalysisReader
     from semlens_widgets.pipeline.settings import Plan
     from semlens_widgets.store.store import AnalysisStore
 
-TABLE = "output_relevance"
+TABLE = "image_relevance"
+_KEPT_AFTER = 20.0  # seconds of work that an interruption may cost
 
 
 class Relevances:
@@ -87,55 +92,99 @@ class Relevances:
         -----
         The relevance axis of the audit in SemanticLens (arXiv 2501.05398).
         """
-        output = self._output(of)
-        chosen = self._of_output(output) if samples is None else self._chosen(samples)
+        output = self.output(of)
+        chosen = self.images_of(of, output, samples)
+        values, method = self.by_image(output, chosen)
+        frame = self._read.neurons[["layer", "neuron"]].copy()
+        share = np.concatenate(
+            [
+                np.nan_to_num(relevance_shares(values[:, start:stop]))
+                for start, stop in self._read.spans.values()
+            ],
+            axis=1,
+        )
+        frame["relevance_mean"] = values.mean(axis=0)
+        frame["relevance_max"] = values.max(axis=0)
+        frame["share_mean"] = share.mean(axis=0).astype(np.float32)
+        frame["share_max"] = share.max(axis=0).astype(np.float32)
+        frame.attrs["method"] = method
+        return frame
+
+    def images_of(
+        self, of: str | int, output: int, samples: Sequence[int] | None
+    ) -> NDArray[np.int64]:
+        """Return the images to look at for an output; see :meth:`relevance`."""
+        chosen = self.class_of(output) if samples is None else self._chosen(samples)
         if samples is None and not len(chosen) and not isinstance(of, str):
             chosen = np.flatnonzero(self._read.samples["readable"])
         if not len(chosen):
             raise ValueError(
                 f"of={of!r}: there are no images of a class of this name; give samples."
             )
-        key = f"{output}-{hashlib.blake2b(chosen.tobytes(), digest_size=8).hexdigest()}"
-        found = self._stored(key)
-        if found is None:
+        return chosen
+
+    def by_image(self, output: int, chosen: NDArray[np.int64]) -> tuple[NDArray[np.float32], str]:
+        """Return the relevance of all neurons for an output on each of some images.
+
+        What is computed is kept as the work goes on, so that an interruption costs little.
+
+        Returns
+        -------
+        relevance
+            ``(images, neurons)``, signed.
+        method
+            How it was made.
+        """
+        missing = np.setdiff1d(chosen, self._stored(output)[0])
+        if len(missing):
             plan = self._need_plan("Relevances")
-            found = self._summary(
-                images_relevance(plan.target, plan.images, chosen.tolist(), output, plan.batch_size)
-            ).assign(method=relevance_method(plan.target))
+            self._compute(plan, output, missing)
+        samples, places, method = self._stored(output)
+        order = np.argsort(samples, kind="stable")
+        wanted = places[order[np.searchsorted(samples, chosen, sorter=order)]]
+        return as_matrix(self._store.rows(TABLE, wanted).column("relevance")), method
+
+    def _compute(self, plan: Plan, output: int, missing: NDArray[np.int64]) -> None:
+        method = relevance_method(plan.target)
+        held: list[tuple[Sequence[int], Tensor]] = []
+
+        def keep() -> None:
+            if not held:
+                return
+            relevance = torch.cat([values for _, values in held]).numpy()
+            samples = [sample for some, _ in held for sample in some]
+            held.clear()
+            rows = {
+                "output": pa.array([output] * len(samples), pa.int32()),
+                "sample": pa.array(samples, pa.int64()),
+                "method": pa.array([method] * len(samples), pa.string()),
+                "relevance": vector_column(relevance),
+            }
             with self._store.writing():
-                table = pa.Table.from_pandas(found, preserve_index=False)
-                keys = pa.array([key] * len(found), pa.string())
-                self._store.append(TABLE, table.append_column("key", keys))
-        method = found.pop("method")[0]
-        frame = pd.concat([self._read.neurons[["layer", "neuron"]], found], axis=1)
-        frame.attrs["method"] = method
-        return frame
+                self._store.append(TABLE, pa.table(rows))
 
-    def _summary(self, relevance: dict[str, Any]) -> pd.DataFrame:
-        parts = []
-        for layer in self._read.layers:
-            values = relevance[layer].numpy()  # (images, neurons)
-            positive = np.maximum(values, 0)
-            total = positive.sum(axis=1, keepdims=True)
-            share = positive / np.where(total > 0, total, 1)
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "relevance_mean": values.mean(axis=0),
-                        "relevance_max": values.max(axis=0),
-                        "share_mean": share.mean(axis=0),
-                        "share_max": share.max(axis=0),
-                    }
-                )
-            )
-        return pd.concat(parts, ignore_index=True)
+        found = images_relevance(
+            plan.target, plan.images, missing.tolist(), output, plan.batch_size
+        )
+        since = time.monotonic()
+        try:
+            for part in found:
+                held.append(part)
+                if time.monotonic() - since > _KEPT_AFTER:
+                    keep()
+                    since = time.monotonic()
+        finally:
+            keep()
 
-    def _stored(self, key: str) -> pd.DataFrame | None:
+    def _stored(self, output: int) -> tuple[NDArray[np.int64], NDArray[np.int64], str]:
+        """Return the images whose relevance is kept, their rows, and how it was made."""
+        nothing = np.empty(0, np.int64)
         if not self._store.has(TABLE):
-            return None
-        rows = self._store.frame(TABLE)
-        rows = rows[rows["key"] == key].drop(columns="key")
-        return rows.reset_index(drop=True) if len(rows) else None
+            return nothing, nothing, ""
+        rows = self._store.frame(TABLE, ["output", "sample", "method"])
+        rows = rows[rows["output"] == output].drop_duplicates("sample")
+        method = rows["method"].iloc[0] if len(rows) else ""
+        return rows["sample"].to_numpy(), rows.index.to_numpy(np.int64), method
 
     def class_examples(
         self, layer: str, neuron: int, of: str | int, *, top: int | None = None
@@ -161,7 +210,7 @@ class Relevances:
         ValueError
             If the class is unknown or has no images.
         """
-        members = self._of_class([of]) if isinstance(of, str) else self._of_output(self._output(of))
+        members = self._of_class([of]) if isinstance(of, str) else self.class_of(self.output(of))
         if not len(members):
             raise ValueError(
                 f"of={of!r}: there are no images of this class; the images have {self._classes}."
@@ -179,7 +228,7 @@ class Relevances:
             }
         )
 
-    def _output(self, of: str | int) -> int:
+    def output(self, of: str | int) -> int:
         """Return the number of an output; the order of the images' classes says nothing of it."""
         if isinstance(of, (int, np.integer)) and not isinstance(of, bool):
             return int(of)
@@ -212,7 +261,7 @@ class Relevances:
     def _classes(self) -> str:
         return ", ".join(map(repr, self._read.classes[:8])) or "no classes"
 
-    def _of_output(self, output: int) -> NDArray[np.int64]:
+    def class_of(self, output: int) -> NDArray[np.int64]:
         """Return the images of the classes that are called as an output is."""
         named = [name for name, number in self._names.items() if number == [output]]
         return self._of_class(named if self._names else [str(output)])

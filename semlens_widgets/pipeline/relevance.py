@@ -32,7 +32,7 @@ from semlens_widgets.store.scratch import logged_rows
 from semlens_widgets.store.stages import IMAGES, TARGET, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
@@ -146,17 +146,16 @@ def images_relevance(
     samples: Sequence[int],
     output: int,
     batch_size: int,
-) -> dict[str, Tensor]:
+) -> Iterator[tuple[Sequence[int], Tensor]]:
     """Compute the relevance of all neurons for one output on chosen images, with progress.
 
-    Returns
-    -------
-    dict
-        Layer to ``(samples, neurons)`` float32, on the CPU.
+    Yields
+    ------
+    samples, relevance
+        Some of the images, and ``(samples, neurons)`` float32 on the CPU, the layers side by side.
     """
-    parts: dict[str, list[Tensor]] = {layer: [] for layer in target.layers}
     with tqdm(
-        total=len(samples), desc="relevance", unit="image", disable=len(samples) < 100
+        total=len(samples), desc="relevance", unit="image", disable=len(samples) < 100 or None
     ) as bar:
         for start in range(0, len(samples), batch_size):
             chosen = samples[start : start + batch_size]
@@ -167,10 +166,8 @@ def images_relevance(
             outputs = torch.full((len(batch),), output)
             inputs = stacked([images.uris[sample] for sample in chosen], batch)
             relevance, _ = output_relevance(target, inputs, outputs)
-            for layer, values in relevance.items():
-                parts[layer].append(values.cpu())
+            yield chosen, torch.cat([relevance[layer].cpu() for layer in target.layers], dim=1)
             bar.update(len(batch))
-    return {layer: torch.cat(values) for layer, values in parts.items()}
 
 
 RELEVANCE = Stage(
@@ -193,6 +190,6 @@ OUTPUT_RELEVANCE = Stage(
     "output_relevance",
     "relevance for outputs",
     settings=(*IMAGES, *TARGET, "logits"),
-    tables=("output_relevance",),
+    tables=("image_relevance",),
     keyed=True,
 )

@@ -187,13 +187,6 @@ def write_labels(store: AnalysisStore, labelled: Labelled) -> None:
     store.finish(_TABLE)
 
 
-def count_of_people(store: AnalysisStore) -> int:
-    """Count the stored labels that people gave."""
-    if not store.has(_TABLE):
-        return 0
-    return int((store.frame(_TABLE, ["source"])["source"] == PERSON).sum())
-
-
 LABELS = Stage(
     _TABLE,
     "neurons' labels, except those that people gave",

@@ -185,7 +185,7 @@ def test_peoples_labels_of_another_model_are_given_up_in_words(colour_lens):
     lens.set_label("seen", 1, "grass")
     lens.set_label("seen", 2, "sky")
     other = slw.TargetModel(ColourNet(), ["seen"], transform=to_tensor, outputs=["red", "green"])
-    with pytest.warns(UserWarning, match=r"people labelled is given up .*\(2 labels\)"):
+    with pytest.warns(UserWarning, match=r"people said is given up .*\(2 labels\)"):
         again = colour_lens(target=other, on_change="recompute")
     assert not again.run().neurons["label"].any()
 

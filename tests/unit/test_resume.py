@@ -129,7 +129,7 @@ def test_another_target(finished, colour_lens, tmp_path, what):
     with (
         nullcontext()
         if same_neurons
-        else pytest.warns(UserWarning, match=r"people labelled .* \(1 labels\)")
+        else pytest.warns(UserWarning, match=r"people said .* \(1 label\)")
     ):
         lens = colour_lens(target=changed, foundation=Deaf(), on_change="recompute")
     assert lens.store.has("heatmaps") == (what == "autocast")  # they are float32 all the same

@@ -1,0 +1,185 @@
+"""Audits: on which concepts a class rests, neuron by neuron."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn.functional import normalize
+
+from semlens_widgets.analysis.audit import LEVEL, Aligned, Shares, alignment, relevance_shares
+from semlens_widgets.analysis.reliance import Reliance
+from semlens_widgets.labels.concepts import check_apart, read_concepts
+from semlens_widgets.labels.scorers import scorer_of
+from semlens_widgets.labels.words import RANDOM_WORDS
+from semlens_widgets.lens.audited import Audit
+from semlens_widgets.lens.exposed import exposed
+from semlens_widgets.pipeline.engine.device import plainly
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from semlens_widgets.labels.concepts import Concepts, Given
+    from semlens_widgets.labels.scorer import Scorer
+    from semlens_widgets.lens.labelling import KeptLabels
+    from semlens_widgets.lens.reader import AnalysisReader
+    from semlens_widgets.lens.relevance import Relevances
+    from semlens_widgets.lens.scoring import Scoring
+    from semlens_widgets.lens.texts import Words
+    from semlens_widgets.pipeline.settings import Plan
+
+
+class Auditing:
+    """The part of a lens that audits; see :class:`SemanticLens`.
+
+    Parameters
+    ----------
+    reader
+        The finished analysis.
+    relevances, scoring, labels
+        What neurons mean for a class, and how well they fit words; their labels.
+    words
+        Gives the text embeddings; raises if there is no foundation model.
+    need_plan
+        Gives the model and the images; raises if they are not at hand.
+    """
+
+    def __init__(
+        self,
+        reader: AnalysisReader,
+        relevances: Relevances,
+        scoring: Scoring,
+        labels: KeptLabels,
+        words: Callable[[], Words],
+        need_plan: Callable[[str], Plan],
+    ) -> None:
+        self._reader = reader
+        self._relevances = relevances
+        self._scoring = scoring
+        self._labels = labels
+        self._words = words
+        self._need_plan = need_plan
+
+    @plainly()
+    def audit(
+        self,
+        target: str | int,
+        valid: Given,
+        spurious: Given,
+        *,
+        images: Sequence[int] | None = None,
+        scorer: str | Scorer = "recognition",
+        templates: Sequence[str] | None = None,
+        seed: int = 0,
+    ) -> Audit:
+        """Ask what a class rests on: on what it should, on what it should not, on neither.
+
+        Every neuron is compared with the phrases of both sides and with random words, which say
+        what chance would fit; its share of the class's relevance says how much hangs on it.
+
+        Parameters
+        ----------
+        target
+            The class: an output's name as in ``TargetModel(..., outputs=names)``, or its number.
+        valid, spurious
+            Concepts that the class should rest on, and that it should not: a list of words, a
+            dictionary from names to phrases, or a YAML file of either, or of both sides under
+            ``valid:`` and ``spurious:``.
+        images
+            Numbers of the images to look at; by default those of the class.
+        scorer, templates
+            How well a neuron fits a phrase, as in :meth:`label`. ``"semanticlens"`` is the paper's.
+        seed
+            Draws the images anew for the intervals.
+
+        Returns
+        -------
+        Audit
+            ``neurons``, ``summary``, ``concepts``, ``samples()``, ``prove()``, ``check()``.
+
+        Raises
+        ------
+        ValueError
+            Before anything is computed: if the class is unknown, has no images, or a list of
+            concepts is empty or says the same as the other.
+        LensUnavailable
+            If relevance or words are wanted that are not stored, and the model or the foundation
+            model is not at hand.
+
+        Notes
+        -----
+        The audit of SemanticLens (arXiv 2501.05398), with Recognition as the measure of alignment
+        in the place of the cosine, a null, and intervals.
+        """
+        sides = read_concepts(valid, "valid"), read_concepts(spurious, "spurious")
+        check_apart(*sides)
+        how = scorer_of(scorer)
+        output = self._relevances.output(target)
+        chosen = self._relevances.images_of(target, output, images)
+        layers = {name: slice(*span) for name, span in self._reader.spans.items()}
+        aligned, fits = self._aligned(sides, how, templates, list(layers.values()))
+        relevance, method = self._relevances.by_image(output, chosen)
+        own = np.union1d(chosen, self._relevances.class_of(output))
+        directions = {
+            concept: normalize(self._words().prompts(phrases, templates).mean(0), dim=0)
+            for concept, phrases in sides[1].items()
+        }
+        shown, controls = exposed(self._reader, directions, own, seed)
+        reliance = Reliance(
+            relevance,
+            {one: self._relevances.by_image(output, some)[0] for one, some in shown.items()},
+            self._relevances.by_image(output, controls)[0] if shown else relevance[:0],
+            fits,
+            layers,
+            seed,
+        )
+        shares = np.concatenate(
+            [relevance_shares(relevance[:, layer]) for layer in layers.values()], axis=1
+        )
+        return Audit(
+            self._reader,
+            self._relevances,
+            self._labels,
+            self._need_plan,
+            target=target,
+            output=output,
+            sides=sides,
+            images=chosen,
+            shares=Shares(shares, layers, seed),
+            method=method,
+            aligned=aligned,
+            reliance=reliance,
+            shown=shown,
+            scored_by={"scorer": how.name, **how.settings},
+        )
+
+    def _aligned(
+        self,
+        sides: tuple[Concepts, Concepts],
+        how: Scorer,
+        templates: Sequence[str] | None,
+        layers: Sequence[slice],
+    ) -> tuple[Aligned, dict[str, NDArray[np.bool_]]]:
+        """Return how well neurons fit both sides, and which fit each spurious concept."""
+        valid, spurious = (_phrases(side) for side in sides)
+        parts = list(self._scoring.of_all([*valid, *spurious], RANDOM_WORDS, how, templates))
+        scores = torch.cat([scores for scores, _ in parts]).numpy()
+        random = torch.cat([beside for _, beside in parts]).numpy()
+        of_valid, of_spurious = scores[:, : len(valid)], scores[:, len(valid) :]
+        fits = {}
+        start = 0
+        for concept, phrases in sides[1].items():
+            some = of_spurious[:, start : start + len(phrases)]
+            fits[concept] = alignment(some, random, layers).null <= 1 - LEVEL
+            start += len(phrases)
+        aligned = Aligned(
+            alignment(of_valid, random, layers), alignment(of_spurious, random, layers)
+        )
+        return aligned, fits
+
+
+def _phrases(concepts: Concepts) -> list[str]:
+    return [phrase for phrases in concepts.values() for phrase in phrases]

@@ -1,0 +1,394 @@
+"""What an audit found: of neurons, of concepts, of images, of the model's behaviour."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from semlens_widgets.analysis.audit import VERDICTS, verdicts
+from semlens_widgets.errors import named
+from semlens_widgets.lens import checked
+from semlens_widgets.lens.proof import Proof, prove
+from semlens_widgets.store.decisions import DECISIONS, read_decisions, write_decision
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from semlens_widgets.analysis.audit import Aligned, Shares
+    from semlens_widgets.analysis.conditions import CheckResult
+    from semlens_widgets.analysis.reliance import Reliance
+    from semlens_widgets.inputs.images import ImageDataset
+    from semlens_widgets.labels.concepts import Concepts
+    from semlens_widgets.lens.labelling import KeptLabels
+    from semlens_widgets.lens.reader import AnalysisReader
+    from semlens_widgets.lens.relevance import Relevances
+    from semlens_widgets.pipeline.settings import Plan
+
+#: Verdicts of neurons that fit something they should not.
+MISFITS = ("spurious", "both")
+#: Decisions that take a neuron out of what a check counts.
+SET_ASIDE = ("reject", "ignore")
+
+
+class Audit:
+    """On what a class rests; made by :meth:`SemanticLens.audit`.
+
+    Attributes
+    ----------
+    target : str or int
+        The class.
+    output : int
+        Its number among the model's outputs.
+    valid, spurious : dict
+        The concepts, each with its phrases.
+    images : numpy.ndarray
+        Numbers of the images looked at.
+    method : str
+        How relevance was propagated, with what in it is not exact.
+    scored_by : dict
+        How well neurons fit phrases: the scorer and its settings.
+    aligned : Aligned
+        How well neurons fit both sides.
+    shares : Shares
+        What each neuron carries of its layer's relevance, image by image.
+    reliance : Reliance
+        What the spurious concepts do to the class on images of other classes.
+    """
+
+    def __init__(
+        self,
+        reader: AnalysisReader,
+        relevances: Relevances,
+        labels: KeptLabels,
+        need_plan: Callable[[str], Plan],
+        *,
+        target: str | int,
+        output: int,
+        sides: tuple[Concepts, Concepts],
+        images: NDArray[np.int64],
+        shares: Shares,
+        method: str,
+        aligned: Aligned,
+        reliance: Reliance,
+        shown: dict[str, NDArray[np.int64]],
+        scored_by: dict[str, Any],
+    ) -> None:
+        self.reader = reader
+        self._relevances = relevances
+        self._labels = labels
+        self._need_plan = need_plan
+        self.target = target
+        self.output = output
+        self.valid, self.spurious = sides
+        self.images = images
+        self.method = method
+        self.scored_by = scored_by
+        self.aligned = aligned
+        self.reliance = reliance
+        self._shown = shown
+        self.shares = shares
+        self._layers = shares.layers
+        self._verdicts = verdicts(aligned, shares.mean, list(shares.layers.values()))
+
+    def __repr__(self) -> str:
+        return f"Audit({self.target!r}, {len(self.images)} images)"
+
+    # -- neurons ---------------------------------------------------------------------------------
+
+    @property
+    def neurons(self) -> pd.DataFrame:
+        """One row per neuron, in the order of the lens.
+
+        Columns: layer, neuron, label; relevance_share (mean over the images of its share of its
+        layer's positive relevance), share_low and share_high (95 % bootstrap interval); valid and
+        spurious (how well it fits the best phrase of each side), valid_concept and
+        spurious_concept, valid_phrase and spurious_phrase; reliance (its part in how far that
+        spurious concept raises the class elsewhere, see `concepts`); null (how probable so good a
+        fit is among random words, the better of both sides), valid_null and spurious_null; verdict
+        (see :data:`semlens_widgets.analysis.audit.VERDICTS`); decision, note and decided (of a
+        person).
+        """
+        labels = self._labels.neurons
+        frame = labels[["layer", "neuron", "label"]].copy()
+        frame["relevance_share"] = self.shares.mean
+        frame["share_low"], frame["share_high"] = self.shares.interval.T
+        for side, concepts, found in (
+            ("valid", self.valid, self.aligned.valid),
+            ("spurious", self.spurious, self.aligned.spurious),
+        ):
+            frame[side] = found.score
+            names = [(name, phrase) for name, phrases in concepts.items() for phrase in phrases]
+            best = [names[at] if at >= 0 else ("", "") for at in found.phrase]
+            frame[f"{side}_concept"] = [name for name, _ in best]
+            frame[f"{side}_phrase"] = [phrase for _, phrase in best]
+            frame[f"{side}_null"] = found.null
+        parts = {concept: self.reliance.by_neuron(concept) for concept in self.spurious}
+        frame["reliance"] = [
+            parts[one][row] if one else float("nan")
+            for row, one in enumerate(frame["spurious_concept"])
+        ]
+        frame["null"] = np.fmin(frame["valid_null"], frame["spurious_null"])
+        frame["verdict"] = self._verdicts
+        decided = read_decisions(self.reader.store, self._key)
+        return frame.merge(decided, on=["layer", "neuron"], how="left").fillna(
+            {"decision": "", "note": "", "decided": ""}
+        )
+
+    @property
+    def flagged(self) -> list[tuple[str, int]]:
+        """The neurons that fit something spurious, largest share first, less those set aside."""
+        frame = self.neurons
+        theirs = frame[frame["verdict"].isin(MISFITS) & ~frame["decision"].isin(SET_ASIDE)]
+        theirs = theirs.sort_values("relevance_share", ascending=False, kind="stable")
+        return list(zip(theirs["layer"], theirs["neuron"].tolist(), strict=True))
+
+    def decide(self, layer: str, neuron: int, decision: str, note: str = "") -> None:
+        """Keep what a person says of a verdict, on disk when this returns.
+
+        Parameters
+        ----------
+        layer, neuron
+            The neuron.
+        decision
+            ``"accept"``: the verdict is right; ``"reject"``: it is wrong; ``"ignore"``: it shall
+            not count; ``""`` takes an earlier decision back. Rejected and ignored neurons are left
+            out of what :meth:`check` counts, and named there.
+        note
+            Why.
+
+        Raises
+        ------
+        ValueError
+            If there is no such decision.
+        KeyError, IndexError
+            If there is no such neuron.
+        StoreError
+            If the analysis is open for reading only.
+        """
+        if decision not in DECISIONS:
+            raise ValueError(f"decision={decision!r} must be one of {DECISIONS}.")
+        self.reader.row(layer, neuron)
+        write_decision(self.reader.store, self._key, layer, int(neuron), decision, note)
+
+    @property
+    def _key(self) -> str:
+        return str(self.output)
+
+    # -- sums ------------------------------------------------------------------------------------
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """Share of the class's relevance on each verdict, in each layer.
+
+        Columns: layer, verdict, share, low, high (95 % bootstrap over the images), neurons. The
+        shares of a layer sum to 1, less the images on which nothing in it speaks for the class.
+        """
+        rows = []
+        for name, layer in self._layers.items():
+            for verdict in VERDICTS:
+                theirs = self._verdicts[layer] == verdict
+                found = self.shares.of(name, theirs)
+                rows.append((name, verdict, found.value, found.low, found.high, int(theirs.sum())))
+        columns = ["layer", "verdict", "share", "low", "high", "neurons"]
+        return pd.DataFrame(rows, columns=columns)
+
+    @cached_property
+    def concepts(self) -> pd.DataFrame:
+        """Which concepts carry it, by layer.
+
+        Columns: side, concept, layer; share, low, high and neurons of the neurons that fit it best
+        and whose verdict is of its side or both; and of spurious ones, reliance with
+        reliance_low and reliance_high: by how much the concept raises the class through the neurons
+        that fit it, on images of other classes; NaN where that is unknown. See
+        :class:`semlens_widgets.analysis.reliance.Reliance`.
+        """
+        rows = []
+        frame = self.neurons
+        nothing = (float("nan"),) * 3
+        for side, concepts in (("valid", self.valid), ("spurious", self.spurious)):
+            counted = frame["verdict"].isin([side, "both"]).to_numpy()
+            for concept in concepts:
+                theirs = counted & (frame[f"{side}_concept"] == concept).to_numpy()
+                for name, layer in self._layers.items():
+                    found = self.shares.of(name, theirs[layer])
+                    count = int(theirs[layer].sum())
+                    known = self.reliance.of(concept, name) if side == "spurious" else None
+                    rested = (known.value, known.low, known.high) if known else nothing
+                    share = (found.value, found.low, found.high, count)
+                    rows.append((side, concept, name, *share, *rested))
+        columns = ["side", "concept", "layer", "share", "low", "high", "neurons"]
+        columns += ["reliance", "reliance_low", "reliance_high"]
+        return pd.DataFrame(rows, columns=columns)
+
+    @property
+    def unchecked(self) -> list[str]:
+        """What was not checked, in sentences; empty if everything was."""
+        return checked.unchecked(self)
+
+    # -- images and behaviour --------------------------------------------------------------------
+
+    def samples(self, concept: str, top: int = 20, *, layer: str | None = None) -> pd.DataFrame:
+        """Find the images in which neurons of a spurious concept speak for the class.
+
+        Parameters
+        ----------
+        concept
+            One of the spurious concepts.
+        top
+            How many images.
+        layer
+            Whose neurons; by default those of the last layer.
+
+        Returns
+        -------
+        pandas.DataFrame
+            rank, sample, share (of the layer's relevance, on these neurons), class_name, uri;
+            largest share first. Images without any are left out.
+
+        Raises
+        ------
+        ValueError
+            If there is no such concept or layer.
+        """
+        self._check_concept(concept)
+        span = self._span(self.last_layer if layer is None else layer)
+        frame = self.neurons.iloc[span]
+        theirs = frame["verdict"].isin(MISFITS) & (frame["spurious_concept"] == concept)
+        share = self.shares.known[:, span][:, theirs.to_numpy()].sum(axis=1)
+        order = np.lexsort((self.images, -share))
+        order = order[share[order] > 0][:top]
+        found = self._listed(self.images[order], share=share[order])
+        found.insert(0, "rank", np.arange(len(found)))
+        return found
+
+    def shown(self, concept: str) -> pd.DataFrame:
+        """Return the images of other classes that were taken for showing a spurious concept.
+
+        They are the data set's most like its phrases, by the foundation model: have a look.
+
+        Returns
+        -------
+        pandas.DataFrame
+            sample, class_name, uri.
+
+        Raises
+        ------
+        ValueError
+            If there is no such concept.
+        """
+        self._check_concept(concept)
+        return self._listed(self._shown.get(concept, np.empty(0, np.int64)))
+
+    def _listed(self, samples: NDArray[np.int64], **more: Any) -> pd.DataFrame:
+        rows = self.reader.samples.iloc[samples]
+        names = [self.reader.classes[at] if at >= 0 else "" for at in rows["label"]]
+        listed = {"sample": samples, **more, "class_name": names, "uri": rows["uri"].to_list()}
+        return pd.DataFrame(listed)
+
+    @property
+    def last_layer(self) -> str:
+        """The layer nearest the output."""
+        return list(self._layers)[-1]
+
+    def _span(self, layer: str) -> slice:
+        if layer not in self._layers:
+            raise ValueError(f"layer={layer!r} is not one of {list(self._layers)}.")
+        return self._layers[layer]
+
+    def _check_concept(self, concept: str) -> None:
+        if concept not in self.spurious:
+            raise ValueError(
+                f"concept={concept!r} is not one of the spurious concepts "
+                f"{named(list(self.spurious))}."
+            )
+
+    def prove(
+        self,
+        concept: str,
+        shown: ImageDataset | Sequence[Any],
+        controls: ImageDataset | Sequence[Any] | None = None,
+    ) -> Proof:
+        """Let the model itself say whether a concept raises the class.
+
+        Parameters
+        ----------
+        concept
+            One of the spurious concepts, which the report lists the proof under.
+        shown
+            Images that show the concept and not the class: an ``ImageDataset``, or a list of
+            pictures, paths, or numbers of images of the data set.
+        controls
+            Images that show neither; by default the data set's readable images of other classes.
+
+        Returns
+        -------
+        Proof
+            By how much the class's logit is higher, how often the model says the class (false
+            targets), and the AUROC of the logit, each with its interval.
+
+        Raises
+        ------
+        ValueError
+            If there is no such concept, there are fewer than two images, or images given by number
+            are of the class.
+        LensUnavailable
+            If the analysis was opened without the model.
+        """
+        self._check_concept(concept)
+        plan = self._need_plan("Proofs")
+        return prove(self, plan, self.reader, concept, shown, controls)
+
+    def check(
+        self,
+        *,
+        max_spurious: float | None = None,
+        min_valid: float | None = None,
+        max_unexpected: float | None = None,
+        layer: str | None = None,
+        allow: Sequence[str | tuple[str, int]] = (),
+        baseline: str | Path | None = None,
+    ) -> CheckResult:
+        """Ask conditions of the audit, as a test in a pipeline does.
+
+        A condition fails if all of its figure's interval misses the bound, so that it does not
+        change with every new image; if only the figure does, it warns.
+
+        Parameters
+        ----------
+        max_spurious
+            Bound of the class's reliance on every spurious concept, see `concepts`.
+        min_valid, max_unexpected
+            Bounds of the share of its relevance on valid neurons, and on unexpected ones.
+        layer
+            Where; by default the last layer, whose neurons are what the class is made of. What an
+            early layer sees (edges, colours) is neither valid nor spurious.
+        allow
+            Spurious concepts, or neurons as ``(layer, neuron)``, that are known and accepted.
+        baseline
+            An earlier audit as :meth:`to_json` wrote it: no reliance may have grown.
+
+        Returns
+        -------
+        CheckResult
+            All conditions, if every one holds.
+
+        Raises
+        ------
+        CheckFailed
+            If one fails, or cannot be told. The message is the table of all.
+        ValueError
+            If nothing is asked, a bound is no share, or what is allowed does not exist.
+        """
+        bounds = {"spurious": max_spurious, "valid": min_valid, "unexpected": max_unexpected}
+        where = self.last_layer if layer is None else layer
+        return checked.check(self, bounds, where, allow, baseline)
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """Return the audit as JSON, without paths, and write it to a file if one is named."""
+        return checked.to_json(self, path)
