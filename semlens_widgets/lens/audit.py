@@ -10,6 +10,7 @@ from torch.nn.functional import normalize
 
 from semlens_widgets.analysis.audit import LEVEL, Aligned, Shares, alignment, relevance_shares
 from semlens_widgets.analysis.reliance import Reliance
+from semlens_widgets.errors import LensUnavailable, UnreadableImage
 from semlens_widgets.labels.concepts import check_apart, read_concepts
 from semlens_widgets.labels.scorers import scorer_of
 from semlens_widgets.labels.words import RANDOM_WORDS
@@ -25,11 +26,14 @@ if TYPE_CHECKING:
     from semlens_widgets.labels.concepts import Concepts, Given
     from semlens_widgets.labels.scorer import Scorer
     from semlens_widgets.lens.labelling import KeptLabels
+    from semlens_widgets.lens.looking import Looking
     from semlens_widgets.lens.reader import AnalysisReader
     from semlens_widgets.lens.relevance import Relevances
     from semlens_widgets.lens.scoring import Scoring
     from semlens_widgets.lens.texts import Words
     from semlens_widgets.pipeline.settings import Plan
+
+_SIDE = 256  # pixels of the pictures in a report, as of those that are kept
 
 
 class Auditing:
@@ -43,6 +47,8 @@ class Auditing:
         What neurons mean for a class, and how well they fit words; their labels.
     words
         Gives the text embeddings; raises if there is no foundation model.
+    looking
+        Gives pictures.
     need_plan
         Gives the model and the images; raises if they are not at hand.
     """
@@ -54,6 +60,7 @@ class Auditing:
         scoring: Scoring,
         labels: KeptLabels,
         words: Callable[[], Words],
+        looking: Looking,
         need_plan: Callable[[str], Plan],
     ) -> None:
         self._reader = reader
@@ -61,6 +68,7 @@ class Auditing:
         self._scoring = scoring
         self._labels = labels
         self._words = words
+        self._looking = looking
         self._need_plan = need_plan
 
     @plainly()
@@ -153,8 +161,20 @@ class Auditing:
             aligned=aligned,
             reliance=reliance,
             shown=shown,
+            picture=self._picture,
             scored_by={"scorer": how.name, **how.settings},
         )
+
+    def _picture(self, sample: int) -> bytes | None:
+        """Return a small JPEG of an image, or None where it is not at hand."""
+        try:
+            return self._looking.thumbnail_jpegs([sample])[0]
+        except KeyError:  # no example of any neuron
+            pass
+        try:
+            return self._looking.original_jpeg(sample, _SIDE)
+        except (LensUnavailable, UnreadableImage):
+            return None
 
     def _aligned(
         self,

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from semlens_widgets.analysis.audit import VERDICTS, verdicts
+from semlens_widgets.analysis.audit import verdicts
 from semlens_widgets.errors import named
 from semlens_widgets.lens import checked
+from semlens_widgets.lens.audit_frames import MISFITS, concepts_frame, neurons_frame, summary_frame
 from semlens_widgets.lens.proof import Proof, prove
-from semlens_widgets.store.decisions import DECISIONS, read_decisions, write_decision
+from semlens_widgets.lens.report import report
+from semlens_widgets.store.decisions import DECISIONS, write_decision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
     from semlens_widgets.lens.relevance import Relevances
     from semlens_widgets.pipeline.settings import Plan
 
-#: Verdicts of neurons that fit something they should not.
-MISFITS = ("spurious", "both")
 #: Decisions that take a neuron out of what a check counts.
 SET_ASIDE = ("reject", "ignore")
 
@@ -55,6 +55,10 @@ class Audit:
         How well neurons fit phrases: the scorer and its settings.
     aligned : Aligned
         How well neurons fit both sides.
+    verdicts : numpy.ndarray
+        What it says of each neuron, see :data:`semlens_widgets.analysis.audit.VERDICTS`.
+    proofs : list of Proof
+        What :meth:`prove` found, in order.
     shares : Shares
         What each neuron carries of its layer's relevance, image by image.
     reliance : Reliance
@@ -77,11 +81,12 @@ class Audit:
         aligned: Aligned,
         reliance: Reliance,
         shown: dict[str, NDArray[np.int64]],
+        picture: Callable[[int], bytes | None],
         scored_by: dict[str, Any],
     ) -> None:
         self.reader = reader
         self._relevances = relevances
-        self._labels = labels
+        self.labels = labels
         self._need_plan = need_plan
         self.target = target
         self.output = output
@@ -91,10 +96,12 @@ class Audit:
         self.scored_by = scored_by
         self.aligned = aligned
         self.reliance = reliance
+        self.proofs: list[Proof] = []
         self._shown = shown
+        self._picture = picture
         self.shares = shares
         self._layers = shares.layers
-        self._verdicts = verdicts(aligned, shares.mean, list(shares.layers.values()))
+        self.verdicts = verdicts(aligned, shares.mean, list(shares.layers.values()))
 
     def __repr__(self) -> str:
         return f"Audit({self.target!r}, {len(self.images)} images)"
@@ -114,31 +121,7 @@ class Audit:
         (see :data:`semlens_widgets.analysis.audit.VERDICTS`); decision, note and decided (of a
         person).
         """
-        labels = self._labels.neurons
-        frame = labels[["layer", "neuron", "label"]].copy()
-        frame["relevance_share"] = self.shares.mean
-        frame["share_low"], frame["share_high"] = self.shares.interval.T
-        for side, concepts, found in (
-            ("valid", self.valid, self.aligned.valid),
-            ("spurious", self.spurious, self.aligned.spurious),
-        ):
-            frame[side] = found.score
-            names = [(name, phrase) for name, phrases in concepts.items() for phrase in phrases]
-            best = [names[at] if at >= 0 else ("", "") for at in found.phrase]
-            frame[f"{side}_concept"] = [name for name, _ in best]
-            frame[f"{side}_phrase"] = [phrase for _, phrase in best]
-            frame[f"{side}_null"] = found.null
-        parts = {concept: self.reliance.by_neuron(concept) for concept in self.spurious}
-        frame["reliance"] = [
-            parts[one][row] if one else float("nan")
-            for row, one in enumerate(frame["spurious_concept"])
-        ]
-        frame["null"] = np.fmin(frame["valid_null"], frame["spurious_null"])
-        frame["verdict"] = self._verdicts
-        decided = read_decisions(self.reader.store, self._key)
-        return frame.merge(decided, on=["layer", "neuron"], how="left").fillna(
-            {"decision": "", "note": "", "decided": ""}
-        )
+        return neurons_frame(self)
 
     @property
     def flagged(self) -> list[tuple[str, int]]:
@@ -174,10 +157,11 @@ class Audit:
         if decision not in DECISIONS:
             raise ValueError(f"decision={decision!r} must be one of {DECISIONS}.")
         self.reader.row(layer, neuron)
-        write_decision(self.reader.store, self._key, layer, int(neuron), decision, note)
+        write_decision(self.reader.store, self.key, layer, int(neuron), decision, note)
 
     @property
-    def _key(self) -> str:
+    def key(self) -> str:
+        """What decisions are kept under."""
         return str(self.output)
 
     # -- sums ------------------------------------------------------------------------------------
@@ -189,14 +173,7 @@ class Audit:
         Columns: layer, verdict, share, low, high (95 % bootstrap over the images), neurons. The
         shares of a layer sum to 1, less the images on which nothing in it speaks for the class.
         """
-        rows = []
-        for name, layer in self._layers.items():
-            for verdict in VERDICTS:
-                theirs = self._verdicts[layer] == verdict
-                found = self.shares.of(name, theirs)
-                rows.append((name, verdict, found.value, found.low, found.high, int(theirs.sum())))
-        columns = ["layer", "verdict", "share", "low", "high", "neurons"]
-        return pd.DataFrame(rows, columns=columns)
+        return summary_frame(self)
 
     @cached_property
     def concepts(self) -> pd.DataFrame:
@@ -208,23 +185,7 @@ class Audit:
         that fit it, on images of other classes; NaN where that is unknown. See
         :class:`semlens_widgets.analysis.reliance.Reliance`.
         """
-        rows = []
-        frame = self.neurons
-        nothing = (float("nan"),) * 3
-        for side, concepts in (("valid", self.valid), ("spurious", self.spurious)):
-            counted = frame["verdict"].isin([side, "both"]).to_numpy()
-            for concept in concepts:
-                theirs = counted & (frame[f"{side}_concept"] == concept).to_numpy()
-                for name, layer in self._layers.items():
-                    found = self.shares.of(name, theirs[layer])
-                    count = int(theirs[layer].sum())
-                    known = self.reliance.of(concept, name) if side == "spurious" else None
-                    rested = (known.value, known.low, known.high) if known else nothing
-                    share = (found.value, found.low, found.high, count)
-                    rows.append((side, concept, name, *share, *rested))
-        columns = ["side", "concept", "layer", "share", "low", "high", "neurons"]
-        columns += ["reliance", "reliance_low", "reliance_high"]
-        return pd.DataFrame(rows, columns=columns)
+        return concepts_frame(self)
 
     @property
     def unchecked(self) -> list[str]:
@@ -342,7 +303,9 @@ class Audit:
         """
         self._check_concept(concept)
         plan = self._need_plan("Proofs")
-        return prove(self, plan, self.reader, concept, shown, controls)
+        proof = prove(self, plan, self.reader, concept, shown, controls)
+        self.proofs.append(proof)
+        return proof
 
     def check(
         self,
@@ -392,3 +355,18 @@ class Audit:
     def to_json(self, path: str | Path | None = None) -> str:
         """Return the audit as JSON, without paths, and write it to a file if one is named."""
         return checked.to_json(self, path)
+
+    def report(self, path: str | Path) -> Path:
+        """Write the audit as one page that needs no network and no kernel.
+
+        What the class rests on, the neurons with pictures, the images to look at, proofs made so
+        far, what was not checked, and what it was all made with; no paths.
+
+        Returns
+        -------
+        Path
+            The file.
+        """
+        file = Path(path)
+        file.write_text(report(self, self._picture), encoding="utf-8")
+        return file

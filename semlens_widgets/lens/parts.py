@@ -58,7 +58,13 @@ class Parts:
         self.looking = Looking(store, self.reader, images, need_plan)
         self.relevances = Relevances(store, self.reader, need_plan)
         self.auditing = Auditing(
-            self.reader, self.relevances, self.scoring, self.labels, self.words, need_plan
+            self.reader,
+            self.relevances,
+            self.scoring,
+            self.labels,
+            self.words,
+            self.looking,
+            need_plan,
         )
 
     def words(self) -> Words:
