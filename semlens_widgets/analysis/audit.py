@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from semlens_widgets.analysis.faithfulness import auroc
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -242,15 +244,6 @@ def verdicts(
     )
 
 
-def auroc_of(shown: NDArray[np.floating], controls: NDArray[np.floating]) -> float:
-    """Return P(a value of `shown` > one of `controls`), ties counting half."""
-    from scipy.stats import rankdata
-
-    ranks = rankdata(np.concatenate([shown, controls]))
-    above = ranks[: len(shown)].sum() - len(shown) * (len(shown) + 1) / 2
-    return float(above / (len(shown) * len(controls)))
-
-
 def proportion(hits: int, count: int, level: float = LEVEL) -> Measured:
     """Return a proportion with its interval by Wilson's score, which holds near 0 and 1 too."""
     from scipy.stats import norm
@@ -279,14 +272,19 @@ def compared(
     shift, auroc
         By how much the mean logit is higher, and P(higher), each with its interval.
     """
+
+    def area_of(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
+        shows = np.arange(len(one) + len(other)) < len(one)
+        return float(auroc(np.concatenate([one, other])[:, None], shows[:, None])[0, 0])
+
     generator = np.random.default_rng(seed)
     shifts, areas = np.empty(DRAWS), np.empty(DRAWS)
     for draw in range(DRAWS):
         one = shown[generator.integers(len(shown), size=len(shown))]
         other = controls[generator.integers(len(controls), size=len(controls))]
-        shifts[draw], areas[draw] = one.mean() - other.mean(), auroc_of(one, other)
+        shifts[draw], areas[draw] = one.mean() - other.mean(), area_of(one, other)
     between = interval(np.stack([shifts, areas], axis=1))
-    values = float(shown.mean() - controls.mean()), auroc_of(shown, controls)
+    values = float(shown.mean() - controls.mean()), area_of(shown, controls)
     shift, area = (
         Measured(value, float(low), float(high))
         for value, (low, high) in zip(values, between, strict=True)

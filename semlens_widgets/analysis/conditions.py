@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -61,14 +62,21 @@ def at_most(name: str, found: Measured, bound: float) -> Condition:
     """Ask that a figure is no more than a bound."""
     missed, surely = found.value > bound, found.low > bound
     outcome: Outcome = "fail" if surely else "warn" if missed else "pass"
-    return Condition(f"{name} <= {bound:.3f}", outcome, str(found))
+    return _told(f"{name} <= {bound:.3f}", outcome, found)
 
 
 def at_least(name: str, found: Measured, bound: float) -> Condition:
     """Ask that a figure is no less than a bound."""
     missed, surely = found.value < bound, found.high < bound
     outcome: Outcome = "fail" if surely else "warn" if missed else "pass"
-    return Condition(f"{name} >= {bound:.3f}", outcome, str(found))
+    return _told(f"{name} >= {bound:.3f}", outcome, found)
+
+
+def _told(name: str, outcome: Outcome, found: Measured) -> Condition:
+    """Return how a condition came out; no comparison with what is no number tells anything."""
+    if not all(map(math.isfinite, (found.value, found.low, found.high))):
+        return not_run(name, f"no figure: {found}")
+    return Condition(name, outcome, str(found))
 
 
 def not_run(name: str, why: str) -> Condition:

@@ -59,7 +59,7 @@ def read_concepts(given: Given, side: str, *, of: str = "") -> Concepts:
         if key.casefold() in map(str.casefold, found):
             raise ValueError(f"{where}: {key!r} stands there twice.")
         found[key] = tuple(dict.fromkeys(_text(one, where) for one in listed))
-    _refuse_twice(_phrases(found), where)
+    _refuse_twice(phrases_of(found), where)
     return found
 
 
@@ -73,7 +73,7 @@ def check_apart(valid: Concepts, spurious: Concepts) -> None:
     """
     for one, other, what in (
         (list(valid), list(spurious), "concept"),
-        (_phrases(valid), _phrases(spurious), "phrase"),
+        (phrases_of(valid), phrases_of(spurious), "phrase"),
     ):
         folded = {text.casefold() for text in one}
         twice = [text for text in other if text.casefold() in folded]
@@ -84,7 +84,8 @@ def check_apart(valid: Concepts, spurious: Concepts) -> None:
             )
 
 
-def _phrases(concepts: Concepts) -> list[str]:
+def phrases_of(concepts: Concepts) -> list[str]:
+    """Return all phrases, concept by concept."""
     return [phrase for phrases in concepts.values() for phrase in phrases]
 
 

@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 from semlens_widgets.analysis.audit import LEVEL, Aligned, Shares, alignment, relevance_shares
 from semlens_widgets.analysis.reliance import Reliance
 from semlens_widgets.errors import LensUnavailable, UnreadableImage
-from semlens_widgets.labels.concepts import check_apart, read_concepts
+from semlens_widgets.labels.concepts import check_apart, phrases_of, read_concepts
 from semlens_widgets.labels.scorers import scorer_of
 from semlens_widgets.labels.words import RANDOM_WORDS
 from semlens_widgets.lens.audited import Audit
@@ -149,7 +149,6 @@ class Auditing:
         )
         return Audit(
             self._reader,
-            self._relevances,
             self._labels,
             self._need_plan,
             target=target,
@@ -184,7 +183,7 @@ class Auditing:
         layers: Sequence[slice],
     ) -> tuple[Aligned, dict[str, NDArray[np.bool_]]]:
         """Return how well neurons fit both sides, and which fit each spurious concept."""
-        valid, spurious = (_phrases(side) for side in sides)
+        valid, spurious = (phrases_of(side) for side in sides)
         parts = list(self._scoring.of_all([*valid, *spurious], RANDOM_WORDS, how, templates))
         scores = torch.cat([scores for scores, _ in parts]).numpy()
         random = torch.cat([beside for _, beside in parts]).numpy()
@@ -199,7 +198,3 @@ class Auditing:
             alignment(of_valid, random, layers), alignment(of_spurious, random, layers)
         )
         return aligned, fits
-
-
-def _phrases(concepts: Concepts) -> list[str]:
-    return [phrase for phrases in concepts.values() for phrase in phrases]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Verdicts of neurons that fit something they should not.
 MISFITS = ("spurious", "both")
+#: Decisions that take a neuron out of what a check counts.
+SET_ASIDE = ("reject", "ignore")
 
 
 def neurons_frame(audit: Audit) -> pd.DataFrame:

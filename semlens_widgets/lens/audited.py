@@ -12,7 +12,13 @@ import pandas as pd
 from semlens_widgets.analysis.audit import verdicts
 from semlens_widgets.errors import named
 from semlens_widgets.lens import checked
-from semlens_widgets.lens.audit_frames import MISFITS, concepts_frame, neurons_frame, summary_frame
+from semlens_widgets.lens.audit_frames import (
+    MISFITS,
+    SET_ASIDE,
+    concepts_frame,
+    neurons_frame,
+    summary_frame,
+)
 from semlens_widgets.lens.proof import Proof, prove
 from semlens_widgets.lens.report import report
 from semlens_widgets.store.decisions import DECISIONS, write_decision
@@ -29,11 +35,7 @@ if TYPE_CHECKING:
     from semlens_widgets.labels.concepts import Concepts
     from semlens_widgets.lens.labelling import KeptLabels
     from semlens_widgets.lens.reader import AnalysisReader
-    from semlens_widgets.lens.relevance import Relevances
     from semlens_widgets.pipeline.settings import Plan
-
-#: Decisions that take a neuron out of what a check counts.
-SET_ASIDE = ("reject", "ignore")
 
 
 class Audit:
@@ -68,7 +70,6 @@ class Audit:
     def __init__(
         self,
         reader: AnalysisReader,
-        relevances: Relevances,
         labels: KeptLabels,
         need_plan: Callable[[str], Plan],
         *,
@@ -85,7 +86,6 @@ class Audit:
         scored_by: dict[str, Any],
     ) -> None:
         self.reader = reader
-        self._relevances = relevances
         self.labels = labels
         self._need_plan = need_plan
         self.target = target

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from semlens_widgets.analysis.conditions import (
     not_run,
 )
 from semlens_widgets.errors import CheckFailed, named
+from semlens_widgets.lens.audit_frames import SET_ASIDE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,6 +43,13 @@ def unchecked(audit: Audit) -> list[str]:
             said.append(f"{count} neurons of {name} could not be compared with words.")
         if silent := audit.shares.silent(name):
             said.append(f"On {silent} images nothing in {name} speaks for the class.")
+    last = audit.shares.layers[audit.last_layer]
+    for concept, fits in audit.reliance.fits.items():
+        if not fits[last].any():
+            said.append(
+                f"No neuron of {audit.last_layer} fits {concept!r} better than random words do: "
+                "it is not there, or the foundation model does not know it."
+            )
     if not audit.reliance.shown:
         said.append("There are too few other images to tell what a concept does to the class.")
     if len(audit.images) < FEWEST:
@@ -63,7 +72,7 @@ def check(
         raise ValueError(f"layer={layer!r} is not one of {list(audit.reader.spans)}.")
     accepted, left_out = _allowed(audit, allow)
     before = None if baseline is None else _read(Path(baseline), audit, layer)
-    left_out |= audit.neurons["decision"].isin(("reject", "ignore")).to_numpy()
+    left_out |= audit.neurons["decision"].isin(SET_ASIDE).to_numpy()
     conditions: list[Condition] = []
     for concept in audit.spurious:
         if concept in accepted:
@@ -117,7 +126,10 @@ def _rests(
     found = audit.reliance.of(concept, layer, without=left_out)
     if found is None:
         return not_run(name, "there are too few images of other classes")
-    return at_most(name, found, bound)
+    condition = at_most(name, found, bound)
+    if audit.reliance.fits[concept][audit.shares.layers[layer]].any():
+        return condition
+    return replace(condition, found=f"{condition.found}, no neuron fits it")
 
 
 def _shares(

@@ -328,3 +328,10 @@ def test_decisions_of_another_models_neurons_are_given_up_with_a_word(audit, col
     with pytest.warns(UserWarning, match=r"people said is given up .*\(1 decision\)"):
         lens = colour_lens(target=target, on_change="recompute")
     assert (lens.run().audit("red", VALID, SPURIOUS).neurons["decision"] == "").all()
+
+
+def test_a_concept_that_no_neuron_fits_is_said_to_be_so(lens):
+    """The foundation model takes what it does not know for grey, as it does random words."""
+    audit = lens.audit("red", VALID, ["unheard of"])
+    assert "No neuron of seen fits 'unheard of'" in audit.unchecked[0]
+    assert "no neuron fits it" in str(audit.check(max_spurious=0.1))

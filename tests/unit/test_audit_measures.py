@@ -148,3 +148,10 @@ def test_reliance_counts_what_speaks_for_and_against_and_has_the_bootstraps_inte
     without = np.array([False, False, False, True])
     assert found.of("mark", "last", without=without).value == 0
     assert found.of("other", "last") is None
+
+
+@pytest.mark.parametrize("ask", [at_most, at_least])
+def test_what_is_no_number_passes_nothing(ask):
+    nothing = float("nan")
+    assert ask("valid", Measured(nothing, nothing, nothing), 0.5).outcome == "not run"
+    assert ask("valid", Measured(float("inf"), 0, nothing), 0.5).outcome == "not run"
