@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from tqdm.auto import tqdm
 
 from semlens_widgets.inputs.answers import target_logits
-from semlens_widgets.inputs.transforms import transformed
-from semlens_widgets.pipeline.loading import load_again, stacked
+from semlens_widgets.pipeline.loading import input_batches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,18 +28,5 @@ def images_logits(
     UnreadableImage
         If one of them cannot be read; the message names it.
     """
-    found = []
-    with tqdm(
-        total=len(samples), desc="logits", unit="image", disable=len(samples) < 500 or None
-    ) as bar:
-        for start in range(0, len(samples), batch_size):
-            chosen = samples[start : start + batch_size]
-            batch = [
-                transformed(target.transform, load_again(images, sample), repr(images.uris[sample]))
-                for sample in chosen
-            ]
-            found.append(
-                target_logits(target, stacked([images.uris[sample] for sample in chosen], batch))
-            )
-            bar.update(len(chosen))
-    return torch.cat(found)
+    batches = input_batches(target, images, samples, batch_size, doing="logits", quick=500)
+    return torch.cat([target_logits(target, inputs) for _, inputs in batches])

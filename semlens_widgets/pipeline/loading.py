@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from semlens_widgets.errors import TransformError, UnreadableImage, named
+from semlens_widgets.inputs.transforms import transformed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from PIL import Image
 
+    from semlens_widgets.inputs.images import ImageDataset
+    from semlens_widgets.inputs.target import TargetModel
     from semlens_widgets.pipeline.pictures import Readable
 
 _PAUSES = (0.1, 1.0)  # seconds before an image that was readable is tried again
@@ -135,3 +139,44 @@ def stacked(names: Sequence[str], tensors: Sequence[Tensor]) -> Tensor:
                 "one size."
             )
     return torch.stack(list(tensors))
+
+
+def input_batches(
+    target: TargetModel,
+    images: ImageDataset,
+    samples: Sequence[int],
+    batch_size: int,
+    *,
+    doing: str,
+    quick: int,
+) -> Iterator[tuple[Sequence[int], Tensor]]:
+    """Go through chosen images as the model's inputs, with progress.
+
+    Parameters
+    ----------
+    doing
+        What the progress bar says.
+    quick
+        Fewer images than this need no progress bar.
+
+    Yields
+    ------
+    samples, inputs
+        Some of the images, and ``(samples, 3, height, width)``, transformed.
+
+    Raises
+    ------
+    UnreadableImage
+        If one of them cannot be read; the message names it.
+    """
+    with tqdm(
+        total=len(samples), desc=doing, unit="image", disable=len(samples) < quick or None
+    ) as bar:
+        for start in range(0, len(samples), batch_size):
+            chosen = samples[start : start + batch_size]
+            batch = [
+                transformed(target.transform, load_again(images, sample), repr(images.uris[sample]))
+                for sample in chosen
+            ]
+            yield chosen, stacked([images.uris[sample] for sample in chosen], batch)
+            bar.update(len(chosen))

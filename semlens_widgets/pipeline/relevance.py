@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import torch
-from tqdm.auto import tqdm
 
 from semlens_widgets.attribution.output import output_relevance
-from semlens_widgets.inputs.transforms import transformed
 from semlens_widgets.pipeline.collect import (
     READABLE,
     Values,
@@ -22,10 +20,9 @@ from semlens_widgets.pipeline.collect import (
 from semlens_widgets.pipeline.engine.local import in_process
 from semlens_widgets.pipeline.loading import (
     batch_of,
+    input_batches,
     load,
-    load_again,
     no_longer_readable,
-    stacked,
 )
 from semlens_widgets.pipeline.passes import pass_over
 from semlens_widgets.store.scratch import logged_rows
@@ -154,20 +151,10 @@ def images_relevance(
     samples, relevance
         Some of the images, and ``(samples, neurons)`` float32 on the CPU, the layers side by side.
     """
-    with tqdm(
-        total=len(samples), desc="relevance", unit="image", disable=len(samples) < 100 or None
-    ) as bar:
-        for start in range(0, len(samples), batch_size):
-            chosen = samples[start : start + batch_size]
-            batch = [
-                transformed(target.transform, load_again(images, sample), repr(images.uris[sample]))
-                for sample in chosen
-            ]
-            outputs = torch.full((len(batch),), output)
-            inputs = stacked([images.uris[sample] for sample in chosen], batch)
-            relevance, _ = output_relevance(target, inputs, outputs)
-            yield chosen, torch.cat([relevance[layer].cpu() for layer in target.layers], dim=1)
-            bar.update(len(batch))
+    batches = input_batches(target, images, samples, batch_size, doing="relevance", quick=100)
+    for chosen, inputs in batches:
+        relevance, _ = output_relevance(target, inputs, torch.full((len(inputs),), output))
+        yield chosen, torch.cat([relevance[layer].cpu() for layer in target.layers], dim=1)
 
 
 RELEVANCE = Stage(
