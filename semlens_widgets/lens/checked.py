@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -175,7 +175,7 @@ def to_json(audit: Audit, path: str | Path | None) -> str:
     settings = audit.reader.store.settings
     content = {
         "format": _FORMAT,
-        "version": version("semlens-widgets"),
+        "version": release("semlens-widgets"),
         "target": audit.target,
         "output": audit.output,
         "made_with": {
@@ -197,6 +197,14 @@ def to_json(audit: Audit, path: str | Path | None) -> str:
     if path is not None:
         Path(path).write_text(text + "\n", encoding="utf-8")
     return text
+
+
+def release(package: str) -> str:
+    """Return which release of a package this is; code on the path alone does not tell."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _records(frame: pd.DataFrame) -> list[dict[Any, Any]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 from html import escape
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from semlens_widgets.analysis.audit import LEVEL, VERDICTS
+from semlens_widgets.lens.checked import release
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -242,7 +242,7 @@ def _made(audit: Audit) -> Iterable[str]:
         ("better than chance", f"reached by {1 - LEVEL:.0%} of random words at most"),
         ("relevance", _said(audit.method)),
         *((name, f"<code>{_said(_flat(settings.get(name)))}</code>") for name in _FINGERPRINTS),
-        *((name, _said(version(name))) for name in ("semlens-widgets", "torch", "zennit")),
+        *((name, _said(release(name))) for name in ("semlens-widgets", "torch", "zennit")),
     ]
     yield _table(("", ""), rows)
 
