@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 # Listeners on what outlives a widget, observers that observe, and WebGL contexts that are not lost.
 # JupyterLab has listeners too and takes them when it likes; only widgets are loaded from blobs.
 _WATCH = """() => {
-    const listeners = new Map(), observers = new Set(), contexts = new Set();
+    const listeners = new Map(), observers = new Map(), contexts = new Set();
     const outlives = target => [window, document, document.body, document.documentElement]
         .includes(target) || target instanceof MediaQueryList;
     const byWidget = () => new Error().stack.includes('blob:');
@@ -36,9 +36,13 @@ _WATCH = """() => {
     };
     for (const name of ['ResizeObserver', 'IntersectionObserver', 'MutationObserver']) {
         window[name] = class extends window[name] {
-            observe(...of) {
-                if (byWidget()) observers.add(this);
-                super.observe(...of);
+            observe(target, ...of) {
+                if (byWidget()) observers.set(this, (observers.get(this) ?? new Set()).add(target));
+                super.observe(target, ...of);
+            }
+            unobserve(target) {
+                observers.get(this)?.delete(target);
+                super.unobserve(target);
             }
             disconnect() { observers.delete(this); super.disconnect(); }
         };
@@ -49,6 +53,10 @@ _WATCH = """() => {
         if (/webgl/.test(kind) && context) contexts.add(context);
         return context;
     };
+    // Whether a thing is in sight depends on where the page stands: such observers come and go, and
+    // only those whose things have left the page are too many.
+    const gone = targets => ![...targets].some(target => target.isConnected);
+    const bySight = observer => observer instanceof IntersectionObserver;
     const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
     window.remains = async () => {
         const renderer = Object.getOwnPropertySymbols(globalThis)
@@ -58,7 +66,8 @@ _WATCH = """() => {
             maps: globalThis[renderer]?.users.size ?? 0,
             contexts: [...contexts].filter(context => !context.isContextLost()).length,
             listeners: [...listeners.values()].flatMap(keys => [...keys]).sort(),
-            observers: observers.size,
+            observers: [...observers.keys()].filter(observer => !bySight(observer)).length,
+            lost: [...observers.values()].filter(gone).length,
         };
     };
 }"""
@@ -78,7 +87,8 @@ class Remains(TypedDict):
     maps: int
     contexts: int
     listeners: list[str]
-    observers: int
+    observers: int  # of size and of changes
+    lost: int  # of all kinds, whose things have all left the page
 
 
 def watch(page: Page) -> None:

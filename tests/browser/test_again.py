@@ -32,6 +32,7 @@ def test_views_of_the_same_cell_replace_each_other(scene_notebook, widget: str, 
         assert before["maps"] == before["contexts"] == 1
         assert "resize false" in before["listeners"]
         assert before["observers"] > 0
+        assert before["lost"] == 0
         for _ in range(RUNS - 1):
             run_cell(notebook, 1)  # at once: a widget may go before it has come
         run()
