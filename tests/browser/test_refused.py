@@ -25,9 +25,13 @@ def refuse(widget, method):
     widget._requests = dict(type(widget)._requests) | {{method: fail}}
 
 def hold(widget):
-    '''Keep answers back.'''
+    '''Keep answers back that are of neurons; pictures of an earlier one may still be on the way.'''
     widget.held = []
-    widget.send = lambda *message: widget.held.append(message)
+    send = widget.send
+    def keep(content, *buffers):
+        whole = isinstance(content.get("result"), dict) and "facts" in content["result"]
+        widget.held.append((content, *buffers)) if whole else send(content, *buffers)
+    widget.send = keep
 
 def let_go(widget):
     '''Send what was kept back, the last first.'''
@@ -133,6 +137,7 @@ def test_answers_in_another_order_leave_the_neuron_asked_for_last(
 ):
     explorer.get_by_role("tab", name="Examples").click()
     gallery = explorer.locator(".slw-gallery")
+    expect(gallery.locator(".slw-tile img").first).to_be_visible()
     kernel.run("hold(explorer.gallery)")
     for neuron in (45, 46, 47):
         kernel.run(f"explorer.active = {LAYER!r}, {neuron}")
