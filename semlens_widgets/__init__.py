@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from semlens_widgets.labels.recognition import Recognition
     from semlens_widgets.labels.scorer import Scorer
     from semlens_widgets.labels.semantic import Semantic
+    from semlens_widgets.lens.compare import Comparison, compare
     from semlens_widgets.lens.lens import SemanticLens
+    from semlens_widgets.lens.library import Library
     from semlens_widgets.widgets import ConceptGallery, ContrastPanel, Explorer, NeuronMap
 
 __version__ = "0.1.0"
@@ -56,6 +58,9 @@ _HOMES = {
     "UnreadableImage": "errors",
     "WeightsUnavailable": "errors",
     "SemanticLens": "lens.lens",
+    "Comparison": "lens.compare",
+    "compare": "lens.compare",
+    "Library": "lens.library",
     "TargetModel": "inputs.target",
     "ImageDataset": "inputs.images",
     "CSP_TEMPLATES": "inputs.foundation",
@@ -84,6 +89,7 @@ __all__ = [
     "CandidateSource",
     "Candidates",
     "CheckFailed",
+    "Comparison",
     "ConceptGallery",
     "ContrastGenerator",
     "ContrastPanel",
@@ -97,6 +103,7 @@ __all__ = [
     "FoundationModel",
     "ImageDataset",
     "LensUnavailable",
+    "Library",
     "ModelChanged",
     "ModelError",
     "NeuronMap",
@@ -113,6 +120,7 @@ __all__ = [
     "TransformError",
     "UnreadableImage",
     "WeightsUnavailable",
+    "compare",
     "demo",
     "errors",
     "open",

@@ -97,7 +97,7 @@ class Auditing:
             dictionary from names to phrases, or a YAML file of either, or of both sides under
             ``valid:`` and ``spurious:``.
         images
-            Numbers of the images to look at; by default those of the class.
+            Numbers of the class's images to look at; by default all of them.
         scorer, templates
             How well a neuron fits a phrase, as in :meth:`label`. ``"semanticlens"`` is the paper's.
         seed
@@ -111,8 +111,8 @@ class Auditing:
         Raises
         ------
         ValueError
-            Before anything is computed: if the class is unknown, has no images, or a list of
-            concepts is empty or says the same as the other.
+            Before anything is computed: if the class is unknown, has no images, some of `images`
+            are of another class, or a list of concepts is empty or says the same as the other.
         LensUnavailable
             If relevance or words are wanted that are not stored, and the model or the foundation
             model is not at hand.
@@ -127,6 +127,7 @@ class Auditing:
         how = scorer_of(scorer)
         output = self._relevances.output(target)
         chosen = self._relevances.images_of(target, output, images)
+        self._check_own(chosen, self._relevances.class_of(output), target)
         layers = {name: slice(*span) for name, span in self._reader.spans.items()}
         aligned, fits = self._aligned(sides, how, templates, list(layers.values()))
         relevance, method = self._relevances.by_image(output, chosen)
@@ -174,6 +175,25 @@ class Auditing:
             return self._looking.original_jpeg(sample, _SIDE)
         except (LensUnavailable, UnreadableImage):
             return None
+
+    def _check_own(
+        self, chosen: NDArray[np.int64], own: NDArray[np.int64], target: str | int
+    ) -> None:
+        """Refuse images of other classes, where it is known which are the class's own."""
+        strangers = np.setdiff1d(chosen, own)
+        if not len(own) or not len(strangers):
+            return
+        labels, names = self._reader.samples["label"].to_numpy(), self._reader.classes
+        some = ", ".join(
+            f"{one} ({names[labels[one]]!r})" if labels[one] >= 0 else f"{one} (of no class)"
+            for one in strangers[:4].tolist()
+        )
+        raise ValueError(
+            f"images: {len(strangers)} of {len(chosen)} are not of the class {target!r}: {some}"
+            f"{', ...' if len(strangers) > 4 else ''}. An audit asks what the class's own images "
+            "rest on; what others do to it is for audit.prove(...) or lens.relevance(..., "
+            "samples=...)."
+        )
 
     def _aligned(
         self,

@@ -183,6 +183,11 @@ def test_what_is_known_and_accepted_is_not_counted(audit):
         audit.check(max_spurious=0.01, allow=[("seen", 9)])
 
 
+def test_images_of_another_class_are_refused(lens):
+    with pytest.raises(ValueError, match=r"1 of 3 are not of the class 'red': 4 \('green'\)"):
+        lens.audit("red", VALID, SPURIOUS, images=[0, 3, 4])
+
+
 def test_too_few_images_are_no_pass(lens, colour_lens, target, tmp_path):
     audit = lens.audit("red", VALID, SPURIOUS, images=[0, 3, 6])
     with pytest.raises(slw.CheckFailed, match=r"not run +reliance on 'blue' +3 images are too few"):

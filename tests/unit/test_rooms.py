@@ -27,6 +27,7 @@ BUILDS_ON = {
 #: The façade makes the widgets of itself: `lens.map()`. One table serves rules and channels alike.
 ALSO = {
     ("lens.lens", "widgets"),
+    ("lens.compare", "widgets"),
     ("inputs.channels", "attribution.operations"),
 }
 
