@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+    from plotly.graph_objects import Figure
 
     from semlens_widgets.analysis.audit import Aligned, Shares
     from semlens_widgets.analysis.conditions import CheckResult
@@ -186,6 +187,25 @@ class Audit:
         :class:`semlens_widgets.analysis.reliance.Reliance`.
         """
         return concepts_frame(self)
+
+    def figure(self, layer: str | None = None) -> Figure:
+        """Draw how neurons fit both sides and what share of the class lies on each verdict.
+
+        Parameters
+        ----------
+        layer
+            A layer or a pattern of layers; all by default, side by side.
+
+        Returns
+        -------
+        plotly.graph_objects.Figure
+            Size is relevance; dotted lines are what one random draw in twenty reaches.
+        """
+        from semlens_widgets.lens.figures import audit_figure
+
+        return audit_figure(
+            self, [*self._layers] if layer is None else self.reader.layers_like(layer)
+        )
 
     @property
     def unchecked(self) -> list[str]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
+    from plotly.graph_objects import Figure
     from torch import Tensor
 
     from semlens_widgets.lens.lens import SemanticLens
@@ -257,6 +258,12 @@ class Comparison:
             first_values, second_values, rtol=1e-3, atol=1e-6, equal_nan=True
         ).all(axis=1)
         return frame
+
+    def figure(self) -> Figure:
+        """Draw how much of each layer the others know, above the measures side by side."""
+        from semlens_widgets.lens.figures import comparison_figure
+
+        return comparison_figure(self.similarity, self.measures)
 
     def map(self, **options: Unpack[of.MapOptions]) -> NeuronMap:
         """Return one map of all neurons, laid out together."""

@@ -279,6 +279,7 @@ class SemanticLens:
     thumbnail_jpegs = delegated("looking", Looking.thumbnail_jpegs)
     heatmap = delegated("looking", Looking.heatmap)
     heatmaps = delegated("looking", Looking.heatmaps)
+    figure = delegated("looking", Looking.figure)
     relevance = delegated("relevances", Relevances.relevance)
     class_examples = delegated("relevances", Relevances.class_examples)
     audit = delegated("auditing", Auditing.audit)

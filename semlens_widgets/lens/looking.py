@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+    from plotly.graph_objects import Figure
 
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.lens.reader import AnalysisReader
@@ -52,6 +53,38 @@ class Looking:
         self._read = reader
         self._images = images
         self._need_plan = need_plan
+
+    def figure(
+        self, measure: str | Sequence[str] | None = None, *, layer: str | None = None
+    ) -> Figure:
+        """Draw how measures of the neurons are distributed in each layer.
+
+        Parameters
+        ----------
+        measure
+            One or several of clarity, polysemanticity, redundancy and firing_rate; all by default.
+        layer
+            A layer or a pattern of layers; all by default.
+
+        Returns
+        -------
+        plotly.graph_objects.Figure
+            Boxes of the neurons, and their mean with its 95 % interval.
+
+        Raises
+        ------
+        ValueError
+            If the measure is unknown.
+        KeyError
+            If no layer fits.
+        """
+        from semlens_widgets.lens.figures import checked_measures, measures_figure
+
+        chosen = checked_measures(measure)
+        table = self._read.neurons
+        if layer is not None:
+            table = table[table["layer"].isin(self._read.layers_like(layer))]
+        return measures_figure(table, chosen)
 
     def activations(self, layer: str, neuron: int | None = None) -> NDArray[np.float32]:
         """Pooled activations on every image; NaN where an image is unreadable.
