@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from semlens_widgets.analysis.audit import compared, proportion
+from semlens_widgets.errors import UnreadableImage, named
 from semlens_widgets.inputs.images import ImageDataset
 from semlens_widgets.pipeline.answers import images_logits
 from semlens_widgets.pipeline.engine.device import plainly
@@ -75,8 +76,8 @@ def prove(
         for name, given in (("shown", shown), ("controls", others))
     ]
     logits = [
-        images_logits(plan.target, images, samples, plan.batch_size).numpy()
-        for images, samples in sets
+        _logits(plan, images, samples, name)
+        for name, (images, samples) in zip(("shown", "controls"), sets, strict=True)
     ]
     said = [int((some.argmax(axis=1) == audit.output).sum()) for some in logits]
     shift, auroc = compared(*(some[:, audit.output] for some in logits), seed=audit.shares.seed)
@@ -91,6 +92,21 @@ def prove(
         with_it,
         without,
     )
+
+
+def _logits(plan: Plan, images: ImageDataset, samples: list[int], name: str) -> NDArray[np.float32]:
+    try:
+        found: NDArray[np.float32] = images_logits(
+            plan.target, images, samples, plan.batch_size
+        ).numpy()
+    except UnreadableImage as error:
+        if images is plan.images or not error.samples:
+            raise
+        unreadable = named([images.uris[sample] for sample in error.samples])
+        raise UnreadableImage(
+            f"{name}: {unreadable} cannot be read ({error.__cause__}); nothing was proved."
+        ) from error
+    return found
 
 
 def _others(audit: Audit, reader: AnalysisReader) -> list[int]:

@@ -183,6 +183,16 @@ def test_what_is_known_and_accepted_is_not_counted(audit):
         audit.check(max_spurious=0.01, allow=[("seen", 9)])
 
 
+def test_images_that_are_not_there_prove_nothing(audit, tmp_path):
+    paths = [tmp_path / "mark.png", tmp_path / "nowhere.png"]
+    colour_images(1)[0].save(paths[0])
+    with pytest.raises(
+        slw.UnreadableImage, match=r"^shown: .*nowhere\.png'? cannot be read"
+    ) as told:
+        audit.prove("blue", paths)
+    assert "earlier" not in str(told.value)
+
+
 def test_images_of_another_class_are_refused(lens):
     with pytest.raises(ValueError, match=r"1 of 3 are not of the class 'red': 4 \('green'\)"):
         lens.audit("red", VALID, SPURIOUS, images=[0, 3, 4])
