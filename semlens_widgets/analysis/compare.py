@@ -41,10 +41,7 @@ def nearest(a: Tensor, b: Tensor) -> tuple[NDArray[np.int64], NDArray[np.float32
     ValueError
         If the shapes do not fit together.
     """
-    _check(a, b)
-    match = np.full(len(a), NOBODY, np.int64)
-    similarity = np.full(len(a), np.nan, np.float32)
-    of, to = meaningful(a), meaningful(b)
+    match, similarity, of, to = _unmatched(a, b)
     if not len(of) or not len(to):
         return match, similarity
     others = b[to].float().T
@@ -70,10 +67,7 @@ def assigned(a: Tensor, b: Tensor) -> tuple[NDArray[np.int64], NDArray[np.float3
     ValueError
         If the shapes do not fit together.
     """
-    _check(a, b)
-    match = np.full(len(a), NOBODY, np.int64)
-    similarity = np.full(len(a), np.nan, np.float32)
-    of, to = meaningful(a), meaningful(b)
+    match, similarity, of, to = _unmatched(a, b)
     cosines = (a[of].double() @ b[to].double().T).numpy()
     rows, columns = linear_sum_assignment(
         cosines + _SAME_PLACE * (of[:, None] == to), maximize=True
@@ -102,9 +96,15 @@ def mean_of(values: NDArray[np.floating], *, seed: int = 0) -> Measured:
     return Measured(float(known.mean()), float(low), float(high))
 
 
-def _check(a: Tensor, b: Tensor) -> None:
+def _unmatched(
+    a: Tensor, b: Tensor
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+    """Return matches and similarities of nobody yet, and who of A and of B can be matched."""
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
         raise ValueError(
             "a and b: expected (neurons, dim) with the same dim, "
             f"got {tuple(a.shape)} and {tuple(b.shape)}"
         )
+    match = np.full(len(a), NOBODY, np.int64)
+    similarity = np.full(len(a), np.nan, np.float32)
+    return match, similarity, meaningful(a), meaningful(b)

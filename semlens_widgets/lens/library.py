@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from semlens_widgets.lens.reader import AnalysisReader
 
 _MANIFEST = "analysis.json"
-_PLAIN = ("{}",)
 
 
 class Library:
@@ -133,7 +132,8 @@ class Library:
         Warns
         -----
         UserWarning
-            If analyses are left out because another foundation model gave them their meaning.
+            If analyses are left out because another foundation model gave them their meaning, or
+            the text encoder cuts the text.
         """
         direction, space = self._direction(query, templates)
         spans = self._spans(space, analysis, layer)
@@ -164,10 +164,10 @@ class Library:
             reader = lens._read  # noqa: SLF001 - the same house
         except SemlensError as error:
             return name, "", "", "", 0, str(error)
-        settings = lens.store.settings
-        if self.foundation is not None and settings["foundation"] == self.foundation.name:
-            lens.foundation = self.foundation
         self._lenses[name], self._readers[name] = lens, reader
+        settings, known = lens.store.settings, self.foundation
+        if known is not None and self._space(name) == (known.name, known.dim):
+            lens.foundation = known
         count = max(stop for _, stop in reader.spans.values())
         layers = ", ".join(reader.layers)
         return name, settings["model"], settings["foundation"], layers, count, ""
@@ -225,13 +225,17 @@ class Library:
                 "A text can be searched with the foundation model alone: "
                 "Library(path, foundation=...)."
             )
-        prompts = embed_prompts(self.foundation, check_candidates([query]), templates or _PLAIN)
         space = self.foundation.name, self.foundation.dim
         if space not in self._place:
             raise ValueError(
                 f"No analysis was made with {space[0]!r}; there are "
                 f"{', '.join(sorted({repr(name) for name, _ in self._place}))}."
             )
+        texts = check_candidates([query])
+        words = self._lenses[next(iter(self._place[space]))]._parts.words()  # noqa: SLF001
+        if said := str(words.check(texts, templates)):
+            warnings.warn(said, stacklevel=3)
+        prompts = embed_prompts(self.foundation, texts, words.sentences(templates))
         return searching.query_directions(prompts.cpu())[0], space
 
     def _spans(
