@@ -87,11 +87,13 @@ def meaningful(vectors: Tensor) -> NDArray[np.int64]:
 def mean_of(values: NDArray[np.floating], *, seed: int = 0) -> Measured:
     """Return the mean over neurons with its 95 % bootstrap interval; NaN values are left out.
 
+    One neuron has no interval (NaN), and none has no mean.
+
     The similarity of models S(A→B) is that of what :func:`nearest` returns (arXiv 2501.05398).
     """
     known = values[np.isfinite(values)].astype(np.float64)
-    if not len(known):
-        return Measured(float("nan"), float("nan"), float("nan"))
+    if len(known) < 2:
+        return Measured(float(known[0]) if len(known) else np.nan, np.nan, np.nan)
     low, high = interval(resampled_means(known[:, None], seed=seed))[0]
     return Measured(float(known.mean()), float(low), float(high))
 

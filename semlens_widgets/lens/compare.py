@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from semlens_widgets.widgets import NeuronMap
     from semlens_widgets.widgets import options as of
 
-_MEASURES = ("clarity", "polysemanticity", "redundancy", "firing_rate")
+MEASURES = ("clarity", "polysemanticity", "redundancy", "firing_rate")
 _LARGEST = 20_000  # neurons on a side that are matched one to one: some minutes, 6 GiB
 
 
@@ -71,7 +72,7 @@ class Comparison:
         sizes = ", ".join(f"{name}: {len(table)} neurons" for name, table in self._tables.items())
         return f"Comparison({sizes})"
 
-    @property
+    @cached_property
     def similarity(self) -> pd.DataFrame:
         """How much of one layer another knows: S(A→B) for every pair of layers of two analyses.
 
@@ -124,11 +125,16 @@ class Comparison:
         Raises
         ------
         ValueError
-            If an analysis or a layer is unknown, or there are too many neurons for an assignment.
+            If an analysis or a layer is unknown, a layer is matched with itself, or there are too
+            many neurons for an assignment.
         """
         if how not in {"assigned", "nearest"}:
             raise ValueError(f'how={how!r} must be "assigned" or "nearest".')
         a, b = self._of(of, layer), self._of(to, to_layer or layer)
+        if (of, layer) == (to, to_layer or layer):
+            raise ValueError(
+                f"Each neuron of {layer!r} matches itself; give two layers or analyses."
+            )
         if how == "assigned" and max(len(a), len(b)) > _LARGEST:
             raise ValueError(
                 f"{max(len(a), len(b))} neurons cannot be assigned one to one within reason; "
@@ -161,8 +167,17 @@ class Comparison:
             layer, neuron, label, score, clarity; match_layer, match, match_label, the neuron of the
             other that means most nearly the same; similarity, least first. Neurons without examples
             are left out.
+
+        Raises
+        ------
+        ValueError
+            If an analysis is unknown, or both are the same.
+        KeyError
+            If no layer fits.
         """
         own, others = self._like(of, layer), self._like(to, to_layer)
+        if of == to:
+            raise ValueError(f"of and to are both {of!r}, which knows all of itself; give another.")
         a, b = (
             self._vectors[name][torch.tensor(table.index)]
             for name, table in ((of, own), (to, others))
@@ -207,7 +222,7 @@ class Comparison:
         for name, table in self._tables.items():
             for layer in self.lenses[name].layers:
                 of_layer = table[table["layer"] == layer]
-                for measure in _MEASURES:
+                for measure in MEASURES:
                     values = of_layer[measure].to_numpy(np.float64)
                     mean = mean_of(values)
                     known = int(np.isfinite(values).sum())

@@ -10,6 +10,7 @@ import numpy as np
 
 from semlens_widgets.analysis.audit import VERDICTS
 from semlens_widgets.analysis.compare import mean_of
+from semlens_widgets.lens.compare import MEASURES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,6 @@ _COLOURS = {
 _SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 _LARGEST = 30  # pixels across, of the neuron with the largest share of its layer
 _SMALLEST = 4
-_MEASURES = ("clarity", "polysemanticity", "redundancy", "firing_rate")
 
 
 def audit_figure(audit: Audit, layers: Sequence[str]) -> Figure:
@@ -202,10 +202,10 @@ def checked_measures(measure: str | Sequence[str] | None) -> list[str]:
         If one is unknown, or none is given.
     """
     given = (
-        list(_MEASURES) if measure is None else [measure] if isinstance(measure, str) else measure
+        list(MEASURES) if measure is None else [measure] if isinstance(measure, str) else measure
     )
-    if not given or any(one not in _MEASURES for one in given):
-        raise ValueError(f"measure={measure!r} must be one or some of {_MEASURES}.")
+    if not given or any(one not in MEASURES for one in given):
+        raise ValueError(f"measure={measure!r} must be one or some of {MEASURES}.")
     return list(given)
 
 

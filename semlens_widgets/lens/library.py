@@ -18,6 +18,8 @@ from semlens_widgets.inputs.foundation import embed_prompts
 from semlens_widgets.inputs.patterns import layers_like
 from semlens_widgets.labels.assign import check_candidates
 from semlens_widgets.lens.lens import SemanticLens
+from semlens_widgets.lens.reader import AnalysisReader
+from semlens_widgets.pipeline.settings import check_foundation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from semlens_widgets.inputs.foundation import FoundationModel
-    from semlens_widgets.lens.reader import AnalysisReader
 
 _MANIFEST = "analysis.json"
 
@@ -50,6 +51,8 @@ class Library:
     ------
     StoreError
         If there is no such folder, or no analysis in it.
+    TypeError
+        If `foundation` is no foundation model.
 
     Examples
     --------
@@ -60,6 +63,8 @@ class Library:
     def __init__(self, path: str | Path, *, foundation: FoundationModel | None = None) -> None:
         self.path = Path(path)
         self.foundation = foundation
+        if foundation is not None:
+            check_foundation(foundation)
         if not self.path.is_dir():
             raise StoreError(f"{str(path)!r} is no folder.")
         self._lenses: dict[str, SemanticLens] = {}
@@ -128,6 +133,8 @@ class Library:
             If a text is searched for and no foundation model was given.
         ValueError
             If the query is empty, or nothing is left by `analysis` and `layer`.
+        TypeError
+            If the query is something else, or `top` no whole number.
 
         Warns
         -----
@@ -135,6 +142,8 @@ class Library:
             If analyses are left out because another foundation model gave them their meaning, or
             the text encoder cuts the text.
         """
+        if isinstance(top, bool) or not hasattr(top, "__index__"):
+            raise TypeError(f"top={top!r} must be a whole number.")
         direction, space = self._direction(query, templates)
         spans = self._spans(space, analysis, layer)
         vectors = self._vectors[space]
@@ -168,8 +177,7 @@ class Library:
         settings, known = lens.store.settings, self.foundation
         if known is not None and self._space(name) == (known.name, known.dim):
             lens.foundation = known
-        count = max(stop for _, stop in reader.spans.values())
-        layers = ", ".join(reader.layers)
+        layers, count = ", ".join(reader.layers), self._neurons(name)
         return name, settings["model"], settings["foundation"], layers, count, ""
 
     def _space(self, name: str) -> tuple[str, int]:
@@ -187,10 +195,15 @@ class Library:
 
     @cached_property
     def _vectors(self) -> dict[tuple[str, int], Tensor]:
-        return {
-            space: torch.cat([self._readers[name].directions for name in names])
-            for space, names in self._place.items()
-        }
+        held = {}
+        for space, names in self._place.items():
+            ends = [*self._starts[space].tolist(), self._count(space)]
+            vectors = torch.empty(ends[-1], space[1])
+            for name, start, stop in zip(names, ends[:-1], ends[1:], strict=True):
+                # By a reader of its own, which does not keep what is copied here.
+                vectors[start:stop] = AnalysisReader(self._lenses[name].store).directions
+            held[space] = vectors
+        return held
 
     @cached_property
     def _means(self) -> dict[tuple[str, int], Tensor]:
@@ -202,24 +215,29 @@ class Library:
     @cached_property
     def _starts(self) -> dict[tuple[str, int], NDArray[np.int64]]:
         """The first row of each analysis among the vectors of its foundation model."""
-        counts = {
-            space: [max(stop for _, stop in self._readers[name].spans.values()) for name in names]
+        return {
+            space: np.cumsum([0, *map(self._neurons, names)])[:-1].astype(np.int64)
             for space, names in self._place.items()
         }
-        return {
-            space: np.concatenate([[0], np.cumsum(some)[:-1]]).astype(np.int64)
-            for space, some in counts.items()
-        }
+
+    def _neurons(self, name: str) -> int:
+        return max(stop for _, stop in self._readers[name].spans.values())
+
+    def _count(self, space: tuple[str, int]) -> int:
+        return sum(map(self._neurons, self._place[space]))
 
     def _direction(
         self, query: str | tuple[str, str, int], templates: Sequence[str] | None
     ) -> tuple[Tensor, tuple[str, int]]:
         """Return what is searched along, and the foundation model in whose space it lies."""
+        if not isinstance(query, str) and not (isinstance(query, tuple) and len(query) == 3):
+            raise TypeError(f"query={query!r} must be a text or (analysis, layer, neuron).")
         if isinstance(query, tuple):
             name, layer, neuron = query
             self.open(name)
-            reader = self._readers[name]
-            return reader.directions[reader.row(layer, neuron)], self._space(name)
+            space = self._space(name)
+            row = self._starts[space][self._place[space][name]]
+            return self._vectors[space][row + self._readers[name].row(layer, neuron)], space
         if self.foundation is None:
             raise LensUnavailable(
                 "A text can be searched with the foundation model alone: "

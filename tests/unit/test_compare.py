@@ -68,6 +68,9 @@ def test_the_interval_covers_the_mean_of_many_neurons():
         found = mean_of(values, seed=seed)
         inside += found.low <= 0.5 <= found.high
     assert inside >= 52  # 95 % of 60 are 57
+    alone = mean_of(np.array([0.5, np.nan]))
+    assert alone.value == 0.5
+    assert np.isnan([alone.low, alone.high]).all()  # one neuron tells nothing of others
 
 
 def pruned(neurons: list[int]) -> torch.nn.Module:
@@ -157,6 +160,11 @@ def test_what_cannot_be_compared_is_said(lens, colour_lens, tmp_path):
         comparison.matches("one", "third", layer="seen")
     with pytest.raises(ValueError, match="'sean' is none of the layers"):
         comparison.matches("one", "few", layer="sean")
+    with pytest.raises(ValueError, match="matches itself"):
+        comparison.matches("one", "one", layer="seen")
+    assert len(comparison.matches("one", "one", layer="seen", to_layer="mixed")) == 3
+    with pytest.raises(ValueError, match="knows all of itself"):
+        comparison.only("one", "one")
     with pytest.raises(ValueError, match="assigned"):
         comparison.matches("one", "few", layer="seen", how="best")
     target = slw.TargetModel(ColourNet(), ["seen"], transform=to_tensor)
