@@ -1,19 +1,27 @@
-"""What a model answers: its logits, without the softmax that may come after them."""
+"""What a model answers, as it is and with corrections: its logits, without a softmax after them."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import torch
+from torch import Tensor, nn
 
+from semlens_widgets.errors import ModelError
+from semlens_widgets.inputs.draws import alike
+from semlens_widgets.inputs.layers import observed
 from semlens_widgets.inputs.outputs import Explained, Head, check_count, head_of
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from semlens_widgets.inputs.corrections import Correction
     from semlens_widgets.inputs.target import TargetModel
 
+_ROWS = 1024  # images times variants at a time
+_TOGETHER: WeakKeyDictionary[TargetModel, dict[frozenset[str], bool]] = WeakKeyDictionary()
 _HEADS: WeakKeyDictionary[TargetModel, Head] = WeakKeyDictionary()
 
 
@@ -32,10 +40,162 @@ def target_logits(target: TargetModel, images: Tensor) -> Tensor:
     ModelError
         If it is not clear which of what it returns are its outputs, or where its logits are.
     """
+    with _answering(target, images) as (explained, batch):
+        return _logits(target, explained, batch)
+
+
+def variant_logits(
+    target: TargetModel,
+    images: Tensor,
+    variants: Sequence[Mapping[str, Correction]],
+    head: str | None = None,
+) -> Tensor:
+    """Return what variants of a model say of images, ``(variants, batch, outputs)`` on the CPU.
+
+    What comes before the first layer that a variant changes is computed once for all of them, where
+    the rest of the model takes larger batches from there on; that is tried out. Where it does not,
+    because a connection leads around the layer, the whole model runs once for each variant.
+
+    Parameters
+    ----------
+    target
+        Any model.
+    images
+        ``(batch, 3, height, width)``, transformed.
+    variants
+        By layer of the target, what is done to its output; nothing where a variant is empty.
+    head
+        The last layer, from :func:`last_layer`, if what goes into it is wanted in the place of
+        the logits, ``(variants, batch, features)``.
+
+    Raises
+    ------
+    ModelError
+        If a layer returns anything but one tensor, or see :func:`target_logits`.
+    """
+    changed = list(dict.fromkeys(layer for variant in variants for layer in variant))
+    axes = {layer: target.channel_axis(layer) for layer in changed}
+    with _answering(target, images) as (explained, batch):
+        known = _TOGETHER.setdefault(target, {})
+        key = frozenset(axes)
+        if key not in known and len(batch) > 1:  # one image would fit by broadcasting
+            known[key] = _fits_together(target, explained, batch, variants[:2], axes, head)
+        if not known.get(key):
+            alone = [_varied(target, explained, batch, [one], axes, head)[0] for one in variants]
+            return torch.stack(alone)
+        step = max(1, _ROWS // max(1, len(variants)))
+        parts = [
+            _varied(target, explained, batch[start : start + step], variants, axes, head)
+            for start in range(0, len(batch), step)
+        ]
+        return torch.cat(parts, dim=1)
+
+
+@contextmanager
+def _answering(target: TargetModel, images: Tensor) -> Iterator[tuple[Explained, Tensor]]:
+    """Lend the model up to its logits, and the images as it takes them."""
     batch = target.as_input(images)
     with target.shadow() as model, torch.no_grad():
         if target not in _HEADS:
             _HEADS[target] = head_of(model, target.logits, batch[:1])
-        found: Tensor = Explained(model, target.logits, _HEADS[target])(batch)
-        check_count(target.outputs, all_named=target.all_named, count=found.shape[1])
-        return found.float().cpu()
+        yield Explained(model, target.logits, _HEADS[target]), batch
+
+
+def _logits(target: TargetModel, explained: Explained, batch: Tensor) -> Tensor:
+    found: Tensor = explained(batch)
+    check_count(target.outputs, all_named=target.all_named, count=found.shape[1])
+    return found.float().cpu()
+
+
+def last_layer(target: TargetModel, images: Tensor) -> tuple[str, nn.Linear]:
+    """Find the dense layer whose output is the logits: its name, and the layer of the target.
+
+    Raises
+    ------
+    ModelError
+        If there is none.
+    """
+    with _answering(target, images) as (explained, batch):
+        names = [n for n, m in explained.model.named_modules() if isinstance(m, nn.Linear)]
+        returned: dict[str, Tensor] = {}
+
+        def see(layer: str, output: object) -> None:
+            if isinstance(output, Tensor):
+                returned[layer] = output.float().cpu()
+
+        with observed(explained.model, names, see):
+            found = _logits(target, explained, batch)
+    for name, output in returned.items():
+        layer = target.model.get_submodule(name)
+        if torch.equal(output, found) and isinstance(layer, nn.Linear):
+            return name, layer
+    raise ModelError(
+        f"The logits of this {type(target.model).__name__} are not what one torch.nn.Linear "
+        "returns, so there is no last layer that could be fitted anew."
+    )
+
+
+def _into(explained: Explained, batch: Tensor, head: str) -> Tensor:
+    """Return what goes into the last layer, ``(batch, features)``."""
+    taken: list[Tensor] = []
+    layer = explained.model.get_submodule(head)
+    handle = layer.register_forward_pre_hook(lambda _module, inputs: taken.append(inputs[0]))
+    try:
+        explained(batch)
+    finally:
+        handle.remove()
+    return taken[0].float().cpu()
+
+
+def _varied(
+    target: TargetModel,
+    explained: Explained,
+    batch: Tensor,
+    variants: Sequence[Mapping[str, Correction]],
+    axes: Mapping[str, int],
+    head: str | None,
+) -> Tensor:
+    """Run the model once, from the first changed layer on with all variants side by side."""
+    seen: list[str] = []
+
+    def change(layer: str, output: object) -> Tensor:
+        if not isinstance(output, Tensor):
+            raise ModelError(
+                f"Layer {layer!r} returns {type(output).__name__}, and only a tensor can be "
+                "changed; choose a layer in or after it."
+            )
+        parts = output.chunk(len(variants)) if seen else [output] * len(variants)
+        seen.append(layer)
+        axis = axes[layer] if output.ndim > 2 else 1
+        return torch.cat(
+            [
+                one[layer].to(output.device)(part, axis) if layer in one else part
+                for one, part in zip(variants, parts, strict=True)
+            ]
+        )
+
+    with observed(explained.model, [*axes], change):
+        found = _logits(target, explained, batch) if head is None else _into(explained, batch, head)
+    if len(found) != len(variants) * len(batch):
+        raise ValueError(f"{len(found)} answers for {len(variants)} x {len(batch)} images.")
+    return found.reshape(len(variants), len(batch), -1)
+
+
+def _fits_together(
+    target: TargetModel,
+    explained: Explained,
+    batch: Tensor,
+    variants: Sequence[Mapping[str, Correction]],
+    axes: Mapping[str, int],
+    head: str | None,
+) -> bool:
+    """Try whether variants side by side say what each says alone."""
+    few = batch[:3]
+    alone = [_varied(target, explained, few, [one], axes, head)[0] for one in variants]
+    try:
+        together = _varied(target, explained, few, variants, axes, head)
+    except ModelError:
+        raise
+    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError):  # another batch size
+        return False
+    return alike(together, torch.stack(alone))

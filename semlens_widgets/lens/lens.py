@@ -11,6 +11,7 @@ from semlens_widgets.errors import LensUnavailable, StoreError
 from semlens_widgets.labels.contrasts.generators import generator_of
 from semlens_widgets.lens.audit import Auditing
 from semlens_widgets.lens.delegated import delegated
+from semlens_widgets.lens.intervene import Intervening
 from semlens_widgets.lens.labelling import Labelling, Listeners
 from semlens_widgets.lens.looking import Looking
 from semlens_widgets.lens.opening import finished_store, state_of, tell_unreadable
@@ -283,6 +284,7 @@ class SemanticLens:
     relevance = delegated("relevances", Relevances.relevance)
     class_examples = delegated("relevances", Relevances.class_examples)
     audit = delegated("auditing", Auditing.audit)
+    intervene = delegated("intervening", Intervening.intervene)
 
     @property
     def vocabulary(self) -> tuple[str, ...]:

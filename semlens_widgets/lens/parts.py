@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from semlens_widgets.lens.audit import Auditing
+from semlens_widgets.lens.intervene import Intervening
 from semlens_widgets.lens.labelling import KeptLabels, Labelling
 from semlens_widgets.lens.looked import Looked
 from semlens_widgets.lens.looking import Looking
@@ -57,6 +58,7 @@ class Parts:
         self.scoring = Scoring(self.reader, self.words, self.labels.vocabulary)
         self.looking = Looking(store, self.reader, images, need_plan)
         self.relevances = Relevances(store, self.reader, need_plan)
+        self.intervening = Intervening(self.reader, self.relevances, need_plan)
         self.auditing = Auditing(
             self.reader,
             self.relevances,

@@ -114,7 +114,7 @@ class Relevances:
         self, of: str | int, output: int, samples: Sequence[int] | None
     ) -> NDArray[np.int64]:
         """Return the images to look at for an output; see :meth:`relevance`."""
-        chosen = self.class_of(output) if samples is None else self._chosen(samples)
+        chosen = self.class_of(output) if samples is None else self.chosen(samples)
         if samples is None and not len(chosen) and not isinstance(of, str):
             chosen = np.flatnonzero(self._read.samples["readable"])
         if not len(chosen):
@@ -271,7 +271,23 @@ class Relevances:
         labels = [at for at, name in enumerate(self._read.classes) if name in names]
         return np.flatnonzero(samples["label"].isin(labels) & samples["readable"])
 
-    def _chosen(self, samples: Sequence[int]) -> NDArray[np.int64]:
+    def output_of(self, name: str) -> int:
+        """Return the output that a class of the images is called by; -1 if none or several are."""
+        if self._names:
+            numbers = self._names.get(name, [])
+            return numbers[0] if len(numbers) == 1 else -1
+        return int(name) if name.isascii() and name.isdecimal() else -1
+
+    def chosen(self, samples: Sequence[int]) -> NDArray[np.int64]:
+        """Return the numbers of images that were given as numbers or as a mask, in rising order.
+
+        Raises
+        ------
+        TypeError
+            If they are neither.
+        ValueError
+            If there are no such images.
+        """
         count = len(self._read.samples)
         given = np.asarray(samples)
         if given.dtype == np.bool_ and given.shape == (count,):

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from semlens_widgets.inputs.answers import target_logits
+from semlens_widgets.inputs.answers import target_logits, variant_logits
 from semlens_widgets.pipeline.loading import input_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
+    from semlens_widgets.inputs.corrections import Correction
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.inputs.target import TargetModel
 
@@ -30,3 +31,29 @@ def images_logits(
     """
     batches = input_batches(target, images, samples, batch_size, doing="logits", quick=500)
     return torch.cat([target_logits(target, inputs) for _, inputs in batches])
+
+
+def images_variants(
+    target: TargetModel,
+    images: ImageDataset,
+    samples: Sequence[int],
+    variants: Sequence[Mapping[str, Correction]],
+    batch_size: int,
+    head: str | None = None,
+) -> Tensor:
+    """Compute the logits of chosen images in variants of a model, with progress.
+
+    Returns
+    -------
+    Tensor
+        ``(variants, samples, outputs)`` float32; with `head`, what goes into that last layer.
+
+    Raises
+    ------
+    UnreadableImage
+        If one of the images cannot be read; the message names it.
+    """
+    batches = input_batches(target, images, samples, batch_size, doing="effects", quick=500)
+    return torch.cat(
+        [variant_logits(target, inputs, variants, head) for _, inputs in batches], dim=1
+    )
