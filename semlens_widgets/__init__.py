@@ -40,7 +40,13 @@ if TYPE_CHECKING:
     from semlens_widgets.lens.compare import Comparison, compare
     from semlens_widgets.lens.lens import SemanticLens
     from semlens_widgets.lens.library import Library
-    from semlens_widgets.widgets import ConceptGallery, ContrastPanel, Explorer, NeuronMap
+    from semlens_widgets.widgets import (
+        AuditView,
+        ConceptGallery,
+        ContrastPanel,
+        Explorer,
+        NeuronMap,
+    )
 
 __version__ = "0.1.0"
 
@@ -79,6 +85,7 @@ _HOMES = {
     "Scorer": "labels.scorer",
     "Semantic": "labels.semantic",
     "NeuronMap": "widgets",
+    "AuditView": "widgets",
     "ConceptGallery": "widgets",
     "ContrastPanel": "widgets",
     "Explorer": "widgets",
@@ -86,6 +93,7 @@ _HOMES = {
 
 __all__ = [
     "CSP_TEMPLATES",
+    "AuditView",
     "CandidateSource",
     "Candidates",
     "CheckFailed",

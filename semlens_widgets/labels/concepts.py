@@ -63,6 +63,29 @@ def read_concepts(given: Given, side: str, *, of: str = "") -> Concepts:
     return found
 
 
+def typed_concepts(text: str, side: str) -> dict[str, list[str]]:
+    """Return the concepts that a person typed, for :func:`read_concepts`.
+
+    Words between commas are each a concept; a line ``name: phrase, phrase`` is one.
+
+    Raises
+    ------
+    ValueError
+        If a name stands there twice.
+    """
+    pairs: list[tuple[str, list[str]]] = []
+    for line in text.splitlines():
+        name, colon, rest = line.partition(":")
+        spaced = [" ".join(word.split()) for word in (rest if colon else line).split(",")]
+        words = [word for word in spaced if word]
+        pairs += [(" ".join(name.split()), words)] if colon else [(word, [word]) for word in words]
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{side}: {name!r} stands there twice.")
+    return dict(pairs)
+
+
 def check_apart(valid: Concepts, spurious: Concepts) -> None:
     """Refuse a concept, or a phrase, that is said to be valid and spurious.
 

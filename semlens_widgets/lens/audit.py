@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from semlens_widgets.labels.concepts import Concepts, Given
     from semlens_widgets.labels.scorer import Scorer
     from semlens_widgets.lens.labelling import KeptLabels
+    from semlens_widgets.lens.lens import SemanticLens
     from semlens_widgets.lens.looking import Looking
     from semlens_widgets.lens.reader import AnalysisReader
     from semlens_widgets.lens.relevance import Relevances
@@ -41,6 +42,8 @@ class Auditing:
 
     Parameters
     ----------
+    lens
+        What a view of an audit looks at.
     reader
         The finished analysis.
     relevances, scoring, labels
@@ -55,6 +58,7 @@ class Auditing:
 
     def __init__(
         self,
+        lens: SemanticLens,
         reader: AnalysisReader,
         relevances: Relevances,
         scoring: Scoring,
@@ -63,6 +67,7 @@ class Auditing:
         looking: Looking,
         need_plan: Callable[[str], Plan],
     ) -> None:
+        self._lens = lens
         self._reader = reader
         self._relevances = relevances
         self._scoring = scoring
@@ -82,6 +87,7 @@ class Auditing:
         scorer: str | Scorer = "recognition",
         templates: Sequence[str] | None = None,
         seed: int = 0,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Audit:
         """Ask what a class rests on: on what it should, on what it should not, on neither.
 
@@ -102,11 +108,14 @@ class Auditing:
             How well a neuron fits a phrase, as in :meth:`label`. ``"semanticlens"`` is the paper's.
         seed
             Draws the images anew for the intervals.
+        progress
+            Called with how many images of how many the model was asked about.
 
         Returns
         -------
         Audit
-            ``neurons``, ``summary``, ``concepts``, ``samples()``, ``prove()``, ``check()``.
+            ``neurons``, ``summary``, ``concepts``, ``view()``, ``samples()``, ``prove()``,
+            ``check()``.
 
         Raises
         ------
@@ -130,13 +139,16 @@ class Auditing:
         self._check_own(chosen, self._relevances.class_of(output), target)
         layers = {name: slice(*span) for name, span in self._reader.spans.items()}
         aligned, fits = self._aligned(sides, how, templates, list(layers.values()))
-        relevance, method = self._relevances.by_image(output, chosen)
         own = np.union1d(chosen, self._relevances.class_of(output))
         directions = {
             concept: normalize(self._words().prompts(phrases, templates).mean(0), dim=0)
             for concept, phrases in sides[1].items()
         }
         shown, controls = exposed(self._reader, directions, own, seed)
+        self._relevances.keep(
+            output, np.unique(np.concatenate([chosen, controls, *shown.values()])), progress
+        )
+        relevance, method = self._relevances.by_image(output, chosen)
         reliance = Reliance(
             relevance,
             {one: self._relevances.by_image(output, some)[0] for one, some in shown.items()},
@@ -149,6 +161,7 @@ class Auditing:
             [relevance_shares(relevance[:, layer]) for layer in layers.values()], axis=1
         )
         return Audit(
+            self._lens,
             self._reader,
             self._labels,
             self._need_plan,

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
-import pandas as pd
 
 from semlens_widgets.analysis.audit import verdicts
-from semlens_widgets.errors import named
 from semlens_widgets.lens import checked
 from semlens_widgets.lens.audit_frames import (
     MISFITS,
     SET_ASIDE,
+    chance_of,
+    check_concept,
     concepts_frame,
+    images_frame,
+    images_listed,
     neurons_frame,
+    samples_frame,
     summary_frame,
 )
+from semlens_widgets.lens.labelling import Listeners
 from semlens_widgets.lens.proof import Proof, prove
 from semlens_widgets.lens.report import report
 from semlens_widgets.store.decisions import DECISIONS, write_decision
@@ -26,6 +30,7 @@ from semlens_widgets.store.decisions import DECISIONS, write_decision
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import pandas as pd
     from numpy.typing import NDArray
     from plotly.graph_objects import Figure
 
@@ -35,8 +40,11 @@ if TYPE_CHECKING:
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.labels.concepts import Concepts
     from semlens_widgets.lens.labelling import KeptLabels
+    from semlens_widgets.lens.lens import SemanticLens
     from semlens_widgets.lens.reader import AnalysisReader
     from semlens_widgets.pipeline.settings import Plan
+    from semlens_widgets.widgets import AuditView
+    from semlens_widgets.widgets import options as of
 
 
 class Audit:
@@ -70,6 +78,7 @@ class Audit:
 
     def __init__(
         self,
+        lens: SemanticLens,
         reader: AnalysisReader,
         labels: KeptLabels,
         need_plan: Callable[[str], Plan],
@@ -86,6 +95,7 @@ class Audit:
         picture: Callable[[int], bytes | None],
         scored_by: dict[str, Any],
     ) -> None:
+        self.lens = lens
         self.reader = reader
         self.labels = labels
         self._need_plan = need_plan
@@ -99,9 +109,9 @@ class Audit:
         self.reliance = reliance
         self.proofs: list[Proof] = []
         self._shown = shown
-        self._picture = picture
+        self.picture = picture
         self.shares = shares
-        self._layers = shares.layers
+        self._listeners = Listeners()
         self.verdicts = verdicts(aligned, shares.mean, list(shares.layers.values()))
 
     def __repr__(self) -> str:
@@ -159,6 +169,11 @@ class Audit:
             raise ValueError(f"decision={decision!r} must be one of {DECISIONS}.")
         self.reader.row(layer, neuron)
         write_decision(self.reader.store, self.key, layer, int(neuron), decision, note)
+        self._listeners.tell()
+
+    def on_decision(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` whenever :meth:`decide` was called; what is returned ends it."""
+        return self._listeners.on_labels(callback)
 
     @property
     def key(self) -> str:
@@ -204,7 +219,7 @@ class Audit:
         from semlens_widgets.lens.figures import audit_figure
 
         return audit_figure(
-            self, [*self._layers] if layer is None else self.reader.layers_like(layer)
+            self, [*self.shares.layers] if layer is None else self.reader.layers_like(layer)
         )
 
     @property
@@ -237,16 +252,11 @@ class Audit:
         ValueError
             If there is no such concept or layer.
         """
-        self._check_concept(concept)
-        span = self._span(self.last_layer if layer is None else layer)
-        frame = self.neurons.iloc[span]
-        theirs = frame["verdict"].isin(MISFITS) & (frame["spurious_concept"] == concept)
-        share = self.shares.known[:, span][:, theirs.to_numpy()].sum(axis=1)
-        order = np.lexsort((self.images, -share))
-        order = order[share[order] > 0][:top]
-        found = self._listed(self.images[order], share=share[order])
-        found.insert(0, "rank", np.arange(len(found)))
-        return found
+        return samples_frame(self, concept, top, self.last_layer if layer is None else layer)
+
+    def class_images(self, layer: str, neuron: int, top: int = 20) -> pd.DataFrame:
+        """Find the images in which one neuron speaks for the class; as :meth:`samples`."""
+        return images_frame(self, layer, neuron, top)
 
     def shown(self, concept: str) -> pd.DataFrame:
         """Return the images of other classes that were taken for showing a spurious concept.
@@ -263,31 +273,17 @@ class Audit:
         ValueError
             If there is no such concept.
         """
-        self._check_concept(concept)
-        return self._listed(self._shown.get(concept, np.empty(0, np.int64)))
-
-    def _listed(self, samples: NDArray[np.int64], **more: Any) -> pd.DataFrame:
-        rows = self.reader.samples.iloc[samples]
-        names = [self.reader.classes[at] if at >= 0 else "" for at in rows["label"]]
-        listed = {"sample": samples, **more, "class_name": names, "uri": rows["uri"].to_list()}
-        return pd.DataFrame(listed)
+        check_concept(self, concept)
+        return images_listed(self, self._shown.get(concept, np.empty(0, np.int64)))
 
     @property
     def last_layer(self) -> str:
         """The layer nearest the output."""
-        return list(self._layers)[-1]
+        return list(self.shares.layers)[-1]
 
-    def _span(self, layer: str) -> slice:
-        if layer not in self._layers:
-            raise ValueError(f"layer={layer!r} is not one of {list(self._layers)}.")
-        return self._layers[layer]
-
-    def _check_concept(self, concept: str) -> None:
-        if concept not in self.spurious:
-            raise ValueError(
-                f"concept={concept!r} is not one of the spurious concepts "
-                f"{named(list(self.spurious))}."
-            )
+    def chance(self, layer: str) -> tuple[float, float]:
+        """Return the fit to either side that one random draw in twenty reaches; NaN: unknown."""
+        return chance_of(self, layer)
 
     def prove(
         self,
@@ -321,7 +317,7 @@ class Audit:
         LensUnavailable
             If the analysis was opened without the model.
         """
-        self._check_concept(concept)
+        check_concept(self, concept)
         plan = self._need_plan("Proofs")
         proof = prove(self, plan, self.reader, concept, shown, controls)
         self.proofs.append(proof)
@@ -388,5 +384,11 @@ class Audit:
             The file.
         """
         file = Path(path)
-        file.write_text(report(self, self._picture), encoding="utf-8")
+        file.write_text(report(self, self.picture), encoding="utf-8")
         return file
+
+    def view(self, **options: Unpack[of.AuditOptions]) -> AuditView:
+        """Return a widget: scatter, table, the neurons' pictures, and decisions by key."""
+        from semlens_widgets.widgets import AuditView
+
+        return AuditView(self.lens, self, **options)

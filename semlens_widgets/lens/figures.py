@@ -66,12 +66,12 @@ def audit_figure(audit: Audit, layers: Sequence[str]) -> Figure:
                 hoverinfo="text",
             )
             figure.add_trace(shown, row=1, col=column)
-        first = of_layer.index[0]
-        for side, line in (("valid", figure.add_vline), ("spurious", figure.add_hline)):
-            level = float(getattr(audit.aligned, side).level[first])
-            if np.isfinite(level):
-                at = {"x": level} if side == "valid" else {"y": level}
-                line(**at, line={"dash": "dot", "width": 1, "color": "gray"}, row=1, col=column)
+        fit, misfit = audit.chance(layer)
+        dotted: dict[str, Any] = {"line": {"dash": "dot", "width": 1, "color": "gray"}}
+        if np.isfinite(fit):
+            figure.add_vline(x=fit, row=1, col=column, **dotted)
+        if np.isfinite(misfit):
+            figure.add_hline(y=misfit, row=1, col=column, **dotted)
         shares = summary[summary["layer"] == layer]
         bars = Bar(
             x=shares["verdict"].tolist(),

@@ -239,7 +239,7 @@ class SemanticLens:
         if not self.store.is_finished("vectors"):
             raise StoreError("This analysis is not finished: call run() first.")
         return Parts(
-            self.store, self.images, lambda: self.foundation, self._need_plan, self._listeners
+            self, self.store, self.images, lambda: self.foundation, self._need_plan, self._listeners
         )
 
     @property

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from semlens_widgets.inputs.foundation import FoundationModel
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.lens.labelling import Listeners
+    from semlens_widgets.lens.lens import SemanticLens
     from semlens_widgets.pipeline.settings import Plan
     from semlens_widgets.store.store import AnalysisStore
 
@@ -31,6 +32,8 @@ class Parts:
 
     Parameters
     ----------
+    lens
+        The whole, which views of what is found look at.
     store
         The analysis.
     images
@@ -45,6 +48,7 @@ class Parts:
 
     def __init__(
         self,
+        lens: SemanticLens,
         store: AnalysisStore,
         images: ImageDataset | None,
         foundation: Callable[[], FoundationModel | None],
@@ -60,6 +64,7 @@ class Parts:
         self.relevances = Relevances(store, self.reader, need_plan)
         self.intervening = Intervening(self.reader, self.relevances, need_plan)
         self.auditing = Auditing(
+            lens,
             self.reader,
             self.relevances,
             self.scoring,

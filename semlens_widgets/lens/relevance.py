@@ -123,6 +123,18 @@ class Relevances:
             )
         return chosen
 
+    def keep(
+        self,
+        output: int,
+        chosen: NDArray[np.int64],
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Compute what is not kept yet of the relevance for an output on some images."""
+        missing = np.setdiff1d(chosen, self._stored(output)[0])
+        if len(missing):
+            plan = self._need_plan("Relevances")
+            self._compute(plan, output, missing, progress or (lambda _done, _total: None))
+
     def by_image(self, output: int, chosen: NDArray[np.int64]) -> tuple[NDArray[np.float32], str]:
         """Return the relevance of all neurons for an output on each of some images.
 
@@ -135,16 +147,19 @@ class Relevances:
         method
             How it was made.
         """
-        missing = np.setdiff1d(chosen, self._stored(output)[0])
-        if len(missing):
-            plan = self._need_plan("Relevances")
-            self._compute(plan, output, missing)
+        self.keep(output, chosen)
         samples, places, method = self._stored(output)
         order = np.argsort(samples, kind="stable")
         wanted = places[order[np.searchsorted(samples, chosen, sorter=order)]]
         return as_matrix(self._store.rows(TABLE, wanted).column("relevance")), method
 
-    def _compute(self, plan: Plan, output: int, missing: NDArray[np.int64]) -> None:
+    def _compute(
+        self,
+        plan: Plan,
+        output: int,
+        missing: NDArray[np.int64],
+        tell: Callable[[int, int], None],
+    ) -> None:
         method = relevance_method(plan.target)
         held: list[tuple[Sequence[int], Tensor]] = []
 
@@ -167,9 +182,13 @@ class Relevances:
             plan.target, plan.images, missing.tolist(), output, plan.batch_size
         )
         since = time.monotonic()
+        done = 0
+        tell(done, len(missing))
         try:
             for part in found:
                 held.append(part)
+                done += len(part[0])
+                tell(done, len(missing))
                 if time.monotonic() - since > _KEPT_AFTER:
                     keep()
                     since = time.monotonic()

@@ -6,14 +6,16 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from semlens_widgets.widgets.audit import AuditView
     from semlens_widgets.widgets.contrast import ContrastPanel
     from semlens_widgets.widgets.explorer import Explorer
     from semlens_widgets.widgets.gallery import ConceptGallery
     from semlens_widgets.widgets.map import NeuronMap
 
-__all__ = ["ConceptGallery", "ContrastPanel", "Explorer", "NeuronMap"]
+__all__ = ["AuditView", "ConceptGallery", "ContrastPanel", "Explorer", "NeuronMap"]
 
 _HOMES = {
+    "AuditView": "audit",
     "ConceptGallery": "gallery",
     "ContrastPanel": "contrast",
     "Explorer": "explorer",

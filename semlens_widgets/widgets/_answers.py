@@ -14,8 +14,11 @@ from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.widgets._base import describe
 from semlens_widgets.widgets._columns import pack_scores, readable
 from semlens_widgets.widgets._messages import (
+    Example,
+    ExamplesOfNeuron,
     Facts,
     HeatmapSaid,
+    Histogram,
     Hit,
     Hits,
     Refusal,
@@ -24,7 +27,7 @@ from semlens_widgets.widgets._messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     from semlens_widgets.widgets._base import LensWidget, Reply
     from semlens_widgets.widgets._lens import Heatmap, Lens
@@ -97,13 +100,30 @@ def shown(row: Mapping[Hashable, Any], prefix: str = "") -> Shown:
     )
 
 
+def examples_of(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
+    """Answer a neuron's facts, its examples, and how often it is how active."""
+    layer, neuron = neuron_of(params)
+    rows = widget.lens.examples(layer, neuron).to_dict("records")
+    counts, edges = widget.lens.activation_histogram(layer, neuron)
+    return ExamplesOfNeuron(
+        facts=facts(widget.lens.neurons, layer, neuron),
+        examples=[Example(**shown(row), rank=int(row["rank"])) for row in rows],
+        histogram=Histogram(counts=counts.tolist(), low=float(edges[0]), high=float(edges[-1])),
+    ), []
+
+
 def thumbnails(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
     """Answer ``{samples}``: an error or None for each, and a JPEG buffer for each None."""
+    return pictures(lambda sample: widget.lens.thumbnail_jpegs([sample])[0], params)
+
+
+def pictures(jpeg: Callable[[int], bytes], params: Mapping[str, Any]) -> Reply:
+    """Answer as :func:`thumbnails`, with pictures from elsewhere."""
     errors: list[str | None] = []
     buffers: list[bytes] = []
     for sample in samples_of(params):
         try:
-            buffers += widget.lens.thumbnail_jpegs([sample])
+            buffers.append(jpeg(sample))
             errors.append(None)
         except Exception as error:
             # One unreadable image must not take its neighbours with it.

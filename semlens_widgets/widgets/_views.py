@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from semlens_widgets.widgets.audit import AuditView
 from semlens_widgets.widgets.contrast import ContrastPanel
 from semlens_widgets.widgets.gallery import ConceptGallery
 
@@ -11,4 +12,8 @@ if TYPE_CHECKING:
     from semlens_widgets.widgets._base import LensWidget
 
 #: By name, in order. Each takes a lens and ``active``, and says `view_title` and `view_traits`.
-VIEWS: dict[str, type[LensWidget]] = {"gallery": ConceptGallery, "contrast": ContrastPanel}
+VIEWS: dict[str, type[LensWidget]] = {
+    "gallery": ConceptGallery,
+    "contrast": ContrastPanel,
+    "audit": AuditView,
+}

@@ -1,4 +1,4 @@
-"""The explorer: search, map, gallery and contrast panel in one."""
+"""The explorer: search, map and the views in one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _OWN = ("active", "query", "query_layer", "like", "tab")
 class Explorer(LensWidget):
     """Look through a whole lens: search it, walk the map, see and label each neuron.
 
-    The three widgets inside are linked in the browser: what one selects, all show.
+    The widgets inside are linked in the browser: what one selects, all show.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Explorer(LensWidget):
     query, query_layer, like
         What is searched: words, in one layer or all; or neurons like this one.
     tab : str
-        The panel in front where there is room for one: ``"gallery"``, ``"contrast"``.
+        The panel in front where there is room for one: ``"gallery"``, ``"contrast"``, ``"audit"``.
     state : dict, optional
         A view to restore, as :attr:`state` or the button "Copy state" gave it.
     """

@@ -9,7 +9,6 @@ import traitlets
 
 from semlens_widgets.widgets import _answers
 from semlens_widgets.widgets._base import Handler, LensWidget, Reply, asset
-from semlens_widgets.widgets._messages import Example, ExamplesOfNeuron, Histogram
 from semlens_widgets.widgets._sheet import COLUMNS, sheet_png
 
 if TYPE_CHECKING:
@@ -19,16 +18,6 @@ if TYPE_CHECKING:
 
 
 COLORMAPS = ("ember", "viridis", "ice", "grey")
-
-
-def _neuron(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
-    layer, neuron = _answers.neuron_of(params)
-    facts = _answers.facts(widget.lens.neurons, layer, neuron)
-    rows = widget.lens.examples(layer, neuron).to_dict("records")
-    examples = [Example(**_answers.shown(row), rank=int(row["rank"])) for row in rows]
-    counts, edges = widget.lens.activation_histogram(layer, neuron)
-    histogram = Histogram(counts=counts.tolist(), low=float(edges[0]), high=float(edges[-1]))
-    return ExamplesOfNeuron(facts=facts, examples=examples, histogram=histogram), []
 
 
 def _clusters(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
@@ -87,7 +76,7 @@ class ConceptGallery(LensWidget):
     _esm = asset("gallery.js")
     _css = asset("gallery.css")
     _requests: ClassVar[Mapping[str, Handler]] = {
-        "neuron": _neuron,
+        "neuron": _answers.examples_of,
         "clusters": _clusters,
         "original": _original,
         "thumbnails": _answers.thumbnails,

@@ -52,6 +52,14 @@ class ContrastOptions(TypedDict, total=False):
     excluded: Sequence[int]
 
 
+class AuditOptions(TypedDict, total=False):
+    """Options of :class:`semlens_widgets.AuditView`, which says what they mean."""
+
+    active: Neuron
+    layer: str | None
+    sort_by: Literal["share", "neuron", "verdict", "valid", "spurious"]
+
+
 class ExplorerOptions(TypedDict, total=False):
     """Options of :class:`semlens_widgets.Explorer`, which says what they mean."""
 
@@ -59,5 +67,5 @@ class ExplorerOptions(TypedDict, total=False):
     query: str
     query_layer: str | None
     like: Neuron
-    tab: Literal["gallery", "contrast"]
+    tab: Literal["gallery", "contrast", "audit"]
     state: Mapping[str, Any] | None

@@ -11,6 +11,7 @@ import pandas as pd
 
 from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.store.store import StoredHeatmap
+from tests.unit.audit_world import Audit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ EVIL = "<img src=x onerror=alert(1)>"
 class Lens:
     layers = ("layer3", "layer4")
     vocabulary = ("dotted", "Striped", "plain")
+    classes = ("zebra", "horse")
     n_examples = 2
     images: object | None = None
     embedding = "image"
@@ -140,6 +142,14 @@ class Lens:
         self.neurons.loc[row, ["label", "score"]] = [label, score]
         for listener in tuple(self.listeners):
             listener()
+
+    def audit(self, target: str | int, valid: Any, spurious: Any, **settings: Any) -> Audit:
+        self.asked.append((target, valid, spurious))
+        if target not in self.classes:
+            raise ValueError(f"of={target!r} is not the name of an output; there are 'zebra'.")
+        if (progress := settings.get("progress")) is not None:
+            progress(1, 2)
+        return Audit(self.neurons, str(target), valid, spurious)
 
     def search(self, query: Any, *, layer: str | None = None, top: int = 24) -> pd.DataFrame:
         self.asked.append((query, layer, top))

@@ -89,7 +89,7 @@ def test_pictures_that_are_not_at_hand_are_said_to_be_so(tmp_path):
     """Read without images, only those that were kept as examples are there."""
     lens = slw.open(tmp_path / "analysis", foundation=ColourFoundation())
     read = lens.audit("red", {"wanted": ["red"]}, {NASTY: ["blue"]})
-    read._picture = lambda sample: None if sample % 2 else b"jpeg"
+    read.picture = lambda sample: None if sample % 2 else b"jpeg"
     source = read.report(tmp_path / "audit.html").read_text(encoding="utf-8")
     assert "not at hand" in source
     assert np.isfinite(read.reliance.of(NASTY, "seen").value)
