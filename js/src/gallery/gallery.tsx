@@ -12,9 +12,10 @@ import { baseName, column, neuronName, type Example } from "../source/neuron";
 import { NeuronPanel, startPanel, type PanelTraits } from "../neuron/panel";
 import { Failure } from "../shared/controls";
 import { Picture, wantsRelevance, type Look } from "../neuron/picture";
-import { createPictures, neuronKey, type Pictures } from "../source/pictures";
+import { createPictures, type Pictures } from "../source/pictures";
 import type { ExamplesOfNeuron } from "../source/messages";
 import type { Source } from "../source/source";
+import { RelevanceSaid } from "../neuron/relevance-said";
 import { Strip } from "../neuron/strip";
 import { Tiles } from "./tiles";
 import "../neuron/panel.css";
@@ -115,21 +116,6 @@ const WAITING = (
     ))}
   </ol>
 );
-
-/** How the relevance that is shown was computed, and what of it arrived. */
-function RelevanceSaid({ pictures, neuron }: { pictures: Pictures; neuron: Neuron }) {
-  const said = pictures.said.value.get(neuronKey(neuron));
-  if (!said || said.methods.length === 0) return null;
-  const [first, ...others] = said.methods;
-  const [least, most] = (said.arrived ?? []).map((share) => `${Math.round(share * 100)} %`);
-  return (
-    <p class="slw-small slw-muted slw-said">
-      Relevance by {first}.
-      {others.length > 0 && " Some images differ: open them to read how."}
-      {least && ` ${least === most ? least : `${least} to ${most}`} of it arrived at the images.`}
-    </p>
-  );
-}
 
 export function Gallery(props: GalleryProps) {
   const [size, setSize] = useState<Size>("medium");

@@ -10,6 +10,7 @@ import { isUnavailable, useSeen } from "../shared/controls";
 import { heatmapKey, type Pictures } from "../source/pictures";
 import { Layer, percent, placeOf } from "./plain-picture";
 import { useResource } from "../source/resources";
+import "./picture.css";
 
 /** How relevance is shown. */
 export interface Look {

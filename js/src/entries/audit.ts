@@ -1,0 +1,3 @@
+import { render } from "../audit/audit";
+
+export default { render };
