@@ -6,16 +6,13 @@ answer as binary buffers, the handlers say.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, NotRequired
+from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict  # which keeps its bases, also before Python 3.12
 
-
-class Neuron(TypedDict):
-    """A neuron as the trait ``active`` carries it, too."""
-
-    layer: str
-    neuron: int
+from semlens_widgets.widgets._message_kinds import Action, Neuron, Nothing, Question
+from semlens_widgets.widgets._messages_audit import *  # noqa: F403 - declared as if it stood here
+from semlens_widgets.widgets._messages_audit import AUDIT_ACTIONS, AUDIT_QUESTIONS
 
 
 class Facts(Neuron):
@@ -241,152 +238,6 @@ class LabelledAll(TypedDict):
     labelled: int
 
 
-class AuditAsked(TypedDict):
-    """What is to be audited, as a person typed it: the class, and a side's concepts each."""
-
-    target: str
-    valid: str
-    spurious: str
-
-
-class AuditMade(TypedDict):
-    """Which of a view's audits this is: the number that the trait ``_audits`` has then."""
-
-    audit: int
-
-
-class Concept(TypedDict):
-    """A concept with the phrases that say it."""
-
-    name: str
-    phrases: list[str]
-
-
-class VerdictShare(TypedDict):
-    """What of a layer's relevance lies on the neurons of a verdict, and the interval of that."""
-
-    verdict: str
-    share: float
-    low: float
-    high: float
-    neurons: int
-
-
-class AuditLayer(TypedDict):
-    """A layer in an audit: its sums, and the fit to either side that chance reaches."""
-
-    name: str
-    verdicts: list[VerdictShare]
-    valid: float | None
-    spurious: float | None
-
-
-class AuditSaid(AuditMade):
-    """What an audit is about and found on the whole; ``at`` is the layer nearest the output."""
-
-    target: str
-    images: int
-    method: str
-    scorer: str
-    at: str
-    layers: list[AuditLayer]
-    valid: list[Concept]
-    spurious: list[Concept]
-    unchecked: list[str]
-
-
-class AuditAt(AuditMade):
-    """A layer in an audit."""
-
-    layer: str
-
-
-class AuditRow(TypedDict):
-    """What an audit found of one neuron; nulls are how probable so good a fit is by chance."""
-
-    neuron: int
-    label: str
-    verdict: str
-    share: float
-    low: float
-    high: float
-    valid: float | None
-    spurious: float | None
-    valid_concept: str
-    spurious_concept: str
-    valid_phrase: str
-    spurious_phrase: str
-    valid_null: float | None
-    spurious_null: float | None
-    reliance: float | None
-
-
-class AuditRows(AuditAt):
-    """All neurons of a layer, largest share first."""
-
-    rows: list[AuditRow]
-
-
-class Decision(Neuron):
-    """What a person decided of a neuron; empty: nothing."""
-
-    decision: str
-    note: str
-
-
-class Decide(Decision, AuditMade):
-    """What is to be kept of a neuron in an audit."""
-
-
-class Decided(Decision):
-    """What is kept, with the moment (ISO 8601, UTC)."""
-
-    decided: str
-
-
-class Decisions(AuditMade):
-    """All that is decided in an audit."""
-
-    decisions: list[Decided]
-
-
-class Carried(TypedDict):
-    """An image of the class, and a neuron's share of its layer's relevance on it."""
-
-    sample: int
-    share: float
-    class_name: str
-    uri: str
-
-
-class ClassImages(Neuron, AuditMade):
-    """Where in the class a neuron speaks, largest share first."""
-
-    images: list[Carried]
-
-
-class Nothing(TypedDict):
-    """No more than the buffers, or no parameters."""
-
-
-class Question(NamedTuple):
-    """Something read, which may be asked again."""
-
-    params: Any
-    result: Any
-
-
-class Action(NamedTuple):
-    """Something done, which is asked once; it may tell how far it is.
-
-    ``limit`` is how many seconds may pass without a sign of life before it counts as lost.
-    """
-
-    params: Any
-    result: Any
-    limit: int
-
-
 QUESTIONS = {
     "neuron": Question(Neuron, ExamplesOfNeuron),
     "clusters": Question(Neuron, list[int]),
@@ -401,15 +252,10 @@ QUESTIONS = {
     "labels": Question(Nothing, CodedLabels),
     "hover": Question(Row, Hovered),
     "search": Question(Sought, Hits),
-    "classes": Question(Nothing, list[str]),
-    "audit": Question(AuditMade, AuditSaid),
-    "audit_rows": Question(AuditAt, AuditRows),
-    "decisions": Question(AuditMade, Decisions),
-    "class_images": Question(Neuron, ClassImages),
+    **AUDIT_QUESTIONS,
 }
 ACTIONS = {
     "accept": Action(Accepted, Accepted, limit=30),
     "label_all": Action(Scoring, LabelledAll, limit=600),
-    "make_audit": Action(AuditAsked, AuditMade, limit=600),
-    "decide": Action(Decide, Decided, limit=30),
+    **AUDIT_ACTIONS,
 }

@@ -20,7 +20,7 @@ from semlens_widgets.widgets._base import (
     asset,
     close_matches,
 )
-from semlens_widgets.widgets._messages import (
+from semlens_widgets.widgets._messages_audit import (
     AuditLayer,
     AuditMade,
     AuditRow,
@@ -309,7 +309,8 @@ def _decision(row: Mapping[Any, Any]) -> Decided:
 
 def _spread(values: pd.Series) -> NDArray[np.float32]:
     """Return values within [-0.9, 0.9], for the still picture."""
-    known = values.to_numpy(np.float64)
-    low, high = np.nanmin(known), np.nanmax(known)
-    spread: NDArray[np.float64] = (known - (low + high) / 2) * 1.8 / ((high - low) or 1)
-    return spread.astype(np.float32)
+    given = values.to_numpy(np.float32)
+    known = given[np.isfinite(given)]
+    low, high = (known.min(), known.max()) if known.size else (0.0, 0.0)
+    spread: NDArray[np.float32] = (given - (low + high) / 2) * np.float32(1.8 / (high - low or 1))
+    return spread

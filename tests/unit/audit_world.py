@@ -98,7 +98,12 @@ class Audit:
 
     def on_decision(self, callback: Callable[[], None]) -> Callable[[], None]:
         self.listeners.append(callback)
-        return lambda: self.listeners.remove(callback)
+
+        def end() -> None:
+            if callback in self.listeners:
+                self.listeners.remove(callback)
+
+        return end
 
 
 def _held_to_what_the_view_asks() -> Asked:

@@ -10,12 +10,19 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import is_typeddict
 
-from semlens_widgets.widgets import ConceptGallery, ContrastPanel, Explorer, NeuronMap, _messages
+from semlens_widgets.widgets import (
+    AuditView,
+    ConceptGallery,
+    ContrastPanel,
+    Explorer,
+    NeuronMap,
+    _messages,
+)
 from semlens_widgets.widgets._messages import ACTIONS, QUESTIONS
 from tests.unit.panel_world import Asker
 
 ROOT = Path(__file__).parents[2]
-WIDGETS = (NeuronMap, ConceptGallery, ContrastPanel, Explorer)
+WIDGETS = (NeuronMap, ConceptGallery, ContrastPanel, AuditView, Explorer)
 NEURON = {"layer": "mixed", "neuron": 1}
 SCORING = {"candidates": ["red", "blue"], "scorer": "csp", "settings": {"gamma": 0.5}}
 SCORING |= {"templates": "plain"}
@@ -36,6 +43,13 @@ ASKED = {
     "search": {"query": "red", "like": None, "layer": None},
     "accept": {**NEURON, "label": "crimson", "score": 0.5},
     "label_all": SCORING,
+    "classes": {},
+    "audit": {"audit": 1},
+    "audit_rows": {"audit": 1, "layer": "mixed"},
+    "decisions": {"audit": 1},
+    "class_images": NEURON,
+    "make_audit": {"target": "red", "valid": "red", "spurious": "sea: blue, ocean"},
+    "decide": {**NEURON, "audit": 1, "decision": "reject", "note": "it is the sea"},
 }
 MORE = [
     ("column", {"name": "layer"}),
@@ -81,7 +95,11 @@ def test_what_widgets_answer_is_what_is_declared():
 def widgets(colour_lens):
     lens = colour_lens().run()
     lens.label(["red", "green", "blue"])
-    return [kind(lens) for kind in WIDGETS]
+    made = [kind(lens) for kind in WIDGETS]
+    shown = next(one for one in made if isinstance(one, AuditView))
+    shown.audit = lens.audit("red", ["red"], ["blue"])
+    shown.audit.decide("mixed", 0, "accept")
+    return made
 
 
 @pytest.mark.parametrize(("method", "params"), [*ASKED.items(), *MORE])

@@ -18,8 +18,16 @@ BUILDS_ON = {
     "map": {"source", "shared", "neuron"},
     "gallery": {"source", "shared", "neuron"},
     "contrast": {"source", "shared", "neuron"},
+    "audit": {"source", "shared", "neuron"},
     "explorer": {"source", "shared", "neuron", "map"},
-    "entries": {"source", "map", "gallery", "contrast", "explorer"},  # a page chooses its source
+    "entries": {
+        "source",
+        "map",
+        "gallery",
+        "contrast",
+        "audit",
+        "explorer",
+    },  # a page chooses its source
 }
 _FROM = re.compile(
     r'^(?:import|export)\s+(type\s)?[^;]*?from\s+"(\.[^"]+)";|^import\s+"(\.[^"]+)";', re.MULTILINE

@@ -47,7 +47,7 @@ def test_a_view_stands_in_the_explorer_follows_its_neuron_and_is_part_of_its_sta
     again = Explorer(Lens(), state=json.loads(json.dumps(explorer.state)))
     assert again.notes.note == "a shortcut?"
     assert again.tab == "notes"
-    assert list(again.views) == ["map", "gallery", "contrast", "notes"]
+    assert list(again.views) == ["map", *VIEWS]
     with pytest.raises(ValueError, match=r"state\['notes'\] has no 'nota'"):
         again.restore({"notes": {"nota": "x"}})
 

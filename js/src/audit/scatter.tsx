@@ -7,7 +7,7 @@ import type { Standing } from "./standing";
 import { className, percent, shape, type Verdict } from "./verdicts";
 
 const HEIGHT = 320;
-const EDGE = { left: 44, right: 12, top: 12, bottom: 36 };
+const EDGE = { left: 50, right: 12, top: 12, bottom: 36 };
 const LARGEST = 13;
 const SMALLEST = 2.5;
 /** A pointer this near to a point points at it, in pixels. */

@@ -1,4 +1,4 @@
-// The explorer: search, map, gallery and contrast panel in one, linked in the browser.
+// The explorer: search, map and the views in one, linked in the browser.
 import { batch, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Host, HostedContext, Selecting } from "./children";
@@ -123,7 +123,7 @@ function Toolbar({ enter, ...props }: ExplorerProps & { enter: () => boolean }) 
   );
 }
 
-/** From this width on, in pixels, both panels stand beside the map. */
+/** From this width on, in pixels, two panels stand beside the map. */
 const WIDE = 1440;
 
 function useWide(): [{ current: HTMLDivElement | null }, boolean] {
@@ -151,15 +151,19 @@ interface SidesProps {
   wide: boolean;
 }
 
-function Sides({ model, host, tab: open, wide }: SidesProps) {
+/** Where there is room, the first view stands beside the one that is open among the others. */
+function Sides({ model, host, tab, wide }: SidesProps) {
   const [id] = useState(() => `slw-${Math.random().toString(36).slice(2)}`);
-  const choose = (tab: string) => setTrait(model, "tab", tab);
+  const choose = (name: string) => setTrait(model, "tab", name);
   const views = model.get("_views").slice(1);
+  const beside = wide ? views[0] : undefined;
+  const tabs = beside ? views.slice(1) : views;
+  const open = (tabs.find(({ name }) => name === tab) ?? tabs[0])?.name;
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
-    const step = event.key === "ArrowLeft" ? views.length - 1 : 1;
-    const at = views.findIndex(({ name }) => name === open);
-    const other = views[(at + step) % views.length]!.name;
+    const step = event.key === "ArrowLeft" ? tabs.length - 1 : 1;
+    const at = tabs.findIndex(({ name }) => name === open);
+    const other = tabs[(at + step) % tabs.length]!.name;
     choose(other);
     // In a shadow root the document knows no such name.
     const root = (event.currentTarget as Element).getRootNode() as Document | ShadowRoot;
@@ -167,9 +171,10 @@ function Sides({ model, host, tab: open, wide }: SidesProps) {
   };
   return (
     <div class="slw-sides">
-      {!wide && (
-        <div class="slw-tabs" role="tablist" aria-label="Panels" onKeyDown={onKeyDown}>
-          {views.map(({ name, title }) => (
+      <div class="slw-tabs">
+        {beside && <b id={`${id}-${beside.name}`}>{beside.title}</b>}
+        <div role="tablist" aria-label="Panels" onKeyDown={onKeyDown}>
+          {tabs.map(({ name, title }) => (
             <button
               key={name}
               id={`${id}-${name}`}
@@ -184,19 +189,18 @@ function Sides({ model, host, tab: open, wide }: SidesProps) {
             </button>
           ))}
         </div>
-      )}
+      </div>
       <div class="slw-tab-frame">
-        {views.map(({ name, title, model: reference }) => (
+        {views.map((view) => (
           <div
-            key={name}
-            id={`${id}-${name}-panel`}
+            key={view.name}
+            id={`${id}-${view.name}-panel`}
             class="slw-tab-panel"
-            hidden={!wide && name !== open}
-            {...(wide
-              ? { role: "region", "aria-label": title }
-              : { role: "tabpanel", "aria-labelledby": `${id}-${name}` })}
+            hidden={view !== beside && view.name !== open}
+            role={view === beside ? "region" : "tabpanel"}
+            aria-labelledby={`${id}-${view.name}`}
           >
-            <HostedWidget host={host} reference={reference} />
+            <HostedWidget host={host} reference={view.model} />
           </div>
         ))}
       </div>

@@ -6,6 +6,118 @@ export interface Neuron {
   neuron: number;
 }
 
+/** No more than the buffers, or no parameters. */
+export interface Nothing {}
+
+/** What is to be audited, as a person typed it: the class, and a side's concepts each. */
+export interface AuditAsked {
+  target: string;
+  valid: string;
+  spurious: string;
+}
+
+/** Which of a view's audits this is: the number that the trait `_audits` has then. */
+export interface AuditMade {
+  audit: number;
+}
+
+/** A concept with the phrases that say it. */
+export interface Concept {
+  name: string;
+  phrases: string[];
+}
+
+/** What of a layer's relevance lies on the neurons of a verdict, and the interval of that. */
+export interface VerdictShare {
+  verdict: string;
+  share: number;
+  low: number;
+  high: number;
+  neurons: number;
+}
+
+/** A layer in an audit: its sums, and the fit to either side that chance reaches. */
+export interface AuditLayer {
+  name: string;
+  verdicts: VerdictShare[];
+  valid: number | null;
+  spurious: number | null;
+}
+
+/** What an audit is about and found on the whole; `at` is the layer nearest the output. */
+export interface AuditSaid extends AuditMade {
+  target: string;
+  images: number;
+  method: string;
+  scorer: string;
+  at: string;
+  layers: AuditLayer[];
+  valid: Concept[];
+  spurious: Concept[];
+  unchecked: string[];
+}
+
+/** A layer in an audit. */
+export interface AuditAt extends AuditMade {
+  layer: string;
+}
+
+/** What an audit found of one neuron; nulls are how probable so good a fit is by chance. */
+export interface AuditRow {
+  neuron: number;
+  label: string;
+  verdict: string;
+  share: number;
+  low: number;
+  high: number;
+  valid: number | null;
+  spurious: number | null;
+  valid_concept: string;
+  spurious_concept: string;
+  valid_phrase: string;
+  spurious_phrase: string;
+  valid_null: number | null;
+  spurious_null: number | null;
+  reliance: number | null;
+}
+
+/** All neurons of a layer, largest share first. */
+export interface AuditRows extends AuditAt {
+  rows: AuditRow[];
+}
+
+/** What a person decided of a neuron; empty: nothing. */
+export interface Decision extends Neuron {
+  decision: string;
+  note: string;
+}
+
+/** What is to be kept of a neuron in an audit. */
+export interface Decide extends Decision, AuditMade {}
+
+/** What is kept, with the moment (ISO 8601, UTC). */
+export interface Decided extends Decision {
+  decided: string;
+}
+
+/** All that is decided in an audit. */
+export interface Decisions extends AuditMade {
+  decisions: Decided[];
+}
+
+/** An image of the class, and a neuron's share of its layer's relevance on it. */
+export interface Carried {
+  sample: number;
+  share: number;
+  class_name: string;
+  uri: string;
+}
+
+/** Where in the class a neuron speaks, largest share first. */
+export interface ClassImages extends Neuron, AuditMade {
+  images: Carried[];
+}
+
 /** What is known of a neuron; an empty label is none. */
 export interface Facts extends Neuron {
   label: string;
@@ -195,118 +307,6 @@ export interface Accepted extends Neuron {
 export interface LabelledAll {
   labelled: number;
 }
-
-/** What is to be audited, as a person typed it: the class, and a side's concepts each. */
-export interface AuditAsked {
-  target: string;
-  valid: string;
-  spurious: string;
-}
-
-/** Which of a view's audits this is: the number that the trait `_audits` has then. */
-export interface AuditMade {
-  audit: number;
-}
-
-/** A concept with the phrases that say it. */
-export interface Concept {
-  name: string;
-  phrases: string[];
-}
-
-/** What of a layer's relevance lies on the neurons of a verdict, and the interval of that. */
-export interface VerdictShare {
-  verdict: string;
-  share: number;
-  low: number;
-  high: number;
-  neurons: number;
-}
-
-/** A layer in an audit: its sums, and the fit to either side that chance reaches. */
-export interface AuditLayer {
-  name: string;
-  verdicts: VerdictShare[];
-  valid: number | null;
-  spurious: number | null;
-}
-
-/** What an audit is about and found on the whole; `at` is the layer nearest the output. */
-export interface AuditSaid extends AuditMade {
-  target: string;
-  images: number;
-  method: string;
-  scorer: string;
-  at: string;
-  layers: AuditLayer[];
-  valid: Concept[];
-  spurious: Concept[];
-  unchecked: string[];
-}
-
-/** A layer in an audit. */
-export interface AuditAt extends AuditMade {
-  layer: string;
-}
-
-/** What an audit found of one neuron; nulls are how probable so good a fit is by chance. */
-export interface AuditRow {
-  neuron: number;
-  label: string;
-  verdict: string;
-  share: number;
-  low: number;
-  high: number;
-  valid: number | null;
-  spurious: number | null;
-  valid_concept: string;
-  spurious_concept: string;
-  valid_phrase: string;
-  spurious_phrase: string;
-  valid_null: number | null;
-  spurious_null: number | null;
-  reliance: number | null;
-}
-
-/** All neurons of a layer, largest share first. */
-export interface AuditRows extends AuditAt {
-  rows: AuditRow[];
-}
-
-/** What a person decided of a neuron; empty: nothing. */
-export interface Decision extends Neuron {
-  decision: string;
-  note: string;
-}
-
-/** What is to be kept of a neuron in an audit. */
-export interface Decide extends Decision, AuditMade {}
-
-/** What is kept, with the moment (ISO 8601, UTC). */
-export interface Decided extends Decision {
-  decided: string;
-}
-
-/** All that is decided in an audit. */
-export interface Decisions extends AuditMade {
-  decisions: Decided[];
-}
-
-/** An image of the class, and a neuron's share of its layer's relevance on it. */
-export interface Carried {
-  sample: number;
-  share: number;
-  class_name: string;
-  uri: string;
-}
-
-/** Where in the class a neuron speaks, largest share first. */
-export interface ClassImages extends Neuron, AuditMade {
-  images: Carried[];
-}
-
-/** No more than the buffers, or no parameters. */
-export interface Nothing {}
 
 /** By method: what is asked, and what is answered. */
 export interface Questions {

@@ -35,11 +35,12 @@ describe.runIf(inBrowser)("the explorer", () => {
     change: Partial<ExplorerTraits> = {},
   ) {
     const traits: ExplorerTraits = { active: null, _layers: ["layer3", "layer4"],
-      _views: VIEWS.map((view, at) => ({ ...view, model: `anywidget:${"mgc"[at]}` })),
+      _views: VIEWS.map((view) => ({ ...view, model: `anywidget:${view.name}` })),
       query: "", query_layer: null, like: null, tab: "gallery", ...change };
     const model = new FakeModel(traits, replies);
-    const children = new Map(["m", "g", "c"].map((id) => [
-      `anywidget:${id}`, new FakeModel<any>({ active: null, highlight: NONE(), ...(id === "m" ? TABLE : {}) }),
+    const children = new Map(VIEWS.map(({ name }) => [
+      `anywidget:${name}`,
+      new FakeModel<any>({ active: null, highlight: NONE(), ...(name === "map" ? TABLE : {}) }),
     ]));
     const host = {
       getModel: async (reference: string) => children.get(reference)!,
@@ -51,8 +52,8 @@ describe.runIf(inBrowser)("the explorer", () => {
       (context) => render(hosted ? ({ ...context, host } as HostedContext<ExplorerTraits>) : context),
       model,
     );
-    return { model, map: children.get("anywidget:m")!, gallery: children.get("anywidget:g")!,
-      contrast: children.get("anywidget:c")!, ...shown };
+    return { model, map: children.get("anywidget:map")!, gallery: children.get("anywidget:gallery")!,
+      contrast: children.get("anywidget:contrast")!, ...shown };
   }
 
   const found = (request: Request) =>
@@ -65,16 +66,16 @@ describe.runIf(inBrowser)("the explorer", () => {
 
   test("shows its children and links them", async () => {
     const { el, model, map, gallery, texts } = explorer();
-    await until(() => texts(".slw-hosted").join() === "child anywidget:m,child anywidget:g,child anywidget:c");
+    await until(() => texts(".slw-hosted").join() === VIEWS.map(({ name }) => `child anywidget:${name}`).join());
     map.set("active", n(3));
     expect(model.traits.active).toEqual(n(3));
     expect(gallery.traits.active).toEqual(n(3));
-    expect(el.querySelector("[role=tabpanel]:not([hidden])")!.textContent).toContain("anywidget:g");
+    expect(el.querySelector("[role=tabpanel]:not([hidden])")!.textContent).toContain("anywidget:gallery");
   });
 
   test("a search lists neurons, lights them on the map, and a click chooses one", async () => {
     const { el, model, map, find, texts, all, button } = explorer(found);
-    await until(() => texts(".slw-hosted").length === 3);
+    await until(() => texts(".slw-hosted").length === VIEWS.length);
     enter(find(".slw-search input")!, "stripes");
     await until(() => all(".slw-hit").length === 2);
     // As the map's table has them now, whatever they were when they were found.
@@ -95,7 +96,7 @@ describe.runIf(inBrowser)("the explorer", () => {
 
   test("a hit pointed at or focused is told to the map, which sends nothing", async () => {
     const { el, model, map, find, all, texts } = explorer(found);
-    await until(() => texts(".slw-hosted").join("").includes("anywidget:c"));
+    await until(() => texts(".slw-hosted").join("").includes("anywidget:contrast"));
     const onMap = Object.assign(document.createElement("div"), { className: "slw slw-map" });
     el.querySelector(".slw-hosted")!.append(onMap);
     const marked: (Neuron | null)[] = [];
@@ -119,7 +120,7 @@ describe.runIf(inBrowser)("the explorer", () => {
 
   test("what the map points at is marked in the list without moving it", async () => {
     const { el, model, find, all, texts } = explorer(found);
-    await until(() => texts(".slw-hosted").length === 3);
+    await until(() => texts(".slw-hosted").length === VIEWS.length);
     enter(find(".slw-search input")!, "stripes");
     await until(() => all(".slw-hit").length === 2);
     const [sent, saves] = [model.sent.length, model.saves];
@@ -162,7 +163,7 @@ describe.runIf(inBrowser)("the explorer", () => {
 
   test("goes back and forward", async () => {
     const { model, map, button, texts } = explorer();
-    await until(() => texts(".slw-hosted").join("").includes("anywidget:c"));
+    await until(() => texts(".slw-hosted").join("").includes("anywidget:contrast"));
     const back = () => button("Go back") as HTMLButtonElement;
     expect(back().disabled).toBe(true);
     map.set("active", n(1));
@@ -192,7 +193,7 @@ describe.runIf(inBrowser)("the explorer", () => {
 
   test("the neuron's measures stand among those of its layer, without the kernel", async () => {
     const { map, texts, find, asked } = explorer();
-    await until(() => texts(".slw-hosted").join("").includes("anywidget:c"));
+    await until(() => texts(".slw-hosted").join("").includes("anywidget:contrast"));
     map.set("active", n(3));
     await until(() => find(".slw-measures"));
     expect(find(".slw-measures li")!.title).toContain("higher than in 60 % of layer4");
@@ -202,7 +203,7 @@ describe.runIf(inBrowser)("the explorer", () => {
 
   test("what is selected on the map is listed, marked where its filter hides it, and cleared", async () => {
     const { model, map, texts, all, button } = explorer();
-    await until(() => texts(".slw-hosted").join("").includes("anywidget:c"));
+    await until(() => texts(".slw-hosted").join("").includes("anywidget:contrast"));
     map.set("_selected", view(Uint8Array.of(0b101000)));
     await until(() => all(".slw-hit").length === 2);
     expect(texts(".slw-hit > :first-child")).toEqual([EVIL, "f"]);
@@ -218,7 +219,7 @@ describe.runIf(inBrowser)("the explorer", () => {
 
   test("a search is one event for Python; Python searches too", async () => {
     const { model, find, all, asked, texts } = explorer(found);
-    await until(() => texts(".slw-hosted").length === 3);
+    await until(() => texts(".slw-hosted").length === VIEWS.length);
     const before = model.saves;
     enter(find(".slw-search input")!, "st");
     enter(find(".slw-search input")!, "stripes");
@@ -243,7 +244,7 @@ describe.runIf(inBrowser)("the explorer", () => {
   test("the state is copied as Python", async () => {
     const written = vi.spyOn(navigator.clipboard, "writeText").mockResolvedValue();
     const { map, contrast, button, texts } = explorer();
-    await until(() => texts(".slw-hosted").join("").includes("anywidget:c"));
+    await until(() => texts(".slw-hosted").join("").includes("anywidget:contrast"));
     map.set("active", n(3));
     map.set("_selected", view(Uint8Array.of(0b10)));
     contrast.set("_excluded", { ...n(3), ranks: [2] });
@@ -259,16 +260,24 @@ describe.runIf(inBrowser)("the explorer", () => {
     await until(() => button("Copy state")!.textContent === "Copied");
   });
 
-  test("where there is room both panels stand beside the map, none is started again", async () => {
-    const { el, all, texts } = explorer();
-    await until(() => texts(".slw-hosted").join("").includes("anywidget:c"));
+  test("where there is room two panels stand beside the map, none is started again", async () => {
+    const { el, model, all, texts } = explorer();
+    await until(() => texts(".slw-hosted").join("").includes("anywidget:contrast"));
+    const [examples, ...others] = VIEWS.slice(1).map(({ title }) => title);
+    const hosted = all(".slw-hosted > *");
     el.style.width = "1500px";
-    await until(() => all("[role=region]").length === 2);
-    expect(all("[role=tab]")).toHaveLength(0);
-    expect(texts(".slw-tab-panel").every((text) => text !== "")).toBe(true);
+    await until(() => all("[role=region]").length === 1);
+    expect(texts("[role=tab]")).toEqual(others);
+    expect(all("[role=region]")[0]!.ariaLabelledByElements?.[0]?.textContent).toBe(examples);
+    const open = () => texts(".slw-tab-panel:not([hidden])");
+    expect(open()).toEqual(["child anywidget:gallery", "child anywidget:contrast"]);
+    model.set("tab", "audit");
+    await until(() => open()[1] === "child anywidget:audit");
+    expect(open()).toHaveLength(2);
     el.style.width = "900px";
-    await until(() => all("[role=tab]").length === 2);
-    expect(all("[role=tabpanel]:not([hidden])")).toHaveLength(1);
+    await until(() => all("[role=tab]").length === VIEWS.length - 1);
+    expect(open()).toEqual(["child anywidget:audit"]);
+    expect(all(".slw-hosted > *")).toEqual(hosted);
   });
 
   test("a front end that cannot nest widgets is told so", () => {
@@ -278,7 +287,7 @@ describe.runIf(inBrowser)("the explorer", () => {
 
   test("at the end nothing listens any more", async () => {
     const { model, map, gallery, stop, texts } = explorer();
-    await until(() => texts(".slw-hosted").join("").includes("anywidget:c"));
+    await until(() => texts(".slw-hosted").join("").includes("anywidget:contrast"));
     stop();
     expect([model, map, gallery].map((one) => one.listening)).toEqual([0, 0, 0]);
   });

@@ -17,7 +17,7 @@ const HITS = [{ ...n(2), label: "old", score: 0.5, chance: 0.2 }, { ...n(1), lab
 /** `ask` answers what the map's table is asked for; null: that fails. */
 function explorer(hits = HITS, table: object = {}, ask: (request: Request) => any = () => undefined) {
   const traits: ExplorerTraits = { active: null, _layers: ["layer4"],
-    _views: VIEWS.map((view, at) => ({ ...view, model: `anywidget:${"mgc"[at]}` })), query: "", query_layer: null, like: null,
+    _views: VIEWS.map((view) => ({ ...view, model: `anywidget:${view.name}` })), query: "", query_layer: null, like: null,
     tab: "gallery" };
   const model = new FakeModel(traits, ({ method }) =>
     method === "search" ? { result: { hits }, buffers: [NONE()] } : undefined);
@@ -32,10 +32,9 @@ function explorer(hits = HITS, table: object = {}, ask: (request: Request) => an
     if (answer === null) queueMicrotask(() => map.fail(request, "OSError", "The disk is away."));
     return answer ?? undefined;
   });
-  const others = ["g", "c"].map(() => new FakeModel<any>({ active: null }));
-  const models: Record<string, FakeModel<any>> = { m: map, g: others[0]!, c: others[1]! };
+  const other = new FakeModel<any>({ active: null });
   const host = {
-    getModel: async (reference: string) => models[reference.slice(-1)]!,
+    getModel: async (reference: string) => reference === "anywidget:map" ? map : other,
     getWidget: async () => ({ render: async () => {} }),
   };
   const shown = show<ExplorerTraits>(
