@@ -311,6 +311,8 @@ def _spread(values: pd.Series) -> NDArray[np.float32]:
     """Return values within [-0.9, 0.9], for the still picture."""
     given = values.to_numpy(np.float32)
     known = given[np.isfinite(given)]
-    low, high = (known.min(), known.max()) if known.size else (0.0, 0.0)
-    spread: NDArray[np.float32] = (given - (low + high) / 2) * np.float32(1.8 / (high - low or 1))
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+    spread: NDArray[np.float32] = (given - np.float32((low + high) / 2)) * np.float32(
+        1.8 / (high - low or 1)
+    )
     return spread

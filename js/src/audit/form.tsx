@@ -30,7 +30,10 @@ export function Form({ source, asked, done, leave }: FormProps) {
     source.ask("classes", {}).then(({ result }) => setClasses(result), () => {});
   }, [source]);
   const busy = state !== "ready" && !(state instanceof Error);
-  const change = (part: Partial<AuditAsked>) => setGiven({ ...given, ...part });
+  const change = (part: Partial<AuditAsked>) => {
+    setGiven({ ...given, ...part });
+    if (!busy) setState("ready"); // what was wrong was so before
+  };
   const audit = async () => {
     setState({ done: 0, total: 0 });
     try {

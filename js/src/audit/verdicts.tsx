@@ -65,7 +65,9 @@ export function Sums({ layer, verdicts }: { layer: string; verdicts: VerdictShar
             <span class="slw-small slw-muted" title="95 % of resampled images">
               {between(low, high)}
             </span>
-            <span class="slw-small slw-muted">{neurons.toLocaleString("en")} neurons</span>
+            <span class="slw-small slw-muted">
+              {neurons.toLocaleString("en")} {neurons === 1 ? "neuron" : "neurons"}
+            </span>
           </li>
         ))}
       </ul>

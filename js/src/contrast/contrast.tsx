@@ -16,6 +16,7 @@ import { followScores, type Score, type Scorer, type FollowedScores, type Scorer
 import type { Thumbnails } from "../source/thumbnails";
 import { contributionsOf, inWords, type Measure } from "./why";
 import "../neuron/panel.css";
+import "../neuron/sliders.css";
 import "./contrast.css";
 
 /** The traits of `widgets/contrast.py`. */

@@ -19,6 +19,7 @@ import { RelevanceSaid } from "../neuron/relevance-said";
 import { Strip } from "../neuron/strip";
 import { Tiles } from "./tiles";
 import "../neuron/panel.css";
+import "../neuron/sliders.css";
 import "./gallery.css";
 
 /** The traits of `widgets/gallery.py`. */
