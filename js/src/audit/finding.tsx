@@ -1,5 +1,5 @@
 // What the audit found of the chosen neuron, the pictures behind it, and what a person decides.
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import type { ReadonlySignal } from "@preact/signals";
 import { Failure, isUnavailable, Toggle } from "../shared/controls";
 import { TextField } from "../shared/text-field";
@@ -89,9 +89,10 @@ export function Finding({ row, neuron, history }: FindingProps) {
 
 function Deciding({ neuron, history }: { neuron: Neuron; history: History }) {
   const kept = history.kept.value.get(nameOf(neuron));
-  const [note, setNote] = useState(kept?.note ?? "");
-  // What is kept is what is shown, also where it was decided or taken back elsewhere.
-  useEffect(() => setNote(kept?.note ?? ""), [kept?.note]);
+  const before = kept?.note ?? "";
+  const [draft, setDraft] = useState({ before, text: before });
+  // What was typed gives way once another note is kept, also from elsewhere.
+  const note = draft.before === before ? draft.text : before;
   const failed = history.failed.value;
   return (
     <div class="slw-deciding" role="group" aria-label="Decision">
@@ -114,7 +115,7 @@ function Deciding({ neuron, history }: { neuron: Neuron; history: History }) {
           label="Note"
           placeholder={kept ? "Why? Enter keeps it" : "Why?"}
           value={note}
-          onText={setNote}
+          onText={(text) => setDraft({ before, text })}
           onKeyDown={({ key }) => {
             if (key === "Enter" && kept) history.decide(neuron, kept.decision as Verb, note.trim());
           }}

@@ -31,7 +31,7 @@ export function Form({ source, asked, done, leave }: FormProps) {
   }, [source]);
   const busy = state !== "ready" && !(state instanceof Error);
   const change = (part: Partial<AuditAsked>) => {
-    setGiven({ ...given, ...part });
+    setGiven((now) => ({ ...now, ...part }));
     if (!busy) setState("ready"); // what was wrong was so before
   };
   const audit = async () => {

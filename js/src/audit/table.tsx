@@ -65,8 +65,9 @@ export function Table(props: TableProps) {
   };
   useEffect(() => {
     const at = order.findIndex(({ neuron }) => neuron === active);
-    setCurrent(Math.max(0, at));
-    if (at >= 0) show(at);
+    if (at < 0) return;
+    setCurrent(at);
+    show(at);
   }, [order, active]);
   useLayoutEffect(() => {
     if (walking.current !== current) return;
