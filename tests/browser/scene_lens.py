@@ -18,7 +18,13 @@ LAYERS = ("layer3", "layer4")
 def scene_lens(path: str | Path) -> slw.SemanticLens:
     """Open the analysis in a folder, or make it there: 224 neurons, every one labelled."""
     lens = slw.SemanticLens(
-        slw.TargetModel(demo.classifier(), LAYERS, transform=demo.preprocess, name="classifier"),
+        slw.TargetModel(
+            demo.classifier(),
+            LAYERS,
+            transform=demo.preprocess,
+            outputs=demo.CLASSES,
+            name="classifier",
+        ),
         slw.ImageDataset.from_dataset(demo.scene_images(PICTURES)),
         slw.OpenClip(demo.clip_dir()),
         path=path,

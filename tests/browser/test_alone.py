@@ -20,12 +20,14 @@ CELLS = {
     "map": "lens.map()",
     "gallery": "lens.gallery('layer4', 17)",
     "contrast": "lens.contrast('layer4', 17)",
+    "audit": "lens.audit('striped star', ['star'], ['watermark']).view(active=('layer4', 17))",
     "explorer": "lens.explore(active=('layer4', 17))",
 }
 DRAWN = {
     "map": ".slw-map-stage[data-renderer=webgl]",
     "gallery": ".slw-tile img",
     "contrast": ".slw-pair img",
+    "audit": ".slw-audit-tiles img",
     "explorer": ".slw-tile img",
 }
 WIDTHS = (300, 420, 600, 1040, 1600)
