@@ -31,7 +31,8 @@ README = REPOSITORY / "notebooks/images/explorer.png"
 KEPT_BYTES = 400_000
 #: The pictures of the documentation, and how much of their height it shows.
 DOCS = {"map": ("map-light-900", 1000), "gallery": ("gallery-relevance-light-900", 645),
-        "contrast": ("contrast-light-1600", 1000)}  # fmt: skip
+        "contrast": ("contrast-light-1600", 1000),
+        "audit": ("audit-light-1600", 1000)}  # fmt: skip
 QUERY = "watermark"
 #: Of its hits, the one of the README's story and the quickstart's: a class depends on it most.
 SUSPECT = "layer4", 81
@@ -121,9 +122,13 @@ def main() -> None:
                 "best = lens.search('striped', layer='layer4').iloc[0]\n"
                 "neuron = best['layer'], int(best['neuron'])"
             )
-            cells = [start, "lens.map()", "lens.gallery(*neuron)", "lens.contrast(*neuron)"]
+            audit = (
+                "audit = lens.audit('striped star', ['star', 'stripes'], ['watermark', 'border'])\n"
+                f"audit.view(active={SUSPECT})"
+            )
+            cells = [start, "lens.map()", "lens.gallery(*neuron)", "lens.contrast(*neuron)", audit]
             with open_notebook(lab, browser, "widgets", cells, SIZE) as notebook:
-                for name in ("map", "gallery", "contrast"):
+                for name in ("map", "gallery", "contrast", "audit"):
                     widget = notebook.page.locator(f".slw-{name}")
                     shoot_everywhere(notebook, widget, name)
                 gallery = notebook.page.locator(".slw-gallery")
@@ -143,7 +148,7 @@ def main() -> None:
                 settle(notebook, explorer)
                 keep(Image.open(io.BytesIO(explorer.screenshot())), README)
                 explorer.get_by_role("tab", name="Labels and contrast").click()
-                # The widest shows both panels at once, and has been taken.
+                # The widest shows it beside the examples, and has been taken.
                 shoot_everywhere(notebook, explorer, "explorer-contrast", WIDTHS[:-1])
     keep_for_docs()
 
