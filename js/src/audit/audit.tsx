@@ -15,7 +15,7 @@ import { setTrait, type Model, type Neuron, type RenderContext } from "../source
 import { sameNeuron } from "../source/neuron";
 import { createPictures, type Pictures } from "../source/pictures";
 import type { Source } from "../source/source";
-import { Evidence, Finding } from "./finding";
+import { Evidence, Finding, NotKept } from "./finding";
 import { Form } from "./form";
 import { createHistory, nameOf, verbOf, type History } from "./history";
 import { keepSteps } from "./keys";
@@ -144,9 +144,7 @@ function Found(props: FoundProps) {
         {lost.state === "error" && (
           <Failure error={lost.error} retry={decisions.reload}>What was decided is not shown.</Failure>
         )}
-        {failed && !sameNeuron(failed.of, active.value) && (
-          <Failure error={failed.error} retry={failed.again} />
-        )}
+        {failed && !sameNeuron(failed.of, active.value) && <NotKept failed={failed} />}
         <Sums layer={of.name} verdicts={of.verdicts} />
         {state.state === "error" && <Failure error={state.error} retry={rows.reload} />}
         {shown ? (

@@ -8,9 +8,10 @@ import { RelevanceSaid } from "../neuron/relevance-said";
 import type { Detail } from "../source/detail";
 import type { AuditRow, ClassImages, ExamplesOfNeuron } from "../source/messages";
 import type { Neuron } from "../source/model";
-import { baseName, column, sameNeuron, short } from "../source/neuron";
+import { baseName, column, neuronName, sameNeuron, short } from "../source/neuron";
 import type { Pictures } from "../source/pictures";
-import { nameOf, SAID, type History, type Verb } from "./history";
+import { Refused } from "../source/source";
+import { nameOf, SAID, type Failed, type History, type Verb } from "./history";
 import { between, HELP, Mark, percent, type Verdict } from "./verdicts";
 
 const VERBS: readonly (readonly [Verb, string, string, string])[] = [
@@ -127,8 +128,19 @@ function Deciding({ neuron, history }: { neuron: Neuron; history: History }) {
           <bdi>{kept.note}</bdi>
         </p>
       )}
-      {failed && sameNeuron(failed.of, neuron) && <Failure error={failed.error} retry={failed.again} />}
+      {failed && sameNeuron(failed.of, neuron) && <NotKept failed={failed} />}
     </div>
+  );
+}
+
+/** Why a decision is not kept. */
+export function NotKept({ failed: { error, of, again } }: { failed: Failed }) {
+  const late = error instanceof Refused && error.type === "Timeout";
+  return (
+    <Failure error={error} retry={again}>
+      {late && "If it is only busy, it keeps the decision when it is free. "}
+      <span class="slw-mono">({neuronName(of)})</span>
+    </Failure>
   );
 }
 

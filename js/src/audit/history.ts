@@ -103,7 +103,13 @@ export function createHistory(source: Source, audit: ReadonlySignal<number>): Hi
     canUndo: computed(() => done.value.length > 0),
     canRedo: computed(() => undone.value.length > 0),
     hear(decisions) {
-      kept.value = new Map(decisions.map((one) => [nameOf(one), one]));
+      const now = new Map(decisions.map((one) => [nameOf(one), one]));
+      const of = failed.peek()?.of;
+      // A kernel that was only busy has kept it after all.
+      if (of && now.get(nameOf(of))?.decision !== kept.peek().get(nameOf(of))?.decision) {
+        failed.value = null;
+      }
+      kept.value = now;
     },
     clear() {
       done.value = undone.value = [];

@@ -143,6 +143,23 @@ describe.runIf(inBrowser)("an audit", () => {
     expect(find("[role=alert]")).toBeNull();
   });
 
+  test("a decision that a busy kernel keeps too late takes its alarm back", async () => {
+    const { answer, kept } = kernel(picture, (request) => {
+      if (request.method !== "decide") return undefined;
+      queueMicrotask(() => view.model.fail(request, "Timeout", "The kernel has not answered."));
+      return null;
+    });
+    const view = audit(answer);
+    await until(() => view.rowOf(3));
+    view.rowOf(3).focus();
+    view.press(view.rowOf(3), "a");
+    await until(() => view.find("[role=alert]")?.textContent?.includes("layer4 / 3"));
+    kept.set("x", { ...n(3), decision: "accept", note: "", decided: "2026-01-02" });
+    view.model.set("_decided", 1);
+    await until(() => view.rowOf(3).dataset.decision === "accept");
+    expect(view.find("[role=alert]")).toBeNull();
+  });
+
   test("what is decided elsewhere shows when the kernel tells", async () => {
     const { answer, kept } = kernel(picture);
     const { model, rowOf } = audit(answer);
