@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,25 +12,28 @@ from semlens_widgets.errors import ModelError
 from semlens_widgets.inputs.answers import last_layer
 from semlens_widgets.inputs.corrected import corrected
 from semlens_widgets.inputs.draws import alike
-from semlens_widgets.inputs.images import ImageDataset
-from semlens_widgets.inputs.target import TargetModel
-from semlens_widgets.lens.refit import fitted_heads
+from semlens_widgets.lens.judged import Judged, grouped, judged
+from semlens_widgets.lens.retrained import Tuned, Untrained, fitted_heads, like
 from semlens_widgets.pipeline.answers import images_logits, images_variants
 from semlens_widgets.pipeline.engine.device import plainly
+from semlens_widgets.pipeline.finetune import finetune
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
     from torch import nn
 
     from semlens_widgets.inputs.corrections import Correction
+    from semlens_widgets.inputs.images import ImageDataset
+    from semlens_widgets.lens.judged import Judged
     from semlens_widgets.lens.reader import AnalysisReader
-    from semlens_widgets.lens.refit import Refit
     from semlens_widgets.lens.relevance import Relevances
+    from semlens_widgets.lens.retrained import Answers
     from semlens_widgets.pipeline.settings import Plan
 
 _DRAWS = 20  # random controls
+_MOST_EPOCHS = 20
 _ENDS = ("", "_control", "_low", "_high")
 
 
@@ -55,7 +57,7 @@ class Intervention:
         how: str,
         make: Callable[[list[int]], dict[str, Correction]],
         seed: int,
-        refit: Refit | None = None,
+        answers: Answers | None = None,
     ) -> None:
         self._reader = reader
         self._relevances = relevances
@@ -63,12 +65,12 @@ class Intervention:
         self._rows = rows
         self._make = make
         self._seed = seed
-        self._refit = refit
+        self._answers: Answers = answers or Untrained()
         self.how = how
         self.corrections = make(rows)
 
     def __repr__(self) -> str:
-        then = ", last layer fitted anew" if self._refit else ""
+        then = f", {self._answers.said}" if self._answers.said else ""
         return f"Intervention({self.how}, {len(self._rows)} neurons{then})"
 
     @property
@@ -108,14 +110,10 @@ class Intervention:
         UnreadableImage
             If an image cannot be read.
         """
-        dataset, samples, truth = self._shown(images)
-        masks = _checked(groups, len(samples))
+        dataset, samples, truth = self._judged(images)
+        masks = grouped(groups, len(samples))
         variants = [{}, self.corrections, *self._controls(self._rows)]
-        head = self._refit.layer if self._refit else None
-        found = images_variants(
-            self._plan.target, dataset, samples, variants, self._plan.batch_size, head
-        )
-        logits = self._refit.logits(found) if self._refit else found
+        logits = self._answers.logits(self._plan, dataset, samples, variants)
         return Effects(logits.numpy(), truth, self._names(logits.shape[2]), masks)
 
     @plainly()
@@ -152,10 +150,67 @@ class Intervention:
             raise ValueError(f"strength={strength} must be positive.")
         target = self._plan.target
         layer, linear = last_layer(target, target.probe())
-        dataset, samples, truth = self._shown(images)
+        dataset, samples, truth = self._judged(images)
         variants = [self.corrections, *self._controls(self._rows)]
         features = images_variants(target, dataset, samples, variants, self._plan.batch_size, layer)
-        refit = fitted_heads(layer, linear, features, truth, strength)
+        return self._then(fitted_heads(layer, linear, features, truth, strength))
+
+    @plainly()
+    def finetune(
+        self,
+        images: ImageDataset | Sequence[int] | None = None,
+        *,
+        epochs: int = 3,
+        rate: float = 1e-4,
+        controls: int = 3,
+    ) -> Intervention:
+        """Train the whole model on behind the changed neurons, a little.
+
+        Parameters
+        ----------
+        images
+            As in :meth:`effects`. Artefacts that come with one class alone here will be learnt
+            again, and by any layer: give images that say what the model should do.
+        epochs
+            How often each image is seen, 1 to 20.
+        rate
+            The step size of AdamW.
+        controls
+            How many of the random controls are trained beside it, each as long as the model itself.
+
+        Returns
+        -------
+        Intervention
+            Another one; this one and the lens's model stay as they are.
+
+        Raises
+        ------
+        ValueError
+            If `epochs`, `rate` or `controls` makes no sense, or see :meth:`effects`.
+        """
+        if not 1 <= epochs <= _MOST_EPOCHS:
+            raise ValueError(f"epochs={epochs} must lie in 1 to {_MOST_EPOCHS}.")
+        if not 0 < rate < np.inf:
+            raise ValueError(f"rate={rate} must be positive.")
+        if not 1 <= controls <= _DRAWS:
+            raise ValueError(f"controls={controls} must lie in 1 to {_DRAWS}.")
+        dataset, samples, truth = self._judged(images)
+        variants = [self.corrections, *self._controls(self._rows)[:controls]]
+        models = tuple(self._built(one) for one in variants)
+        finetune(
+            self._plan.target,
+            models,
+            dataset,
+            samples,
+            truth,
+            epochs=epochs,
+            rate=rate,
+            batch_size=self._plan.batch_size,
+            seed=self._seed,
+        )
+        return self._then(Tuned(models))
+
+    def _then(self, answers: Answers) -> Intervention:
         return Intervention(
             self._reader,
             self._relevances,
@@ -164,7 +219,7 @@ class Intervention:
             self.how,
             self._make,
             self._seed,
-            refit,
+            answers,
         )
 
     @plainly()
@@ -197,10 +252,10 @@ class Intervention:
         ValueError
             If a count is not between 0 and the number of neurons, or see :meth:`effects`.
         """
-        if self._refit:
+        if self._answers.said:
             raise ValueError(
-                "A last layer was fitted for all of these neurons, not for some of them: sweep the "
-                "intervention before refit()."
+                f"The training ({self._answers.said}) was done behind all of these neurons, not "
+                "behind some of them: sweep the intervention before it."
             )
         output = self._relevances.output(of)
         total = len(self._rows)
@@ -208,7 +263,7 @@ class Intervention:
         wanted = list(dict.fromkeys(steps if counts is None else counts))
         if not wanted or not 0 <= min(wanted) <= max(wanted) <= total:
             raise ValueError(f"counts={counts!r} must lie in 0 to {total}.")
-        dataset, samples, truth = self._shown(images)
+        dataset, samples, truth = self._judged(images)
         variants: list[dict[str, Correction]] = [{}]
         for count in wanted:
             rows = self._rows[:count]
@@ -238,13 +293,14 @@ class Intervention:
             If the copy does not answer as the intervention does, because the model does not go
             through the layer that is corrected.
         """
-        target = self._plan.target
-        axes = {layer: target.channel_axis(layer) for layer in self.corrections}
-        made = corrected(target.model, self.corrections, axes)
-        if self._refit:
-            self._refit.put_into(made)
+        made = self._answers.built(self._built(self.corrections))
         self._check_alike(made)
         return made
+
+    def _built(self, corrections: Mapping[str, Correction]) -> nn.Module:
+        target = self._plan.target
+        axes = {layer: target.channel_axis(layer) for layer in corrections}
+        return corrected(target.model, corrections, axes)
 
     def _check_alike(self, made: nn.Module) -> None:
         """Refuse a corrected copy that answers otherwise than the intervention does."""
@@ -253,17 +309,8 @@ class Intervention:
         few = samples[samples >= 0][:8].tolist()
         if not few:
             return
-        copied = TargetModel(
-            made,
-            target.layers,
-            transform=target.transform,
-            logits=target.logits,
-            device=target.device,
-        )
-        head = self._refit.layer if self._refit else None
-        theirs = images_variants(target, images, few, [{}, self.corrections], size, head)
-        theirs = self._refit.logits(theirs) if self._refit else theirs
-        if not alike(images_logits(copied, images, few, size), theirs[1]):
+        theirs = self._answers.logits(self._plan, images, few, [{}, self.corrections])[1]
+        if not alike(images_logits(like(target, made), images, few, size), theirs):
             raise ModelError(
                 f"A copy of this {type(target.model).__name__} with the corrections built in does "
                 "not answer as the intervention does: its forward pass reaches into "
@@ -285,34 +332,8 @@ class Intervention:
             drawn += generator.choice(others, len(own), replace=False).tolist()
         return drawn
 
-    def _shown(
-        self, images: ImageDataset | Sequence[int] | None
-    ) -> tuple[ImageDataset, list[int], NDArray[np.int64]]:
-        """Return images, which of them, and the output that is right for each."""
-        if isinstance(images, ImageDataset):
-            labels = np.asarray(images.labels if images.labels is not None else [-1] * len(images))
-            dataset, classes, samples = images, images.classes, np.arange(len(images))
-        else:
-            dataset, classes = self._plan.images, self._reader.classes
-            table = self._reader.samples
-            labels = table["label"].to_numpy()
-            readable = np.flatnonzero(table["readable"])
-            samples = readable if images is None else self._relevances.chosen(images)
-        outputs = np.array([*(self._relevances.output_of(name) for name in classes), -1], np.int64)
-        truth = outputs[labels[samples]]
-        known = truth >= 0
-        if images is not None and not known.all():
-            raise ValueError(
-                f"images: of {(~known).sum()} of {len(samples)} it is not known which output is "
-                "right; their classes must be outputs' names, see TargetModel(..., outputs=names)."
-            )
-        if not known.any():
-            raise ValueError(
-                "No image has a class that is an output's name, so it is not known which answers "
-                "are right. Give the outputs' names: TargetModel(..., outputs=[...]), which is "
-                "outputs=images.classes if the model was trained on these classes in this order."
-            )
-        return dataset, samples[known].tolist(), truth[known]
+    def _judged(self, images: ImageDataset | Sequence[int] | None) -> Judged:
+        return judged(self._plan, self._reader, self._relevances, images)
 
     def _names(self, count: int) -> tuple[str, ...]:
         names = [str(number) for number in range(count)]
@@ -320,30 +341,3 @@ class Intervention:
             for number in numbers:
                 names[number] = name
         return tuple(names)
-
-
-def _checked(
-    groups: Mapping[str, ArrayLike] | ArrayLike | None, count: int
-) -> dict[str, NDArray[np.bool_]]:
-    """Return groups of images as masks."""
-    if groups is None:
-        return {}
-    if not isinstance(groups, Mapping):
-        names = np.asarray(groups)
-        if names.shape != (count,):
-            raise ValueError(
-                f"groups: expected a name for each of {count} images, got {names.shape}."
-            )
-        return {str(name): names == name for name in np.unique(names)}
-    masks = {}
-    for name, given in groups.items():
-        mask = np.asarray(given)
-        if mask.dtype != np.bool_:
-            numbers = mask.astype(np.int64)
-            if numbers.size and not 0 <= numbers.min() <= numbers.max() < count:
-                raise ValueError(f"groups[{name!r}] must lie in 0 to {count - 1}.")
-            mask = np.isin(np.arange(count), numbers)
-        if mask.shape != (count,) or not mask.any():
-            raise ValueError(f"groups[{name!r}] fits none of the {count} images.")
-        masks[str(name)] = mask
-    return masks

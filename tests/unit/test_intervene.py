@@ -236,8 +236,31 @@ def test_a_last_layer_is_fitted_anew_behind_the_change(lens):
     assert torch.equal(lens.target.model.head.weight, Shortcut().head.weight)
     with pytest.raises(ValueError, match="positive"):
         intervention.refit(strength=0)
-    with pytest.raises(ValueError, match="before refit"):
+    with pytest.raises(ValueError, match="before it"):
         refitted.sweep("red")
+
+
+def test_a_model_is_trained_on_behind_the_change(lens):
+    intervention = lens.intervene([("seen", 1)])  # the rest has to make up for it
+    before = lens.target.model.head.weight.clone()
+    tuned = intervention.finetune(epochs=20, rate=0.1, controls=2)
+    effects = tuned.effects()
+    assert effects.logits.shape == (1 + 1 + 2, 40, 2)
+    assert effects.logits[0] == pytest.approx(answers(), abs=1e-4)
+    accuracy = effects.accuracy["after"].iloc[0]
+    assert accuracy == 1 > intervention.effects().accuracy["after"].iloc[0]
+    model = tuned.model()
+    x = torch.stack([to_tensor(image) for image in pictures()[0]])
+    with torch.no_grad():
+        assert model(x).numpy() == pytest.approx(effects.logits[1], abs=1e-5)
+        seen = model.seen(x)
+    assert (seen[:, 1] == 0).all()  # still changed
+    assert torch.equal(lens.target.model.head.weight, before)
+    again = intervention.finetune(epochs=20, rate=0.1, controls=2).effects()
+    assert again.logits.tobytes() == effects.logits.tobytes()
+    for name, wrong in {"epochs": 0, "rate": 0, "controls": 21}.items():
+        with pytest.raises(ValueError, match=f"{name}={wrong}"):
+            intervention.finetune(**{name: wrong})
 
 
 def test_a_refit_is_the_optimum_of_its_loss():
