@@ -6,7 +6,7 @@ what chance aligns and an interval for what a sample of images cannot tell.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,7 @@ def relevance_shares(relevance: NDArray[np.floating]) -> NDArray[np.float64]:
     Parameters
     ----------
     relevance
-        ``(images, neurons)``, signed, of one layer.
+        ``(images, neurons)``, signed, of one layer; of units also what is none of theirs.
 
     Returns
     -------
@@ -108,11 +108,15 @@ class Shares:
         The neurons of each layer.
     seed
         Draws the images anew for the intervals.
+    rest
+        ``(images,)`` by layer whose neurons are units of an encoder: what no unit carries, the
+        encoder's error.
     """
 
     values: NDArray[np.float64]
     layers: Mapping[str, slice]
     seed: int = 0
+    rest: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @cached_property
     def known(self) -> NDArray[np.float64]:
@@ -132,7 +136,13 @@ class Shares:
 
     def of(self, layer: str, neurons: NDArray[np.bool_]) -> Measured:
         """Return the share on some neurons of a layer, ``(neurons of the layer,)`` bool."""
-        each = self.known[:, self.layers[layer]][:, neurons].sum(axis=1)
+        return self._measured(self.known[:, self.layers[layer]][:, neurons].sum(axis=1))
+
+    def of_rest(self, layer: str) -> Measured | None:
+        """Return the share of an encoder's error, None of a layer without an encoder."""
+        return self._measured(np.nan_to_num(self.rest[layer])) if layer in self.rest else None
+
+    def _measured(self, each: NDArray[np.float64]) -> Measured:
         low, high = interval(resampled_means(each[:, None], seed=self.seed))[0]
         return Measured(float(each.mean()), float(low), float(high))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import torch
@@ -19,9 +19,11 @@ from semlens_widgets.attribution.attnlrp import (
 from semlens_widgets.attribution.crp import Rules, frozen, rules_for
 from semlens_widgets.attribution.gradients import detached, refuse_checkpointing
 from semlens_widgets.attribution.rules import FunctionRules
+from semlens_widgets.attribution.units import unit_relevance
 from semlens_widgets.errors import ModelError
 from semlens_widgets.inputs.layers import first_tensor
 from semlens_widgets.inputs.outputs import Explained, Head, check_count, head_of
+from semlens_widgets.inputs.units import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,9 +35,26 @@ if TYPE_CHECKING:
 _OUTPUT = ""  # the model itself, as torch names it
 
 
-def output_relevance(
-    target: TargetModel, images: Tensor, outputs: Tensor | None = None
-) -> tuple[dict[str, Tensor], Tensor]:
+class Arrived(NamedTuple):
+    """What arrives of outputs' relevance.
+
+    Attributes
+    ----------
+    relevance
+        Layer to ``(batch, neurons)`` float32, signed.
+    outputs
+        ``(batch,)`` int64, the outputs explained.
+    rest
+        Layers whose neurons are units of an encoder to ``(batch,)`` float32: what arrives there
+        and is none of theirs, the encoder's error.
+    """
+
+    relevance: dict[str, Tensor]
+    outputs: Tensor
+    rest: dict[str, Tensor]
+
+
+def output_relevance(target: TargetModel, images: Tensor, outputs: Tensor | None = None) -> Arrived:
     """Propagate one output per image back to every neuron of every layer, in one backward pass.
 
     Relevance starts as the output's own value (a logit) and is what arrives at a layer's output,
@@ -54,10 +73,8 @@ def output_relevance(
 
     Returns
     -------
-    relevance : dict
-        Layer to ``(batch, neurons)`` float32, signed.
-    outputs : Tensor
-        ``(batch,)`` int64, the outputs explained.
+    Arrived
+        ``relevance``, ``outputs`` and ``rest``.
 
     Raises
     ------
@@ -65,18 +82,20 @@ def output_relevance(
         If it is not clear which of what the model returns are its outputs, ``(batch, outputs)``,
         or where its logits are.
     ValueError
-        If an output does not exist, a layer's neurons are not its channels, or the output does not
-        depend on a layer.
+        If an output does not exist, a layer's neurons are units without a decoder, or the output
+        does not depend on a layer.
 
     Notes
     -----
     LRP for neurons: Achtibat et al. 2023 (CRP), "relevance of a concept for a prediction". The
     spurious-concept audit of SemanticLens (arXiv 2501.05398) rests on it.
     """
-    if target.encoders:
+    lone = [layer for layer, encoder in target.encoders.items() if decoded(encoder) is None]
+    if lone:
         raise ValueError(
-            f"The neurons of {', '.join(map(repr, target.encoders))} are read by an encoder and "
-            "are not part of the model, so no output depends on them."
+            f"The neurons of {', '.join(map(repr, lone))} are read by an encoder and are not part "
+            "of the model. How much an output owes to them, their decoder tells: "
+            "SparseEncoder(..., decoder=W_dec), or an attribute `decoder` of your own module."
         )
     if target.composite is not None:
         raise ValueError("Relevance for outputs knows the model's own rules only: no composite.")
@@ -86,7 +105,7 @@ def output_relevance(
 
 def _propagated(
     target: TargetModel, model: nn.Module, images: Tensor, outputs: Tensor | None
-) -> tuple[dict[str, Tensor], Tensor]:
+) -> Arrived:
     whole, rules = _known(target, model, images[:1])
     attention = bool(rules.attention)
     if not rules.attention <= KNOWN_ATTENTION:
@@ -107,15 +126,21 @@ def _propagated(
         gradients = torch.autograd.grad(
             chosen, [caught[layer] for layer in target.layers], start, allow_unused=True
         )
-    relevance = {}
+    relevance, rest = {}, {}
     for layer, gradient in zip(target.layers, gradients, strict=True):
         if gradient is None:
             raise ValueError(f"The model's output does not depend on layer {layer!r}.")
         values = gradient * caught[layer].detach() if attention else gradient
         channels = target.channel_axis(layer) % values.ndim if values.ndim > 2 else 1
+        encoder = target.encoders.get(layer)
+        if encoder is not None and (known := decoded(encoder)) is not None:
+            relevance[layer], rest[layer] = unit_relevance(
+                encoder, known, caught[layer].detach(), values, channels
+            )
+            continue
         positions = [axis for axis in range(1, values.ndim) if axis != channels]
         relevance[layer] = values.sum(positions).float() if positions else values.float()
-    return relevance, outputs
+    return Arrived(relevance, outputs, rest)
 
 
 def relevance_method(target: TargetModel) -> str:

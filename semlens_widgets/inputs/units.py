@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MethodType
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -62,6 +63,9 @@ class SparseEncoder(nn.Module):
         (channels,), subtracted from the input (``b_pre`` or ``b_dec``); zero by default.
     top
         Keep only so many units per position, the largest; all positive ones by default.
+    decoder
+        (units, channels), what each unit adds to the reconstruction (``W_dec``); needed only where
+        the relevance of units for the model's outputs is asked for.
 
     Notes
     -----
@@ -77,6 +81,7 @@ class SparseEncoder(nn.Module):
         *,
         centre: Tensor | None = None,
         top: int | None = None,
+        decoder: Tensor | None = None,
     ) -> None:
         super().__init__()
         if weight.ndim != 2:
@@ -85,6 +90,11 @@ class SparseEncoder(nn.Module):
         for name, value, size in (("bias", bias, units), ("centre", centre, channels)):
             if value is not None and tuple(value.shape) != (size,):
                 raise ValueError(f"{name} has shape {tuple(value.shape)}; expected ({size},).")
+        if decoder is not None and decoder.shape != weight.shape:
+            raise ValueError(
+                f"decoder has shape {tuple(decoder.shape)}; expected (units, channels), "
+                f"{tuple(weight.shape)}."
+            )
         if top is not None and not 1 <= top <= units:
             raise ValueError(f"top={top} must be between 1 and the number of units, {units}.")
         self.weight = nn.Parameter(weight.detach().clone())
@@ -92,6 +102,7 @@ class SparseEncoder(nn.Module):
         self.centre = nn.Parameter(
             torch.zeros(channels) if centre is None else centre.detach().clone()
         )
+        self.decoder = None if decoder is None else nn.Parameter(decoder.detach().clone())
 
         self.kept: Tensor  # a buffer, so that it is part of what is saved and compared
         self.register_buffer("kept", torch.tensor(top or 0))
@@ -114,6 +125,42 @@ class SparseEncoder(nn.Module):
             best = encoded.topk(top, dim=-1)
             encoded = torch.zeros_like(encoded).scatter(-1, best.indices, best.values)
         return encoded.relu()
+
+
+class Decoded(NamedTuple):
+    """What units add to a layer: ``(activation - offset) * vectors``, each unit by itself.
+
+    Attributes
+    ----------
+    vectors
+        (units, channels).
+    offset
+        (units,), or 0.
+    """
+
+    vectors: Tensor
+    offset: Tensor | float
+
+
+def decoded(encoder: Encoder) -> Decoded | None:
+    """Return what the units of an encoder add to its layer, None where that is not known.
+
+    Of directions it is the part of the channels that lies along each. Of an autoencoder it is its
+    decoder: ``decoder`` or ``W_dec``, a matrix (units, channels) or a ``torch.nn.Linear``, of the
+    encoder or, where that is a method, of the module that it belongs to.
+    """
+    owner = encoder.__self__ if isinstance(encoder, MethodType) else encoder
+    if isinstance(owner, Directions):
+        length = owner.matrix.square().sum(dim=1, keepdim=True)
+        vectors = owner.matrix / length.clamp(min=torch.finfo(length.dtype).tiny)
+        return Decoded(vectors, 0.0 if owner.bias is None else owner.bias)
+    for name in ("decoder", "W_dec"):
+        found = getattr(owner, name, None)
+        if isinstance(found, nn.Linear):
+            return Decoded(found.weight.T, 0.0)
+        if isinstance(found, Tensor) and found.ndim == 2:
+            return Decoded(found, 0.0)
+    return None
 
 
 def checked_encoders(

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from semlens_widgets.analysis.audit import LEVEL, Aligned, Shares, alignment, relevance_shares
+from semlens_widgets.analysis.audit import LEVEL, Aligned, Shares, alignment
 from semlens_widgets.analysis.reliance import Reliance
 from semlens_widgets.errors import LensUnavailable, UnreadableImage
 from semlens_widgets.labels.concepts import check_apart, phrases_of, read_concepts
@@ -157,9 +157,7 @@ class Auditing:
             layers,
             seed,
         )
-        shares = np.concatenate(
-            [relevance_shares(relevance[:, layer]) for layer in layers.values()], axis=1
-        )
+        shares, rest = self._relevances.shares(output, chosen)
         return Audit(
             self._lens,
             self._reader,
@@ -169,7 +167,7 @@ class Auditing:
             output=output,
             sides=sides,
             images=chosen,
-            shares=Shares(shares, layers, seed),
+            shares=Shares(shares, layers, seed, rest),
             method=method,
             aligned=aligned,
             reliance=reliance,

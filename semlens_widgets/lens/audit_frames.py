@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Verdicts of neurons that fit something they should not.
 MISFITS = ("spurious", "both")
+#: What stands in the place of a verdict for what no unit of an encoder carries.
+ERROR = "error"
 #: Decisions that take a neuron out of what a check counts.
 SET_ASIDE = ("reject", "ignore")
 
@@ -61,6 +63,8 @@ def summary_frame(audit: Audit) -> pd.DataFrame:
             theirs = audit.verdicts[layer] == verdict
             found = audit.shares.of(name, theirs)
             rows.append((name, verdict, found.value, found.low, found.high, int(theirs.sum())))
+        if error := audit.shares.of_rest(name):
+            rows.append((name, ERROR, error.value, error.low, error.high, 0))
     columns = ["layer", "verdict", "share", "low", "high", "neurons"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -188,6 +188,7 @@ class Audit:
 
         Columns: layer, verdict, share, low, high (95 % bootstrap over the images), neurons. The
         shares of a layer sum to 1, less the images on which nothing in it speaks for the class.
+        Units of an encoder leave something to its ``"error"``, which has a row of its own.
         """
         return summary_frame(self)
 

@@ -43,6 +43,11 @@ def unchecked(audit: Audit) -> list[str]:
             said.append(f"{count} neurons of {name} could not be compared with words.")
         if silent := audit.shares.silent(name):
             said.append(f"On {silent} images nothing in {name} speaks for the class.")
+        if error := audit.shares.of_rest(name):
+            said.append(
+                f"Of the relevance in {name}, {100 * error.value:.0f} % is on what its units do "
+                "not reconstruct."
+            )
     last = audit.shares.layers[audit.last_layer]
     for concept, fits in audit.reliance.fits.items():
         if not fits[last].any():

@@ -10,6 +10,7 @@ import numpy as np
 
 from semlens_widgets.analysis.audit import VERDICTS
 from semlens_widgets.analysis.compare import mean_of
+from semlens_widgets.lens.audit_frames import ERROR
 from semlens_widgets.lens.compare import MEASURES
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _COLOURS = {
     "both": "#CC79A7",
     "unexpected": "#E69F00",
     "weak": "#999999",
+    ERROR: "#000000",
 }
 _SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 _LARGEST = 30  # pixels across, of the neuron with the largest share of its layer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -78,7 +78,7 @@ class Relevances:
         ------
         ValueError
             If it is not known which output is meant, there are no images to look at, or the rules
-            do not cover the model: units of an encoder, a composite, unknown attention.
+            do not cover the model: units without a decoder, a composite, unknown attention.
         ModelError
             If it is not clear which of what the model returns are its outputs or its logits.
         ModelChanged
@@ -96,13 +96,7 @@ class Relevances:
         chosen = self.images_of(of, output, samples)
         values, method = self.by_image(output, chosen)
         frame = self._read.neurons[["layer", "neuron"]].copy()
-        share = np.concatenate(
-            [
-                np.nan_to_num(relevance_shares(values[:, start:stop]))
-                for start, stop in self._read.spans.values()
-            ],
-            axis=1,
-        )
+        share = np.nan_to_num(self.shares(output, chosen)[0])
         frame["relevance_mean"] = values.mean(axis=0)
         frame["relevance_max"] = values.max(axis=0)
         frame["share_mean"] = share.mean(axis=0).astype(np.float32)
@@ -148,10 +142,34 @@ class Relevances:
             How it was made.
         """
         self.keep(output, chosen)
-        samples, places, method = self._stored(output)
-        order = np.argsort(samples, kind="stable")
-        wanted = places[order[np.searchsorted(samples, chosen, sorter=order)]]
-        return as_matrix(self._store.rows(TABLE, wanted).column("relevance")), method
+        return self._kept(output, chosen, "relevance"), self._stored(output)[2]
+
+    def shares(
+        self, output: int, chosen: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+        """Return what each neuron carries of its layer's positive relevance on each image.
+
+        Returns
+        -------
+        shares
+            ``(images, neurons)``, NaN where nothing in a layer speaks for the output.
+        rest
+            ``(images,)`` by layer whose neurons are units of an encoder: the share of the
+            encoder's error.
+        """
+        values, _ = self.by_image(output, chosen)
+        encoded = [layer for layer in self._read.spans if layer in self._encoded]
+        errors = self._kept(output, chosen, "rest") if encoded else None
+        parts, rest = [], {}
+        for layer, (start, stop) in self._read.spans.items():
+            own = values[:, start:stop]
+            if errors is not None and layer in encoded:
+                own = np.concatenate([own, errors[:, [encoded.index(layer)]]], axis=1)
+            share = relevance_shares(own)
+            parts.append(share[:, : stop - start])
+            if layer in encoded:
+                rest[layer] = share[:, -1]
+        return np.concatenate(parts, axis=1), rest
 
     def _compute(
         self,
@@ -161,13 +179,14 @@ class Relevances:
         tell: Callable[[int, int], None],
     ) -> None:
         method = relevance_method(plan.target)
-        held: list[tuple[Sequence[int], Tensor]] = []
+        held: list[tuple[Sequence[int], Tensor, Tensor]] = []
 
         def keep() -> None:
             if not held:
                 return
-            relevance = torch.cat([values for _, values in held]).numpy()
-            samples = [sample for some, _ in held for sample in some]
+            relevance = torch.cat([values for _, values, _ in held]).numpy()
+            rest = torch.cat([rest for _, _, rest in held]).numpy()
+            samples = [sample for some, _, _ in held for sample in some]
             held.clear()
             rows = {
                 "output": pa.array([output] * len(samples), pa.int32()),
@@ -175,6 +194,8 @@ class Relevances:
                 "method": pa.array([method] * len(samples), pa.string()),
                 "relevance": vector_column(relevance),
             }
+            if rest.size:
+                rows["rest"] = vector_column(rest)
             with self._store.writing():
                 self._store.append(TABLE, pa.table(rows))
 
@@ -194,6 +215,12 @@ class Relevances:
                     since = time.monotonic()
         finally:
             keep()
+
+    def _kept(self, output: int, chosen: NDArray[np.int64], column: str) -> NDArray[np.float32]:
+        samples, places, _ = self._stored(output)
+        order = np.argsort(samples, kind="stable")
+        wanted = places[order[np.searchsorted(samples, chosen, sorter=order)]]
+        return as_matrix(self._store.rows(TABLE, wanted).column(column))
 
     def _stored(self, output: int) -> tuple[NDArray[np.int64], NDArray[np.int64], str]:
         """Return the images whose relevance is kept, their rows, and how it was made."""
@@ -275,6 +302,11 @@ class Relevances:
     def _names(self) -> Names:
         names: Names = self._store.settings.get("outputs", {})
         return names
+
+    @property
+    def _encoded(self) -> dict[str, Any]:
+        encoded: dict[str, Any] = self._store.settings.get("units", {})
+        return encoded
 
     @property
     def _classes(self) -> str:

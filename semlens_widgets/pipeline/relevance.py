@@ -110,8 +110,8 @@ class _Again(Values):
 
 
 def _relevance(target: TargetModel, batch: Tensor) -> dict[str, Tensor]:
-    found, outputs = output_relevance(target, batch)
-    return {_OUTPUT: outputs[:, None].float(), **found}
+    found = output_relevance(target, batch)
+    return {_OUTPUT: found.outputs[:, None].float(), **found.relevance}
 
 
 def _try_again(
@@ -143,18 +143,21 @@ def images_relevance(
     samples: Sequence[int],
     output: int,
     batch_size: int,
-) -> Iterator[tuple[Sequence[int], Tensor]]:
+) -> Iterator[tuple[Sequence[int], Tensor, Tensor]]:
     """Compute the relevance of all neurons for one output on chosen images, with progress.
 
     Yields
     ------
-    samples, relevance
-        Some of the images, and ``(samples, neurons)`` float32 on the CPU, the layers side by side.
+    samples, relevance, rest
+        Some of the images; ``(samples, neurons)`` float32 on the CPU, the layers side by side; and
+        ``(samples, encoded layers)``, what is no unit's where neurons are units of an encoder.
     """
     batches = input_batches(target, images, samples, batch_size, doing="relevance", quick=100)
     for chosen, inputs in batches:
-        relevance, _ = output_relevance(target, inputs, torch.full((len(inputs),), output))
-        yield chosen, torch.cat([relevance[layer].cpu() for layer in target.layers], dim=1)
+        found = output_relevance(target, inputs, torch.full((len(inputs),), output))
+        values = torch.cat([found.relevance[layer].cpu() for layer in target.layers], dim=1)
+        rests = [found.rest[layer].cpu() for layer in target.layers if layer in found.rest]
+        yield chosen, values, torch.stack(rests, dim=1) if rests else values[:, :0]
 
 
 RELEVANCE = Stage(

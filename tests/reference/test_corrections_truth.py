@@ -1,8 +1,9 @@
 """What corrections of the planted shortcut cost and win, with and without the renderer's help.
 
 One table: every method, on five draws of the pictures that it is fitted to and of those that it is
-judged by. Annotated: the method is given pictures with and without the watermark. Unannotated: it
-knows what the audit knows, the flagged neurons, their examples, and the data set's own images.
+judged by. Annotated: the method is given pictures drawn without and with the watermark, whatever
+their class. Unannotated: it knows what the audit knows, the flagged neurons with their examples,
+and the data set's own images, on which the watermark gives the class away. Judged by plain torch.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -19,12 +21,17 @@ from semlens_widgets.demo.images import SceneImages
 from semlens_widgets.demo.world import sample_scene
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import nn
 
+    from semlens_widgets.lens.intervention import Intervention
 
 PLANTED = demo.CLASSES.index(demo.SHORTCUT_CLASS)
 SEEDS = range(5)
-FITTED, JUDGED = 2500, 1200
+DATA = 41  # the seed of the pictures analysed, on which nothing was chosen
+FITTED, TUNED, JUDGED = 2500, 1000, 1200
+FLAGGED = 10
 METHODS = ("zero", "mean", "clamp", "project")
 
 
@@ -47,28 +54,18 @@ def lens(tmp_path_factory):
     target = slw.TargetModel(
         demo.classifier(), ["layer4"], transform=demo.preprocess, outputs=demo.CLASSES
     )
-    images = slw.ImageDataset.from_dataset(demo.scene_images(seed=41))
+    images = slw.ImageDataset.from_dataset(demo.scene_images(seed=DATA))
     path = tmp_path_factory.mktemp("corrections") / "analysis"
     return slw.SemanticLens(target, images, demo.foundation(), path=path).run()
 
 
-@pytest.fixture(scope="module")
-def judged():
-    """Pictures to judge by, clean and marked, and their classes, for every seed."""
-    found = []
-    for seed in SEEDS:
-        scenes = drawn(JUDGED, 900 + seed)
-        truth = np.array([scene.class_index for scene in scenes])
-        found.append((inputs(scenes), inputs(marked(scenes)), truth))
-    return found
-
-
-def figures(model: nn.Module, clean, with_mark, truth) -> dict[str, float]:
-    """Judge a model by plain torch: nothing of what is tested counts here."""
+def figures(model: nn.Module, seed: int) -> dict[str, float]:
+    scenes = drawn(JUDGED, 900 + seed)
+    truth = np.array([scene.class_index for scene in scenes])
     with torch.no_grad():
         said, then = (
-            torch.cat([model(some) for some in images.split(256)]).argmax(1).numpy()
-            for images in (clean, with_mark)
+            torch.cat([model(some) for some in inputs(kind).split(256)]).argmax(1).numpy()
+            for kind in (scenes, marked(scenes))
         )
     own = truth == PLANTED
     return {
@@ -77,3 +74,82 @@ def figures(model: nn.Module, clean, with_mark, truth) -> dict[str, float]:
         "false": float((then[~own] == PLANTED).mean()),
         "accuracy_marked": float((then == truth).mean()),
     }
+
+
+def corrections(lens, flagged, images, few) -> Iterator[tuple[str, Intervention]]:
+    """Every method, before and after training on images; fine-tuning on a few of them."""
+    nothing = lens.intervene(flagged, "scale", amount=1)
+    yield "as it is", nothing
+    yield "refit", nothing.refit(images)
+    yield "finetune", nothing.finetune(few, controls=1)
+    for how in METHODS:
+        change = lens.intervene(flagged, how)
+        yield how, change
+        yield f"{how}, refit", change.refit(images)
+    yield "zero, finetune", lens.intervene(flagged, "zero").finetune(few, controls=1)
+
+
+def audited(lens, rng) -> list[tuple[str, int]]:
+    """The ten neurons that an audit flags first, on three quarters of the class's images."""
+    own = np.flatnonzero(np.array(demo.scene_images(seed=DATA).targets) == PLANTED)
+    audit = lens.audit(
+        demo.SHORTCUT_CLASS,
+        demo.SHORTCUT_CLASS.split(),
+        ["watermark"],
+        images=rng.choice(own, len(own) * 3 // 4, replace=False),
+    )
+    return audit.flagged[:FLAGGED]
+
+
+@pytest.fixture(scope="module")
+def table(lens) -> pd.DataFrame:
+    rows = []
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        flagged = audited(lens, rng)
+        known = rng.choice(len(lens.images), FITTED, replace=False)
+        scenes = drawn(FITTED // 2, 500 + seed)
+        mixed = slw.ImageDataset.from_dataset(SceneImages([*scenes, *marked(scenes)]))
+        scenes = scenes[: TUNED // 2]
+        fewer = slw.ImageDataset.from_dataset(SceneImages([*scenes, *marked(scenes)]))
+        for setting, images, few in (
+            ("unannotated", known, known[:TUNED]),
+            ("annotated", mixed, fewer),
+        ):
+            for method, correction in corrections(lens, flagged, images, few):
+                found = figures(correction.model(), seed)
+                rows.append({"setting": setting, "method": method, "seed": seed, **found})
+    frame = pd.DataFrame(rows)
+    print(frame.groupby(["setting", "method"], sort=False).mean().drop(columns="seed").round(3))
+    return frame
+
+
+def of(table: pd.DataFrame, setting: str, method: str) -> pd.DataFrame:
+    return table[(table["setting"] == setting) & (table["method"] == method)]
+
+
+def test_the_model_needs_a_correction(table):
+    assert of(table, "unannotated", "as it is")["false"].min() > 0.3
+
+
+def test_with_annotations_a_last_layer_fitted_anew_removes_the_shortcut(table):
+    rows = of(table, "annotated", "project, refit")
+    assert rows["recall"].min() >= 0.95
+    assert rows["false"].mean() <= 0.02
+
+
+def test_with_what_an_audit_knows_most_of_it_goes(table):
+    rows = of(table, "unannotated", "zero, refit")
+    assert rows["recall"].min() >= 0.90
+    assert rows["false"].mean() <= 0.05
+
+
+def test_random_neurons_of_the_same_number_change_little(lens):
+    scenes = marked([one for one in drawn(JUDGED, 900) if one.class_index != PLANTED])
+    images = slw.ImageDataset.from_dataset(SceneImages(scenes))
+    flagged = audited(lens, np.random.default_rng(0))
+    effects = lens.intervene(flagged, "zero").effects(images=images)
+    said = (effects.said == PLANTED).mean(axis=1)
+    before, after, controls = said[0], said[1], said[2:].mean()
+    assert after < before / 2
+    assert controls == pytest.approx(before, rel=0.1)

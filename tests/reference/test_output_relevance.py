@@ -29,7 +29,7 @@ def images():
 
 def test_the_last_stage_is_activation_times_weight(target, images):
     """Behind the last stage there are only a mean and a dense layer: LRP is exact there."""
-    relevance, outputs = output_relevance(target, images)
+    relevance, outputs, _ = output_relevance(target, images)
     with torch.no_grad():
         logits = target.model(images)
     assert torch.equal(outputs, logits.argmax(1))
@@ -40,7 +40,7 @@ def test_the_last_stage_is_activation_times_weight(target, images):
 def test_every_stage_agrees_with_zennit(target, images):
     """The same composite and canonizer, with module hooks, as zennit applies them."""
     outputs = torch.arange(12) % 40
-    relevance, _ = output_relevance(target, images, outputs)
+    relevance, *_ = output_relevance(target, images, outputs)
     model = demo.classifier()
     seen = {}
     for layer in LAYERS:
@@ -57,8 +57,8 @@ def test_every_stage_agrees_with_zennit(target, images):
 
 
 def test_batches_do_not_mix(target, images):
-    together, _ = output_relevance(target, images)
-    alone, _ = output_relevance(target, images[5:6])
+    together, *_ = output_relevance(target, images)
+    alone, *_ = output_relevance(target, images[5:6])
     for layer in LAYERS:
         assert torch.allclose(together[layer][5:6], alone[layer], atol=1e-4)
 
@@ -82,7 +82,7 @@ def test_an_inplace_relu_does_not_reach_the_layer_before_it():
     )
     target = slw.TargetModel(model, ["0", "1"], transform=to_tensor)
     images = torch.randn(3, 3, 8, 8)
-    relevance, outputs = output_relevance(target, images)
+    relevance, outputs, _ = output_relevance(target, images)
     assert torch.allclose(relevance["0"], relevance["1"], atol=1e-5)
     # Behind them are a mean and a dense layer, as behind the last stage above.
     expected = target.units(images)["1"] * model[4].weight[outputs]
@@ -107,7 +107,7 @@ def test_transformers_by_attnlrp():
         model, layers, transform=lambda image: to_tensor(image.resize((32, 32)))
     )
     images = torch.randn(2, 3, 32, 32)
-    relevance, outputs = output_relevance(target, images)
+    relevance, outputs, _ = output_relevance(target, images)
     assert relevance_method(target).startswith("AttnLRP")
     with torch.no_grad():
         assert outputs.equal(model.eval()(images).argmax(1))

@@ -58,7 +58,7 @@ def test_examples_by_relevance(colour_lens, tmp_path):
     lens = colour_lens(examples_by="relevance").run()
     target, images = lens.target, lens.images
     inputs = torch.stack([target.transform(images.load(i)) for i in range(len(images))])
-    relevance, outputs = output_relevance(target, inputs)
+    relevance, outputs, _ = output_relevance(target, inputs)
     assert lens.store.frame("predictions")["output"].tolist() == outputs.tolist()
     for layer in ("seen", "mixed"):
         for neuron in range(relevance[layer].shape[1]):
