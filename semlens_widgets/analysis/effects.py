@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BEFORE, AFTER, CONTROLS = 0, 1, 2  # variants: the model as it is, changed, and random controls
+#: Of every figure: as it is, changed, and the random controls with what 95 % of them lie in.
+COLUMNS = ("before", "after", "control", "low", "high")
 _TAILS = (0.025, 0.975)
 
 
@@ -68,7 +70,7 @@ class Effects:
         shares = np.stack([right[:, part].mean(axis=1) for part in parts])
         fewest = min(int(part.sum()) for part in parts)
         frame.append(("worst", fewest, *_beside(shares.min(axis=0))))
-        return pd.DataFrame(frame, columns=["group", "images", *_COLUMNS])
+        return pd.DataFrame(frame, columns=["group", "images", *COLUMNS])
 
     @property
     def classes(self) -> pd.DataFrame:
@@ -89,7 +91,7 @@ class Effects:
                 float(shift[one]),
             )
             rows.append((self.names[one], int(own.sum()), *figures))
-        columns = [f"{kind}_{column}" for kind in ("recall", "false") for column in _COLUMNS]
+        columns = [f"{kind}_{column}" for kind in ("recall", "false") for column in COLUMNS]
         return pd.DataFrame(rows, columns=["class", "images", *columns, "logit"])
 
     def of(self, output: int) -> tuple[float, ...]:
@@ -117,9 +119,6 @@ class Effects:
                 "after": tables[1][order],
             }
         )
-
-
-_COLUMNS = ("before", "after", "control", "low", "high")
 
 
 def _mean(hits: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from semlens_widgets.analysis.audit import VERDICTS
 from semlens_widgets.analysis.compare import mean_of
+from semlens_widgets.analysis.effects import COLUMNS, CONTROLS
 from semlens_widgets.lens.audit_frames import ERROR
 from semlens_widgets.lens.compare import MEASURES
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from plotly.graph_objects import Figure
 
+    from semlens_widgets.analysis.effects import Effects
     from semlens_widgets.lens.audited import Audit
 
 # Told apart by people who see red and green alike (Okabe and Ito 2008).
@@ -33,6 +35,7 @@ _COLOURS = {
 _SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 _LARGEST = 30  # pixels across, of the neuron with the largest share of its layer
 _SMALLEST = 4
+_MOST_CLASSES = 8
 
 
 def audit_figure(audit: Audit, layers: Sequence[str]) -> Figure:
@@ -192,6 +195,65 @@ def measures_figure(neurons: pd.DataFrame, measures: Sequence[str]) -> Figure:
         )
         figure.add_trace(points, row=1, col=column)
     _note(figure, "boxes: quartiles of the neurons · mean: with 95 % of resampled neurons")
+    return figure
+
+
+def effects_figure(effects: Effects, title: str) -> Figure:
+    """Draw what a change does to accuracy and to the classes it moves most, beside chance."""
+    from plotly.graph_objects import Scatter
+
+    classes = effects.classes
+    recall, false = (
+        (classes[f"{kind}_after"] - classes[f"{kind}_before"]).abs().to_numpy()
+        for kind in ("recall", "false")
+    )
+    order = np.argsort(-(recall + false), kind="stable")[:_MOST_CLASSES]
+    classes = classes.iloc[order]
+    panels = [("accuracy", effects.accuracy.set_index("group"))]
+    for kind, words in (("recall", "recall"), ("false", "false targets")):
+        columns = {f"{kind}_{one}": one for one in COLUMNS}
+        panels.append((words, classes.set_index("class")[[*columns]].rename(columns=columns)))
+    figure = _grid(1, [words for words, _ in panels], [1.0], title)
+    for column, (_, table) in enumerate(panels, 1):
+        names = [escape(str(name)) for name in table.index]
+        for name, colour, symbol in (
+            ("before", _SERIES[0], "circle-open"),
+            ("control", _COLOURS["weak"], "line-ns-open"),
+            ("after", _SERIES[5], "circle"),
+        ):
+            errors = None
+            if name == "control":
+                errors = {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": (table["high"] - table["control"]).tolist(),
+                    "arrayminus": (table["control"] - table["low"]).tolist(),
+                }
+            points = Scatter(
+                x=table[name].tolist(),
+                y=names,
+                error_x=errors,
+                mode="markers",
+                name="random neurons" if name == "control" else name,
+                legendgroup=name,
+                showlegend=column == 1,
+                marker={"color": colour, "symbol": symbol, "size": 9, "line": {"width": 2}},
+                hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+            )
+            figure.add_trace(points, row=1, col=column)
+    figure.update_yaxes(autorange="reversed", automargin=True)
+    figure.update_xaxes(rangemode="tozero")
+    every = len(effects.classes)
+    _note(
+        figure,
+        f"{len(effects.truth)} images · random neurons: as many of the same layers, 95 % of "
+        f"{len(effects.logits) - CONTROLS} draws"
+        + (
+            f" · of {every} classes the {len(classes)} that move most"
+            if every > len(classes)
+            else ""
+        ),
+    )
     return figure
 
 

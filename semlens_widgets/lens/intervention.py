@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import ArrayLike
+    from plotly.graph_objects import Figure
     from torch import nn
 
     from semlens_widgets.inputs.corrections import Correction
@@ -279,6 +280,16 @@ class Intervention:
             found.append((count, *effects.of(output)))
         figures = [f"{kind}{end}" for kind in ("accuracy", "recall", "false") for end in _ENDS]
         return pd.DataFrame(found, columns=["neurons", *figures])
+
+    def figure(
+        self,
+        images: ImageDataset | Sequence[int] | None = None,
+        groups: Mapping[str, ArrayLike] | ArrayLike | None = None,
+    ) -> Figure:
+        """Draw the effects on accuracy and on the classes that move most; as in :meth:`effects`."""
+        from semlens_widgets.lens.figures import effects_figure
+
+        return effects_figure(self.effects(images, groups), repr(self))
 
     def model(self) -> nn.Module:
         """Return a corrected copy of the model, to use and to save like the model itself.

@@ -106,3 +106,20 @@ def test_a_figure_is_the_same_again(audit, lens):
 def test_drawing_is_loaded_when_it_is_asked_for():
     code = "import sys, semlens_widgets.lens.lens as _; sys.exit('plotly' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_effects_are_drawn_as_their_tables_say(lens):
+    intervention = lens.intervene([("seen", 0)])
+    figure, effects = intervention.figure(), intervention.effects()
+    drawn = {(trace.xaxis, trace.name): trace for trace in traces(figure, "scatter")}
+    accuracy = effects.accuracy
+    for kind, name in (("before",) * 2, ("after",) * 2, ("control", "random neurons")):
+        assert list(drawn["x", name].x) == accuracy[kind].tolist()
+    control = drawn["x", "random neurons"]
+    high = [x + e for x, e in zip(control.x, control.error_x.array, strict=True)]
+    assert high == pytest.approx(accuracy["high"].tolist())
+    classes = effects.classes.set_index("class")
+    of_class = drawn["x2", "after"]
+    assert list(of_class.x) == classes.loc[list(of_class.y), "recall_after"].tolist()
+    of_class = drawn["x3", "after"]
+    assert list(of_class.x) == classes.loc[list(of_class.y), "false_after"].tolist()
