@@ -34,12 +34,18 @@ class Effects:
         What the outputs are called.
     groups
         ``(images,)`` bool each: the images that are looked at by themselves.
+    samples
+        ``(images,)`` int64, their numbers.
+    total
+        Of how many images these are, where not all were looked at.
     """
 
     logits: NDArray[np.float32]
     truth: NDArray[np.int64]
     names: tuple[str, ...]
     groups: Mapping[str, NDArray[np.bool_]]
+    samples: NDArray[np.int64]
+    total: int
 
     @property
     def said(self) -> NDArray[np.int64]:
@@ -100,6 +106,58 @@ class Effects:
         right = said == self.truth
         kinds = (right, (said == output)[:, own], (said == output)[:, ~own])
         return tuple(figure for kind in kinds for figure in _beside(_mean(kind))[AFTER:])
+
+    @property
+    def most_moved(self) -> int:
+        """The class whose recall and false targets change most; the first of equals."""
+        said = self.said[[BEFORE, AFTER]]
+        moved = np.zeros(len(self.names))
+        for one in np.unique(self.truth):
+            own, hits = self.truth == one, said == one
+            for part in (own, ~own):
+                before, after = _mean(hits[:, part])
+                moved[one] += np.nan_to_num(abs(after - before))
+        return int(moved.argmax())
+
+    def answers(self, output: int, top: int = 12) -> pd.DataFrame:
+        """Find the images whose answer changes, and then those on which a class's logit does most.
+
+        Parameters
+        ----------
+        output
+            The class.
+        top
+            How many images.
+
+        Returns
+        -------
+        pandas.DataFrame
+            sample, truth, before and after (outputs), changed, logit_before and logit_after of the
+            class. Images that become it or cease to be it come first, then other changed answers.
+        """
+        said = self.said
+        before, after = said[BEFORE], said[AFTER]
+        logit = self.logits[:, :, output]
+        concerned = (before != after) & ((before == output) | (after == output))
+        order = np.lexsort(
+            (
+                np.arange(len(before)),
+                -np.abs(logit[AFTER] - logit[BEFORE]),
+                -(before != after).astype(int),
+                -concerned.astype(int),
+            )
+        )[:top]
+        return pd.DataFrame(
+            {
+                "sample": self.samples[order],
+                "truth": self.truth[order],
+                "before": before[order],
+                "after": after[order],
+                "changed": (before != after)[order],
+                "logit_before": logit[BEFORE][order],
+                "logit_after": logit[AFTER][order],
+            }
+        )
 
     @property
     def confusion(self) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import torch
 
 from semlens_widgets.inputs.corrections import Correction
 from semlens_widgets.lens.intervention import Intervention
+from semlens_widgets.pipeline.loading import KeptInputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -46,6 +47,7 @@ class Intervening:
         self._reader = reader
         self._relevances = relevances
         self._need_plan = need_plan
+        self._inputs = KeptInputs()
 
     def intervene(
         self,
@@ -109,7 +111,9 @@ class Intervening:
                 f"made with pooling={plan.target.pooling!r}."
             )
         make = _Maker(self._reader, how, value)
-        return Intervention(self._reader, self._relevances, plan, rows, how, make, seed)
+        return Intervention(
+            self._reader, self._relevances, plan, rows, how, make, seed, self._inputs
+        )
 
     def _rows(self, neurons: Iterable[tuple[str, int]] | pd.DataFrame) -> list[int]:
         given: Any = neurons

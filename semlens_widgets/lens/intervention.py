@@ -17,6 +17,7 @@ from semlens_widgets.lens.retrained import Tuned, Untrained, fitted_heads, like
 from semlens_widgets.pipeline.answers import images_logits, images_variants
 from semlens_widgets.pipeline.engine.device import plainly
 from semlens_widgets.pipeline.finetune import finetune
+from semlens_widgets.pipeline.loading import KeptInputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -58,6 +59,7 @@ class Intervention:
         how: str,
         make: Callable[[list[int]], dict[str, Correction]],
         seed: int,
+        inputs: KeptInputs,
         answers: Answers | None = None,
     ) -> None:
         self._reader = reader
@@ -66,6 +68,7 @@ class Intervention:
         self._rows = rows
         self._make = make
         self._seed = seed
+        self._inputs = inputs
         self._answers: Answers = answers or Untrained()
         self.how = how
         self.corrections = make(rows)
@@ -85,6 +88,8 @@ class Intervention:
         self,
         images: ImageDataset | Sequence[int] | None = None,
         groups: Mapping[str, ArrayLike] | ArrayLike | None = None,
+        *,
+        most: int | None = None,
     ) -> Effects:
         """Measure what the change does to what the model says, beside random changes.
 
@@ -97,6 +102,9 @@ class Intervention:
             Images that are looked at by themselves: by name, numbers among `images` or a mask of
             them; or for each image the name of its group. Accuracy is told for each, and for the
             worst class in a group.
+        most
+            Look at no more images than this, drawn at random; ``total`` of what is returned says of
+            how many. By default at all of them.
 
         Returns
         -------
@@ -107,15 +115,26 @@ class Intervention:
         Raises
         ------
         ValueError
-            If no image has a class that an output is called by, or a group fits no image.
+            If no image has a class that an output is called by, a group fits no image, or `most`
+            is not positive.
         UnreadableImage
             If an image cannot be read.
         """
-        dataset, samples, truth = self._judged(images)
+        if most is not None and most < 1:
+            raise ValueError(f"most={most} must be positive.")
+        whole = self._judged(images)
+        dataset, samples, truth = whole.some(most, self._seed)
         masks = grouped(groups, len(samples))
         variants = [{}, self.corrections, *self._controls(self._rows)]
-        logits = self._answers.logits(self._plan, dataset, samples, variants)
-        return Effects(logits.numpy(), truth, self._names(logits.shape[2]), masks)
+        logits = self._answers.logits(self._plan, dataset, samples, variants, self._inputs)
+        return Effects(
+            logits.numpy(),
+            truth,
+            self._names(logits.shape[2]),
+            masks,
+            np.asarray(samples, np.int64),
+            len(whole.samples),
+        )
 
     @plainly()
     def refit(
@@ -220,6 +239,7 @@ class Intervention:
             self.how,
             self._make,
             self._seed,
+            self._inputs,
             answers,
         )
 
@@ -276,7 +296,9 @@ class Intervention:
         found = []
         for at, count in enumerate(wanted):
             chosen = [0, *range(1 + at * size, 1 + (at + 1) * size)]
-            effects = Effects(logits[chosen], truth, names, {})
+            effects = Effects(
+                logits[chosen], truth, names, {}, np.asarray(samples, np.int64), len(samples)
+            )
             found.append((count, *effects.of(output)))
         figures = [f"{kind}{end}" for kind in ("accuracy", "recall", "false") for end in _ENDS]
         return pd.DataFrame(found, columns=["neurons", *figures])
@@ -320,7 +342,9 @@ class Intervention:
         few = samples[samples >= 0][:8].tolist()
         if not few:
             return
-        theirs = self._answers.logits(self._plan, images, few, [{}, self.corrections])[1]
+        theirs = self._answers.logits(
+            self._plan, images, few, [{}, self.corrections], KeptInputs()
+        )[1]
         if not alike(images_logits(like(target, made), images, few, size), theirs):
             raise ModelError(
                 f"A copy of this {type(target.model).__name__} with the corrections built in does "

@@ -26,6 +26,14 @@ class Judged(NamedTuple):
     samples: list[int]
     truth: NDArray[np.int64]
 
+    def some(self, most: int | None, seed: int) -> Judged:
+        """Return no more than so many of them, drawn at random, in their order."""
+        if most is None or most >= len(self.samples):
+            return self
+        drawn = np.random.default_rng(seed).choice(len(self.samples), most, replace=False)
+        kept = np.sort(drawn)
+        return Judged(self.images, [self.samples[at] for at in kept], self.truth[kept])
+
 
 def judged(
     plan: Plan,

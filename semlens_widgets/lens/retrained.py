@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from semlens_widgets.inputs.corrections import Correction
     from semlens_widgets.inputs.images import ImageDataset
+    from semlens_widgets.pipeline.loading import KeptInputs
     from semlens_widgets.pipeline.settings import Plan
 
 
@@ -38,6 +39,7 @@ class Answers(Protocol):
         images: ImageDataset,
         samples: Sequence[int],
         variants: Sequence[Mapping[str, Correction]],
+        inputs: KeptInputs,
     ) -> Tensor:
         """Return ``(variants, samples, outputs)``, of variants as in `images_variants`."""
         ...
@@ -58,9 +60,12 @@ class Untrained:
         images: ImageDataset,
         samples: Sequence[int],
         variants: Sequence[Mapping[str, Correction]],
+        inputs: KeptInputs,
     ) -> Tensor:
         """Return what the variants say."""
-        return images_variants(plan.target, images, samples, variants, plan.batch_size)
+        return images_variants(
+            plan.target, images, samples, variants, plan.batch_size, inputs=inputs
+        )
 
     def built(self, made: nn.Module) -> nn.Module:
         """Return it as it is."""
@@ -89,10 +94,11 @@ class Refit:
         images: ImageDataset,
         samples: Sequence[int],
         variants: Sequence[Mapping[str, Correction]],
+        inputs: KeptInputs,
     ) -> Tensor:
         """Return what the variants say, each with its own last layer."""
         features = images_variants(
-            plan.target, images, samples, variants, plan.batch_size, self.layer
+            plan.target, images, samples, variants, plan.batch_size, self.layer, inputs
         )
         return torch.stack(
             [
@@ -125,8 +131,10 @@ class Tuned:
         images: ImageDataset,
         samples: Sequence[int],
         variants: Sequence[Mapping[str, Correction]],
+        inputs: KeptInputs,
     ) -> Tensor:
         """Return what the model says as it is, and what the trained ones say."""
+        del inputs  # one model after the other reads the images
         targets = [plan.target, *(like(plan.target, model) for model in self.models)]
         some = targets[: len(variants)]
         return torch.stack([images_logits(one, images, samples, plan.batch_size) for one in some])

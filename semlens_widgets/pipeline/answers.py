@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from semlens_widgets.inputs.answers import target_logits, variant_logits
-from semlens_widgets.pipeline.loading import input_batches
+from semlens_widgets.pipeline.loading import KeptInputs, input_batches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,8 +40,14 @@ def images_variants(
     variants: Sequence[Mapping[str, Correction]],
     batch_size: int,
     head: str | None = None,
+    inputs: KeptInputs | None = None,
 ) -> Tensor:
     """Compute the logits of chosen images in variants of a model, with progress.
+
+    Parameters
+    ----------
+    inputs
+        Where the inputs are kept for a next time.
 
     Returns
     -------
@@ -53,7 +59,6 @@ def images_variants(
     UnreadableImage
         If one of the images cannot be read; the message names it.
     """
-    batches = input_batches(target, images, samples, batch_size, doing="effects", quick=500)
-    return torch.cat(
-        [variant_logits(target, inputs, variants, head) for _, inputs in batches], dim=1
-    )
+    kept = inputs or KeptInputs()
+    batches = kept.batches(target, images, samples, batch_size, doing="effects")
+    return torch.cat([variant_logits(target, batch, variants, head) for _, batch in batches], dim=1)

@@ -180,3 +180,40 @@ def input_batches(
             ]
             yield chosen, stacked([images.uris[sample] for sample in chosen], batch)
             bar.update(len(chosen))
+
+
+class KeptInputs:
+    """The inputs of the images that were last gone through, so that to do so again decodes nothing.
+
+    Kept are no more than `MOST` bytes: of more images, none.
+    """
+
+    MOST = 640 << 20
+
+    def __init__(self) -> None:
+        self._of: tuple[object, list[int]] | None = None
+        self._kept: list[tuple[Sequence[int], Tensor]] = []
+
+    def batches(
+        self,
+        target: TargetModel,
+        images: ImageDataset,
+        samples: Sequence[int],
+        batch_size: int,
+        *,
+        doing: str,
+    ) -> Iterator[tuple[Sequence[int], Tensor]]:
+        """Go through chosen images as :func:`input_batches` does."""
+        wanted = list(samples)
+        if self._of is not None and self._of[0] is images and self._of[1] == wanted:
+            yield from self._kept
+            return
+        self._of, self._kept = None, []
+        kept, size = [], 0
+        for batch in input_batches(target, images, wanted, batch_size, doing=doing, quick=500):
+            size += batch[1].nbytes
+            if size <= self.MOST:
+                kept.append(batch)
+            yield batch
+        if size <= self.MOST:
+            self._of, self._kept = (images, wanted), kept

@@ -87,6 +87,36 @@ def test_the_effects_are_those_of_the_changed_model(lens):
     assert confusion.iloc[0].tolist() in (["green", "red", 10, 0], ["green", "green", 10, 20])
 
 
+def test_fewer_images_are_a_draw_and_say_of_how_many(lens, monkeypatch):
+    intervention = lens.intervene([("seen", 2)])
+    some, whole = intervention.effects(most=25), intervention.effects()
+    assert (len(some.truth), some.total, len(whole.truth), whole.total) == (25, 40, 40, 40)
+    assert np.unique(some.samples).tolist() == some.samples.tolist()
+    np.testing.assert_array_equal(some.logits[:2], whole.logits[:2, some.samples])
+    # The inputs of a draw are kept: no image is read for other neurons.
+    intervention.effects(most=25)
+    monkeypatch.setattr(type(lens.images), "load", None)
+    other = lens.intervene([("seen", 1)]).effects(most=25)
+    assert other.samples.tolist() == some.samples.tolist()
+    with pytest.raises(ValueError, match="most=0"):
+        intervention.effects(most=0)
+
+
+def test_the_images_whose_answers_change_come_first(lens):
+    effects = lens.intervene([("seen", 2)]).effects()
+    assert effects.most_moved == 0  # "red", which greens are no longer taken for
+    table = effects.answers(0, top=15)
+    truth = np.array(pictures()[1])
+    marked = [at for at, one in enumerate(at for at in range(60) if at % 3 != 2) if one % 6 == 1]
+    assert sorted(table["sample"][:10]) == marked
+    assert (table["before"][:10] == 0).all()
+    assert (table["after"][:10] == 1).all()
+    assert table["changed"].tolist() == [True] * 10 + [False] * 5
+    assert (table["truth"] == truth[table["sample"]]).all()
+    said = answers()[table["sample"], 0]
+    assert table["logit_before"].to_numpy() == pytest.approx(said, abs=1e-4)
+
+
 def test_controls_are_other_neurons_and_say_what_chance_does(lens):
     effects = lens.intervene([("seen", 2)]).effects()
 
