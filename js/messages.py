@@ -1,4 +1,4 @@
-"""Writes src/source/messages.ts from semlens_widgets/widgets/_messages.py.
+"""Writes src/source/messages.ts from semlens_widgets/widgets/_messages.
 
 Run by ``make messages``; a test fails while the file is not current.
 """
@@ -14,7 +14,7 @@ from typing_extensions import get_original_bases, get_type_hints, is_typeddict
 from semlens_widgets.widgets import _messages
 
 TARGET = Path(__file__).parent / "src/source/messages.ts"
-HEAD = "// Made from semlens_widgets/widgets/_messages.py by js/messages.py: change it there.\n"
+HEAD = "// Made from semlens_widgets/widgets/_messages by js/messages.py: change it there.\n"
 _PLAIN = {str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
 
 
@@ -55,7 +55,12 @@ def _interface(kind: Any) -> str:
 
 def written() -> str:
     """Return messages.ts as it is to be."""
-    declared = [one for one in vars(_messages).values() if is_typeddict(one)]
+    declared = [
+        one
+        for module in _messages.MODULES
+        for one in vars(module).values()
+        if is_typeddict(one) and one.__module__ == module.__name__
+    ]
     parts = [HEAD, *map(_interface, declared)]
     for name, said, table in (
         ("Questions", "By method: what is asked, and what is answered.", _messages.QUESTIONS),

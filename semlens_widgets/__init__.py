@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         ConceptGallery,
         ContrastPanel,
         Explorer,
+        InterveneView,
         NeuronMap,
     )
 
@@ -89,6 +90,7 @@ _HOMES = {
     "ConceptGallery": "widgets",
     "ContrastPanel": "widgets",
     "Explorer": "widgets",
+    "InterveneView": "widgets",
 }
 
 __all__ = [
@@ -110,6 +112,7 @@ __all__ = [
     "Explorer",
     "FoundationModel",
     "ImageDataset",
+    "InterveneView",
     "LensUnavailable",
     "Library",
     "ModelChanged",

@@ -108,6 +108,12 @@ class Effects:
         return tuple(figure for kind in kinds for figure in _beside(_mean(kind))[AFTER:])
 
     @property
+    def changed(self) -> int:
+        """On how many images the answer changes."""
+        before, after = self.said[[BEFORE, AFTER]]
+        return int((before != after).sum())
+
+    @property
     def most_moved(self) -> int:
         """The class whose recall and false targets change most; the first of equals."""
         said = self.said[[BEFORE, AFTER]]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from semlens_widgets.lens.lens import SemanticLens
     from semlens_widgets.lens.reader import AnalysisReader
     from semlens_widgets.lens.relevance import Relevances
     from semlens_widgets.pipeline.settings import Plan
@@ -30,6 +31,8 @@ class Intervening:
 
     Parameters
     ----------
+    lens
+        What a view of an intervention looks at.
     reader
         The finished analysis.
     relevances
@@ -40,10 +43,12 @@ class Intervening:
 
     def __init__(
         self,
+        lens: SemanticLens,
         reader: AnalysisReader,
         relevances: Relevances,
         need_plan: Callable[[str], Plan],
     ) -> None:
+        self._lens = lens
         self._reader = reader
         self._relevances = relevances
         self._need_plan = need_plan
@@ -112,7 +117,7 @@ class Intervening:
             )
         make = _Maker(self._reader, how, value)
         return Intervention(
-            self._reader, self._relevances, plan, rows, how, make, seed, self._inputs
+            self._lens, self._reader, self._relevances, plan, rows, how, make, seed, self._inputs
         )
 
     def _rows(self, neurons: Iterable[tuple[str, int]] | pd.DataFrame) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 import pandas as pd
@@ -29,10 +29,13 @@ if TYPE_CHECKING:
     from semlens_widgets.inputs.corrections import Correction
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.lens.judged import Judged
+    from semlens_widgets.lens.lens import SemanticLens
     from semlens_widgets.lens.reader import AnalysisReader
     from semlens_widgets.lens.relevance import Relevances
     from semlens_widgets.lens.retrained import Answers
     from semlens_widgets.pipeline.settings import Plan
+    from semlens_widgets.widgets import InterveneView
+    from semlens_widgets.widgets import options as of
 
 _DRAWS = 20  # random controls
 _MOST_EPOCHS = 20
@@ -52,6 +55,7 @@ class Intervention:
 
     def __init__(
         self,
+        lens: SemanticLens,
         reader: AnalysisReader,
         relevances: Relevances,
         plan: Plan,
@@ -62,6 +66,7 @@ class Intervention:
         inputs: KeptInputs,
         answers: Answers | None = None,
     ) -> None:
+        self._lens = lens
         self._reader = reader
         self._relevances = relevances
         self._plan = plan
@@ -90,6 +95,7 @@ class Intervention:
         groups: Mapping[str, ArrayLike] | ArrayLike | None = None,
         *,
         most: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Effects:
         """Measure what the change does to what the model says, beside random changes.
 
@@ -105,6 +111,8 @@ class Intervention:
         most
             Look at no more images than this, drawn at random; ``total`` of what is returned says of
             how many. By default at all of them.
+        progress
+            Called with how many images of how many are done.
 
         Returns
         -------
@@ -126,7 +134,9 @@ class Intervention:
         dataset, samples, truth = whole.some(most, self._seed)
         masks = grouped(groups, len(samples))
         variants = [{}, self.corrections, *self._controls(self._rows)]
-        logits = self._answers.logits(self._plan, dataset, samples, variants, self._inputs)
+        logits = self._answers.logits(
+            self._plan, dataset, samples, variants, self._inputs, progress
+        )
         return Effects(
             logits.numpy(),
             truth,
@@ -232,6 +242,7 @@ class Intervention:
 
     def _then(self, answers: Answers) -> Intervention:
         return Intervention(
+            self._lens,
             self._reader,
             self._relevances,
             self._plan,
@@ -312,6 +323,13 @@ class Intervention:
         from semlens_widgets.lens.figures import effects_figure
 
         return effects_figure(self.effects(images, groups), repr(self))
+
+    def view(self, **options: Unpack[of.InterveneOptions]) -> InterveneView:
+        """Return the change as a widget: other neurons, other ways, and what they do, live."""
+        from semlens_widgets.widgets import InterveneView
+
+        rows = np.asarray(self._rows, np.uint32).tobytes()
+        return InterveneView(self._lens, **{"selection": rows, "how": self.how, **options})
 
     def model(self) -> nn.Module:
         """Return a corrected copy of the model, to use and to save like the model itself.

@@ -62,7 +62,7 @@ class Parts:
         self.scoring = Scoring(self.reader, self.words, self.labels.vocabulary)
         self.looking = Looking(store, self.reader, images, need_plan)
         self.relevances = Relevances(store, self.reader, need_plan)
-        self.intervening = Intervening(self.reader, self.relevances, need_plan)
+        self.intervening = Intervening(lens, self.reader, self.relevances, need_plan)
         self.auditing = Auditing(
             lens,
             self.reader,

@@ -14,7 +14,7 @@ from semlens_widgets.inputs.target import TargetModel
 from semlens_widgets.pipeline.answers import images_logits, images_variants
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -40,6 +40,7 @@ class Answers(Protocol):
         samples: Sequence[int],
         variants: Sequence[Mapping[str, Correction]],
         inputs: KeptInputs,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Tensor:
         """Return ``(variants, samples, outputs)``, of variants as in `images_variants`."""
         ...
@@ -61,10 +62,11 @@ class Untrained:
         samples: Sequence[int],
         variants: Sequence[Mapping[str, Correction]],
         inputs: KeptInputs,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Tensor:
         """Return what the variants say."""
         return images_variants(
-            plan.target, images, samples, variants, plan.batch_size, inputs=inputs
+            plan.target, images, samples, variants, plan.batch_size, None, inputs, progress
         )
 
     def built(self, made: nn.Module) -> nn.Module:
@@ -95,10 +97,11 @@ class Refit:
         samples: Sequence[int],
         variants: Sequence[Mapping[str, Correction]],
         inputs: KeptInputs,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Tensor:
         """Return what the variants say, each with its own last layer."""
         features = images_variants(
-            plan.target, images, samples, variants, plan.batch_size, self.layer, inputs
+            plan.target, images, samples, variants, plan.batch_size, self.layer, inputs, progress
         )
         return torch.stack(
             [
@@ -132,12 +135,17 @@ class Tuned:
         samples: Sequence[int],
         variants: Sequence[Mapping[str, Correction]],
         inputs: KeptInputs,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Tensor:
         """Return what the model says as it is, and what the trained ones say."""
         del inputs  # one model after the other reads the images
         targets = [plan.target, *(like(plan.target, model) for model in self.models)]
-        some = targets[: len(variants)]
-        return torch.stack([images_logits(one, images, samples, plan.batch_size) for one in some])
+        found = []
+        for at, one in enumerate(some := targets[: len(variants)], 1):
+            found.append(images_logits(one, images, samples, plan.batch_size))
+            if progress is not None:
+                progress(at * len(samples), len(some) * len(samples))
+        return torch.stack(found)
 
     def built(self, made: nn.Module) -> nn.Module:  # noqa: ARG002 - its weights are old
         """Return a copy of the changed one."""

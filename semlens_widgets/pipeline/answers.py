@@ -10,7 +10,7 @@ from semlens_widgets.inputs.answers import target_logits, variant_logits
 from semlens_widgets.pipeline.loading import KeptInputs, input_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from torch import Tensor
 
@@ -41,6 +41,7 @@ def images_variants(
     batch_size: int,
     head: str | None = None,
     inputs: KeptInputs | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Tensor:
     """Compute the logits of chosen images in variants of a model, with progress.
 
@@ -48,6 +49,8 @@ def images_variants(
     ----------
     inputs
         Where the inputs are kept for a next time.
+    progress
+        Called with how many images of how many are done.
 
     Returns
     -------
@@ -60,5 +63,10 @@ def images_variants(
         If one of the images cannot be read; the message names it.
     """
     kept = inputs or KeptInputs()
-    batches = kept.batches(target, images, samples, batch_size, doing="effects")
-    return torch.cat([variant_logits(target, batch, variants, head) for _, batch in batches], dim=1)
+    found, done = [], 0
+    for chosen, batch in kept.batches(target, images, samples, batch_size, doing="effects"):
+        found.append(variant_logits(target, batch, variants, head))
+        done += len(chosen)
+        if progress is not None:
+            progress(done, len(samples))
+    return torch.cat(found, dim=1)

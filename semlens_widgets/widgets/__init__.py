@@ -10,15 +10,17 @@ if TYPE_CHECKING:
     from semlens_widgets.widgets.contrast import ContrastPanel
     from semlens_widgets.widgets.explorer import Explorer
     from semlens_widgets.widgets.gallery import ConceptGallery
+    from semlens_widgets.widgets.intervene import InterveneView
     from semlens_widgets.widgets.map import NeuronMap
 
-__all__ = ["AuditView", "ConceptGallery", "ContrastPanel", "Explorer", "NeuronMap"]
+__all__ = ["AuditView", "ConceptGallery", "ContrastPanel", "Explorer", "InterveneView", "NeuronMap"]
 
 _HOMES = {
     "AuditView": "audit",
     "ConceptGallery": "gallery",
     "ContrastPanel": "contrast",
     "Explorer": "explorer",
+    "InterveneView": "intervene",
     "NeuronMap": "map",
 }
 

@@ -13,7 +13,7 @@ from semlens_widgets.attribution.arrived import arrived_said
 from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.widgets._base import describe
 from semlens_widgets.widgets._columns import pack_scores, readable
-from semlens_widgets.widgets._messages import (
+from semlens_widgets.widgets._messages.neurons import (
     Example,
     ExamplesOfNeuron,
     Facts,
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _MOST_SAMPLES = 64
+#: Pixels of a small picture, as of those that are stored.
+SMALL = 256
 #: How many neurons a search lists and highlights.
 HITS = 24
 
@@ -130,6 +132,18 @@ def pictures(jpeg: Callable[[int], bytes], params: Mapping[str, Any]) -> Reply:
             logger.debug("no thumbnail of sample %r", sample, exc_info=True)
             errors.append(describe(error)["message"])
     return Thumbnails(errors=errors), buffers
+
+
+def any_thumbnails(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
+    """Answer as :func:`thumbnails`, also for images that are no neuron's example."""
+
+    def jpeg(sample: int) -> bytes:
+        try:
+            return widget.lens.thumbnail_jpegs([sample])[0]
+        except KeyError:
+            return widget.lens.original_jpeg(sample, SMALL)
+
+    return pictures(jpeg, params)
 
 
 def heatmaps(widget: LensWidget, params: Mapping[str, Any]) -> Reply:

@@ -22,7 +22,7 @@ from IPython.display import display
 
 from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.widgets._columns import readable
-from semlens_widgets.widgets._messages import Problem
+from semlens_widgets.widgets._messages.neurons import Problem
 
 if TYPE_CHECKING:
     from semlens_widgets.widgets._lens import Lens
@@ -120,7 +120,7 @@ class LensWidget(anywidget.AnyWidget):
     Subclasses name the handlers of questions in ``_requests``; each takes ``(self, params)`` and
     returns a JSON value and a list of buffers. Those of ``_actions``, which change something, take
     besides what hears how far they are. What a handler raises reaches the person inside the
-    widget, without a traceback. ``widgets/_messages.py`` declares what both sides say.
+    widget, without a traceback. ``widgets/_messages`` declares what both sides say.
 
     Parameters
     ----------

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from semlens_widgets.widgets.audit import AuditView
 from semlens_widgets.widgets.contrast import ContrastPanel
 from semlens_widgets.widgets.gallery import ConceptGallery
+from semlens_widgets.widgets.intervene import InterveneView
 
 if TYPE_CHECKING:
     from semlens_widgets.widgets._base import LensWidget
@@ -16,4 +17,5 @@ VIEWS: dict[str, type[LensWidget]] = {
     "gallery": ConceptGallery,
     "contrast": ContrastPanel,
     "audit": AuditView,
+    "intervene": InterveneView,
 }

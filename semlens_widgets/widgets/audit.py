@@ -20,7 +20,7 @@ from semlens_widgets.widgets._base import (
     asset,
     close_matches,
 )
-from semlens_widgets.widgets._messages_audit import (
+from semlens_widgets.widgets._messages.audits import (
     AuditLayer,
     AuditMade,
     AuditRow,

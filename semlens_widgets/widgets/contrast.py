@@ -26,7 +26,7 @@ from semlens_widgets.widgets._base import (
     asset,
     close_matches,
 )
-from semlens_widgets.widgets._messages import (
+from semlens_widgets.widgets._messages.neurons import (
     Accepted,
     LabelledAll,
     Pair,

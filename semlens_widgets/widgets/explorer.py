@@ -17,6 +17,7 @@ from semlens_widgets.widgets._base import (
     asset,
     close_matches,
 )
+from semlens_widgets.widgets._selection import SelectingWidget
 from semlens_widgets.widgets._views import VIEWS
 from semlens_widgets.widgets.map import NeuronMap
 
@@ -86,6 +87,8 @@ class Explorer(LensWidget):
             self._layers = [str(layer) for layer in lens.layers]
         for widget in self._inside.values():
             widget.observe(self._follow, names="active")
+            if isinstance(widget, SelectingWidget):
+                widget.observe(self._select, names="selection")
         if state is not None:
             self.restore(state)
 
@@ -199,6 +202,12 @@ class Explorer(LensWidget):
     def _follow(self, change: dict[str, Any]) -> None:
         if not change["owner"]._told_by_browser:  # noqa: SLF001 -- a widget of its own
             self.active = change["new"]
+
+    def _select(self, change: dict[str, Any]) -> None:
+        if not change["owner"]._told_by_browser:  # noqa: SLF001 -- a widget of its own
+            for widget in self._inside.values():
+                if isinstance(widget, SelectingWidget):
+                    widget.selection = change["new"]
 
     _requests: ClassVar[Mapping[str, Handler]] = {"search": _answers.search}
 

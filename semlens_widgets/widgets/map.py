@@ -13,10 +13,11 @@ import traitlets
 
 from semlens_widgets.lens.joint import JointLens
 from semlens_widgets.widgets import _answers, _columns, _filter
-from semlens_widgets.widgets._base import Handler, LensWidget, Reply, asset, close_matches
+from semlens_widgets.widgets._base import Handler, Reply, asset, close_matches
 from semlens_widgets.widgets._columns import Floats, read_column, title
-from semlens_widgets.widgets._messages import CodedLabels, Hovered, Measure
+from semlens_widgets.widgets._messages.neurons import CodedLabels, Hovered, Measure
 from semlens_widgets.widgets._preview import FAINT, point_colors, scatter_png
+from semlens_widgets.widgets._selection import SelectingWidget, buffer
 
 if TYPE_CHECKING:
     from semlens_widgets.lens.lens import SemanticLens
@@ -35,14 +36,7 @@ MOST_HITS = 20_000
 _MEASURES = ("clarity", "polysemanticity", "redundancy", "firing_rate")
 
 
-def _buffer(**metadata: Any) -> traitlets.Bytes:
-    """Return a trait of bytes: never echoed, and read back from the browser's views."""
-    return traitlets.Bytes(b"", **metadata).tag(
-        sync=True, echo_update=False, from_json=lambda value, _widget: bytes(value or b"")
-    )
-
-
-class NeuronMap(LensWidget):
+class NeuronMap(SelectingWidget):
     """The neurons of a lens as points; alike ones are near to each other.
 
     Typing highlights the neurons that fit the words best, hovering shows a neuron's examples, a
@@ -81,8 +75,7 @@ class NeuronMap(LensWidget):
     _esm = asset("map.js")
     _css = asset("map.css")
 
-    selection = traitlets.Bytes(b"", help="The selected rows of lens.neurons, uint32.")
-    highlight = _buffer(help="A float32 score per row (NaN: none), or rows and then scores.")
+    highlight = buffer(help="A float32 score per row (NaN: none), or rows and then scores.")
     color_by = traitlets.Unicode("layer", help="The column that gives the colour.").tag(sync=True)
     size_by = traitlets.Unicode(None, allow_none=True, help="A column of numbers.").tag(sync=True)
     opacity_by = traitlets.Unicode(None, allow_none=True, help="A column of numbers.").tag(
@@ -101,7 +94,6 @@ class NeuronMap(LensWidget):
     _labels = traitlets.Dict(None, allow_none=True).tag(sync=True, echo_update=False)
     _data = traitlets.Dict().tag(sync=True, echo_update=False)
     _said = traitlets.Unicode("", help="What a person should know of the filter.").tag(sync=True)
-    _selected = _buffer()
     _search_box = traitlets.Bool(True).tag(sync=True)
     _revision = traitlets.Int(0).tag(sync=True)
 
@@ -242,29 +234,6 @@ class NeuronMap(LensWidget):
             sync_data = {**sync_data, "filter": self._still_shown(sync_data["filter"])}
         super().set_state(sync_data)
 
-    @traitlets.validate("selection")
-    def _rows_of_table(self, proposal: dict[str, Any]) -> bytes:
-        value: bytes = proposal["value"]
-        if len(value) % 4:
-            raise traitlets.TraitError("selection: bytes of uint32 row numbers are needed.")
-        rows = np.frombuffer(value, dtype=np.uint32)
-        if rows.size and int(rows.max()) >= len(self._table):
-            raise traitlets.TraitError(
-                f"selection: row {int(rows.max())} is outside the {len(self._table)} neurons."
-            )
-        return value
-
-    @traitlets.observe("selection")
-    def _tell_selection(self, change: dict[str, Any]) -> None:
-        rows = np.frombuffer(change["new"], dtype=np.uint32)
-        self._selected = _columns.pack_rows(rows, len(self._table))
-
-    @traitlets.observe("_selected")
-    def _hear_selection(self, change: dict[str, Any]) -> None:
-        rows = np.frombuffer(self.selection, dtype=np.uint32)
-        if _columns.pack_rows(rows, len(self._table)) != change["new"]:
-            self.selection = _columns.unpack_rows(change["new"], len(self._table)).tobytes()
-
     @traitlets.validate("highlight")
     def _score_per_row(self, proposal: dict[str, Any]) -> bytes:
         value: bytes = proposal["value"]
@@ -282,9 +251,8 @@ class NeuronMap(LensWidget):
         return value
 
     @property
-    def selected(self) -> pd.DataFrame:
-        """The selected neurons: rows of ``lens.neurons``."""
-        return self._table.iloc[np.frombuffer(self.selection, dtype=np.uint32).astype(np.int64)]
+    def _rows(self) -> pd.DataFrame:
+        return self._table
 
     @property
     def highlighted(self) -> pd.DataFrame:

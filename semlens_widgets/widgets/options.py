@@ -60,6 +60,16 @@ class AuditOptions(TypedDict, total=False):
     sort_by: Literal["share", "neuron", "verdict", "valid", "spurious"]
 
 
+class InterveneOptions(TypedDict, total=False):
+    """Options of :class:`semlens_widgets.InterveneView`, which says what they mean."""
+
+    active: Neuron
+    selection: bytes
+    how: Literal["zero", "mean", "scale", "clamp", "project"]
+    amount: float
+    of: str
+
+
 class ExplorerOptions(TypedDict, total=False):
     """Options of :class:`semlens_widgets.Explorer`, which says what they mean."""
 
@@ -67,5 +77,5 @@ class ExplorerOptions(TypedDict, total=False):
     query: str
     query_layer: str | None
     like: Neuron
-    tab: Literal["gallery", "contrast", "audit"]
+    tab: Literal["gallery", "contrast", "audit", "intervene"]
     state: Mapping[str, Any] | None

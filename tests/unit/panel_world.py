@@ -132,7 +132,10 @@ class Lens:
     def example_clusters(self, layer: str, neuron: int) -> Any:
         return np.array([0, 1])
 
-    def original_jpeg(self, sample: int) -> bytes:
+    def intervene(self, neurons: pd.DataFrame, how: Any = "zero", **_: Any) -> Any:
+        raise LensUnavailable("The model is not at hand.")
+
+    def original_jpeg(self, sample: int, side: int = 2048) -> bytes:
         if self.images is None:
             raise LensUnavailable("The images are not at hand.")
         return b"whole %d" % sample

@@ -28,6 +28,7 @@ BUILDS_ON = {
 ALSO = {
     ("lens.lens", "widgets"),
     ("lens.compare", "widgets"),
+    ("lens.intervention", "widgets"),
     ("lens.audited", "widgets"),
     ("inputs.channels", "attribution.operations"),
 }

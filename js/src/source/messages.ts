@@ -1,4 +1,4 @@
-// Made from semlens_widgets/widgets/_messages.py by js/messages.py: change it there.
+// Made from semlens_widgets/widgets/_messages by js/messages.py: change it there.
 
 /** A neuron as the trait `active` carries it, too. */
 export interface Neuron {
@@ -8,115 +8,6 @@ export interface Neuron {
 
 /** No more than the buffers, or no parameters. */
 export interface Nothing {}
-
-/** What is to be audited, as a person typed it: the class, and a side's concepts each. */
-export interface AuditAsked {
-  target: string;
-  valid: string;
-  spurious: string;
-}
-
-/** Which of a view's audits this is: the number that the trait `_audits` has then. */
-export interface AuditMade {
-  audit: number;
-}
-
-/** A concept with the phrases that say it. */
-export interface Concept {
-  name: string;
-  phrases: string[];
-}
-
-/** What of a layer's relevance lies on the neurons of a verdict, and the interval of that. */
-export interface VerdictShare {
-  verdict: string;
-  share: number;
-  low: number;
-  high: number;
-  neurons: number;
-}
-
-/** A layer in an audit: its sums, and the fit to either side that chance reaches. */
-export interface AuditLayer {
-  name: string;
-  verdicts: VerdictShare[];
-  valid: number | null;
-  spurious: number | null;
-}
-
-/** What an audit is about and found on the whole; `at` is the layer nearest the output. */
-export interface AuditSaid extends AuditMade {
-  target: string;
-  images: number;
-  method: string;
-  scorer: string;
-  at: string;
-  layers: AuditLayer[];
-  valid: Concept[];
-  spurious: Concept[];
-  unchecked: string[];
-}
-
-/** A layer in an audit. */
-export interface AuditAt extends AuditMade {
-  layer: string;
-}
-
-/** What an audit found of one neuron; nulls are how probable so good a fit is by chance. */
-export interface AuditRow {
-  neuron: number;
-  label: string;
-  verdict: string;
-  share: number;
-  low: number;
-  high: number;
-  valid: number | null;
-  spurious: number | null;
-  valid_concept: string;
-  spurious_concept: string;
-  valid_phrase: string;
-  spurious_phrase: string;
-  valid_null: number | null;
-  spurious_null: number | null;
-  reliance: number | null;
-}
-
-/** All neurons of a layer, largest share first. */
-export interface AuditRows extends AuditAt {
-  rows: AuditRow[];
-}
-
-/** What a person decided of a neuron; empty: nothing. */
-export interface Decision extends Neuron {
-  decision: string;
-  note: string;
-}
-
-/** What is to be kept of a neuron in an audit. */
-export interface Decide extends Decision, AuditMade {}
-
-/** What is kept, with the moment (ISO 8601, UTC). */
-export interface Decided extends Decision {
-  decided: string;
-}
-
-/** All that is decided in an audit. */
-export interface Decisions extends AuditMade {
-  decisions: Decided[];
-}
-
-/** An image of the class, and a neuron's share of its layer's relevance on it. */
-export interface Carried {
-  sample: number;
-  share: number;
-  class_name: string;
-  uri: string;
-}
-
-/** Where in the class a neuron speaks, largest share first. */
-export interface ClassImages extends Neuron, AuditMade {
-  images: Carried[];
-}
 
 /** What is known of a neuron; an empty label is none. */
 export interface Facts extends Neuron {
@@ -308,6 +199,156 @@ export interface LabelledAll {
   labelled: number;
 }
 
+/** What is to be audited, as a person typed it: the class, and a side's concepts each. */
+export interface AuditAsked {
+  target: string;
+  valid: string;
+  spurious: string;
+}
+
+/** Which of a view's audits this is: the number that the trait `_audits` has then. */
+export interface AuditMade {
+  audit: number;
+}
+
+/** A concept with the phrases that say it. */
+export interface Concept {
+  name: string;
+  phrases: string[];
+}
+
+/** What of a layer's relevance lies on the neurons of a verdict, and the interval of that. */
+export interface VerdictShare {
+  verdict: string;
+  share: number;
+  low: number;
+  high: number;
+  neurons: number;
+}
+
+/** A layer in an audit: its sums, and the fit to either side that chance reaches. */
+export interface AuditLayer {
+  name: string;
+  verdicts: VerdictShare[];
+  valid: number | null;
+  spurious: number | null;
+}
+
+/** What an audit is about and found on the whole; `at` is the layer nearest the output. */
+export interface AuditSaid extends AuditMade {
+  target: string;
+  images: number;
+  method: string;
+  scorer: string;
+  at: string;
+  layers: AuditLayer[];
+  valid: Concept[];
+  spurious: Concept[];
+  unchecked: string[];
+}
+
+/** A layer in an audit. */
+export interface AuditAt extends AuditMade {
+  layer: string;
+}
+
+/** What an audit found of one neuron; nulls are how probable so good a fit is by chance. */
+export interface AuditRow {
+  neuron: number;
+  label: string;
+  verdict: string;
+  share: number;
+  low: number;
+  high: number;
+  valid: number | null;
+  spurious: number | null;
+  valid_concept: string;
+  spurious_concept: string;
+  valid_phrase: string;
+  spurious_phrase: string;
+  valid_null: number | null;
+  spurious_null: number | null;
+  reliance: number | null;
+}
+
+/** All neurons of a layer, largest share first. */
+export interface AuditRows extends AuditAt {
+  rows: AuditRow[];
+}
+
+/** What a person decided of a neuron; empty: nothing. */
+export interface Decision extends Neuron {
+  decision: string;
+  note: string;
+}
+
+/** What is to be kept of a neuron in an audit. */
+export interface Decide extends Decision, AuditMade {}
+
+/** What is kept, with the moment (ISO 8601, UTC). */
+export interface Decided extends Decision {
+  decided: string;
+}
+
+/** All that is decided in an audit. */
+export interface Decisions extends AuditMade {
+  decisions: Decided[];
+}
+
+/** An image of the class, and a neuron's share of its layer's relevance on it. */
+export interface Carried {
+  sample: number;
+  share: number;
+  class_name: string;
+  uri: string;
+}
+
+/** Where in the class a neuron speaks, largest share first. */
+export interface ClassImages extends Neuron, AuditMade {
+  images: Carried[];
+}
+
+/** Which neurons are changed (rows of the table), how, and of which class it is asked. Without a class, it is of the one that moves most. */
+export interface ChangeAsked {
+  rows: number[];
+  how: string;
+  amount: number;
+  of: string;
+}
+
+/** A figure of the model as it is, changed, and changed at random, where 95 % of draws lie. `up` is whether more is better; `images` are those it is over. */
+export interface EffectFigure {
+  name: string;
+  up: boolean;
+  images: number;
+  before: number | null;
+  after: number | null;
+  control: number | null;
+  low: number | null;
+  high: number | null;
+}
+
+/** An image, what the model says of it before and after, and the logits of the class asked. */
+export interface ChangedAnswer {
+  sample: number;
+  class_name: string;
+  before: string;
+  after: string;
+  logit_before: number;
+  logit_after: number;
+}
+
+/** What a change does, on some of all images of known class. */
+export interface EffectsSaid extends ChangeAsked {
+  images: number;
+  total: number;
+  draws: number;
+  changed: number;
+  classes: string[];
+  figures: EffectFigure[];
+  answers: ChangedAnswer[];
+}
+
 /** By method: what is asked, and what is answered. */
 export interface Questions {
   neuron: { params: Neuron; result: ExamplesOfNeuron };
@@ -328,6 +369,7 @@ export interface Questions {
   audit_rows: { params: AuditAt; result: AuditRows };
   decisions: { params: AuditMade; result: Decisions };
   class_images: { params: Neuron; result: ClassImages };
+  effects: { params: ChangeAsked; result: EffectsSaid };
 }
 
 /** By method: what is to be done, and what was. */
@@ -336,7 +378,8 @@ export interface Actions {
   label_all: { params: Scoring; result: LabelledAll };
   make_audit: { params: AuditAsked; result: AuditMade };
   decide: { params: Decide; result: Decided };
+  effects_of_all: { params: ChangeAsked; result: EffectsSaid };
 }
 
 /** How many seconds may pass without a sign of life. */
-export const LIMITS: Record<keyof Actions, number> = { accept: 30, label_all: 600, make_audit: 600, decide: 30 };
+export const LIMITS: Record<keyof Actions, number> = { accept: 30, label_all: 600, make_audit: 600, decide: 30, effects_of_all: 600 };

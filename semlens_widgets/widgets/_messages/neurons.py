@@ -1,8 +1,4 @@
-"""What the browser asks a widget, and what the kernel answers: one declaration for both sides.
-
-``js/messages.py`` writes ``js/src/source/messages.ts`` from this file. What travels beside an
-answer as binary buffers, the handlers say.
-"""
+"""What is said of neurons and their images, their labels and their places on a map."""
 
 from __future__ import annotations
 
@@ -10,9 +6,7 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict  # which keeps its bases, also before Python 3.12
 
-from semlens_widgets.widgets._message_kinds import Action, Neuron, Nothing, Question
-from semlens_widgets.widgets._messages_audit import *  # noqa: F403 - declared as if it stood here
-from semlens_widgets.widgets._messages_audit import AUDIT_ACTIONS, AUDIT_QUESTIONS
+from semlens_widgets.widgets._messages.kinds import Action, Neuron, Nothing, Question
 
 
 class Facts(Neuron):
@@ -252,10 +246,8 @@ QUESTIONS = {
     "labels": Question(Nothing, CodedLabels),
     "hover": Question(Row, Hovered),
     "search": Question(Sought, Hits),
-    **AUDIT_QUESTIONS,
 }
 ACTIONS = {
     "accept": Action(Accepted, Accepted, limit=30),
     "label_all": Action(Scoring, LabelledAll, limit=600),
-    **AUDIT_ACTIONS,
 }

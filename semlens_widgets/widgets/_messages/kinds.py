@@ -1,4 +1,4 @@
-"""What all messages between browser and kernel are made of; see ``_messages.py``."""
+"""What all messages between browser and kernel are made of; see ``_messages``."""
 
 from __future__ import annotations
 

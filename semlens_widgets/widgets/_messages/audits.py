@@ -1,10 +1,10 @@
-"""What the browser asks of an audit, and what the kernel answers: a part of ``_messages.py``."""
+"""What the browser asks of an audit, and what the kernel answers."""
 
 from __future__ import annotations
 
 from typing_extensions import TypedDict  # which keeps its bases, also before Python 3.12
 
-from semlens_widgets.widgets._message_kinds import Action, Neuron, Nothing, Question
+from semlens_widgets.widgets._messages.kinds import Action, Neuron, Nothing, Question
 
 
 class AuditAsked(TypedDict):
@@ -131,14 +131,14 @@ class ClassImages(Neuron, AuditMade):
     images: list[Carried]
 
 
-AUDIT_QUESTIONS = {
+QUESTIONS = {
     "classes": Question(Nothing, list[str]),
     "audit": Question(AuditMade, AuditSaid),
     "audit_rows": Question(AuditAt, AuditRows),
     "decisions": Question(AuditMade, Decisions),
     "class_images": Question(Neuron, ClassImages),
 }
-AUDIT_ACTIONS = {
+ACTIONS = {
     "make_audit": Action(AuditAsked, AuditMade, limit=600),
     "decide": Action(Decide, Decided, limit=30),
 }

@@ -1,0 +1,3 @@
+import { render } from "../intervene/intervene";
+
+export default { render };

@@ -1,0 +1,14 @@
+"""What the browser asks a widget, and what the kernel answers: one declaration for both sides.
+
+``js/messages.py`` writes ``js/src/source/messages.ts`` from the modules here, which say what is
+asked and done of what they are about. What travels beside an answer as binary buffers, the handlers
+say.
+"""
+
+from __future__ import annotations
+
+from semlens_widgets.widgets._messages import audits, interventions, kinds, neurons
+
+MODULES = (kinds, neurons, audits, interventions)
+QUESTIONS = {**neurons.QUESTIONS, **audits.QUESTIONS, **interventions.QUESTIONS}
+ACTIONS = {**neurons.ACTIONS, **audits.ACTIONS, **interventions.ACTIONS}
