@@ -148,7 +148,11 @@ class Intervention:
 
     @plainly()
     def refit(
-        self, images: ImageDataset | Sequence[int] | None = None, *, strength: float = 1e-3
+        self,
+        images: ImageDataset | Sequence[int] | None = None,
+        *,
+        strength: float = 1e-3,
+        controls: int = _DRAWS,
     ) -> Intervention:
         """Fit the last layer anew behind the changed neurons.
 
@@ -163,6 +167,8 @@ class Intervention:
         strength
             How strongly the layer is held where it was, see
             :func:`semlens_widgets.analysis.refit.refitted`.
+        controls
+            How many of the random controls get a last layer, 1 to 20.
 
         Returns
         -------
@@ -178,10 +184,11 @@ class Intervention:
         """
         if not strength > 0:
             raise ValueError(f"strength={strength} must be positive.")
+        _check_count(controls)
         target = self._plan.target
         layer, linear = last_layer(target, target.probe())
         dataset, samples, truth = self._judged(images)
-        variants = [self.corrections, *self._controls(self._rows)]
+        variants = [self.corrections, *self._controls(self._rows)[:controls]]
         features = images_variants(target, dataset, samples, variants, self._plan.batch_size, layer)
         return self._then(fitted_heads(layer, linear, features, truth, strength))
 
@@ -222,8 +229,7 @@ class Intervention:
             raise ValueError(f"epochs={epochs} must lie in 1 to {_MOST_EPOCHS}.")
         if not 0 < rate < np.inf:
             raise ValueError(f"rate={rate} must be positive.")
-        if not 1 <= controls <= _DRAWS:
-            raise ValueError(f"controls={controls} must lie in 1 to {_DRAWS}.")
+        _check_count(controls)
         dataset, samples, truth = self._judged(images)
         variants = [self.corrections, *self._controls(self._rows)[:controls]]
         models = tuple(self._built(one) for one in variants)
@@ -394,3 +400,8 @@ class Intervention:
             for number in numbers:
                 names[number] = name
         return tuple(names)
+
+
+def _check_count(controls: int) -> None:
+    if not 1 <= controls <= _DRAWS:
+        raise ValueError(f"controls={controls} must lie in 1 to {_DRAWS}.")

@@ -100,6 +100,7 @@ class Refit:
         progress: Callable[[int, int], None] | None = None,
     ) -> Tensor:
         """Return what the variants say, each with its own last layer."""
+        variants = variants[: len(self.heads)]
         features = images_variants(
             plan.target, images, samples, variants, plan.batch_size, self.layer, inputs, progress
         )

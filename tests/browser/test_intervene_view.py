@@ -53,7 +53,7 @@ def test_a_lasso_on_the_map_is_what_is_changed(opened: Notebook, view: Locator):
             mouse.down()
     mouse.up()
     keyboard.up("Shift")
-    opened.kernel.wait("len(explorer.intervene.selected) > 0", value=True)
+    opened.kernel.wait("len(explorer.intervene.selected) > 0", True)
     count = opened.kernel.value("len(explorer.intervene.selected)")
     expect(view.locator("h2")).to_have_text(f"{count} neurons set to 0")
     expect(view.locator(".slw-effect")).to_have_count(4)

@@ -8,6 +8,7 @@ and the data set's own images, on which the watermark gives the class away. Judg
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,8 +22,6 @@ from semlens_widgets.demo.images import SceneImages
 from semlens_widgets.demo.world import sample_scene
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch import nn
 
     from semlens_widgets.lens.intervention import Intervention
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 PLANTED = demo.CLASSES.index(demo.SHORTCUT_CLASS)
 SEEDS = range(5)
 DATA = 41  # the seed of the pictures analysed, on which nothing was chosen
-FITTED, TUNED, JUDGED = 2500, 1000, 1200
+FITTED, TUNED, JUDGED = 2500, 1000, 1000
 FLAGGED = 10
 METHODS = ("zero", "mean", "clamp", "project")
 
@@ -42,6 +41,10 @@ def drawn(count: int, seed: int) -> list[demo.Scene]:
 
 def marked(scenes: list[demo.Scene]) -> list[demo.Scene]:
     return [scene.with_artefact("watermark") for scene in scenes]
+
+
+def pictures(scenes: list[demo.Scene]) -> slw.ImageDataset:
+    return slw.ImageDataset.from_dataset(SceneImages(scenes))
 
 
 def inputs(scenes: list[demo.Scene]) -> torch.Tensor:
@@ -59,13 +62,19 @@ def lens(tmp_path_factory):
     return slw.SemanticLens(target, images, demo.foundation(), path=path).run()
 
 
-def figures(model: nn.Module, seed: int) -> dict[str, float]:
+@cache
+def judged(seed: int) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
+    """Pictures that no method has seen, clean and marked, and their classes."""
     scenes = drawn(JUDGED, 900 + seed)
-    truth = np.array([scene.class_index for scene in scenes])
+    return inputs(scenes), inputs(marked(scenes)), np.array([one.class_index for one in scenes])
+
+
+def figures(model: nn.Module, seed: int) -> dict[str, float]:
+    clean, with_mark, truth = judged(seed)
     with torch.no_grad():
         said, then = (
-            torch.cat([model(some) for some in inputs(kind).split(256)]).argmax(1).numpy()
-            for kind in (scenes, marked(scenes))
+            torch.cat([model(some) for some in images.split(256)]).argmax(1).numpy()
+            for images in (clean, with_mark)
         )
     own = truth == PLANTED
     return {
@@ -74,18 +83,6 @@ def figures(model: nn.Module, seed: int) -> dict[str, float]:
         "false": float((then[~own] == PLANTED).mean()),
         "accuracy_marked": float((then == truth).mean()),
     }
-
-
-def corrections(lens, flagged, images, few) -> Iterator[tuple[str, Intervention]]:
-    """Every method, before and after training on images; fine-tuning on a few of them."""
-    nothing = lens.intervene(flagged, "scale", amount=1)
-    yield "as it is", nothing
-    yield "refit", nothing.refit(images)
-    yield "finetune", nothing.finetune(few, epochs=1, controls=1)
-    for how in METHODS:
-        change = lens.intervene(flagged, how)
-        yield how, change
-        yield f"{how}, refit", change.refit(images)
 
 
 def audited(lens, rng) -> list[tuple[str, int]]:
@@ -103,21 +100,30 @@ def audited(lens, rng) -> list[tuple[str, int]]:
 @pytest.fixture(scope="module")
 def table(lens) -> pd.DataFrame:
     rows = []
+
+    def judge(setting: str, method: str, seed: int, correction: Intervention) -> None:
+        found = figures(correction.model(), seed)
+        rows.append({"setting": setting, "method": method, "seed": seed, **found})
+
     for seed in SEEDS:
         rng = np.random.default_rng(seed)
         flagged = audited(lens, rng)
+        changes = {how: lens.intervene(flagged, how) for how in METHODS}
+        nothing = lens.intervene(flagged, "scale", amount=1)
+        judge("neither", "as it is", seed, nothing)
+        for how, change in changes.items():
+            judge("unannotated", how, seed, change)
         known = rng.choice(len(lens.images), FITTED, replace=False)
         scenes = drawn(FITTED // 2, 500 + seed)
-        mixed = slw.ImageDataset.from_dataset(SceneImages([*scenes, *marked(scenes)]))
-        scenes = scenes[: TUNED // 2]
-        fewer = slw.ImageDataset.from_dataset(SceneImages([*scenes, *marked(scenes)]))
+        pairs = [kind for one in scenes for kind in (one, one.with_artefact("watermark"))]
         for setting, images, few in (
             ("unannotated", known, known[:TUNED]),
-            ("annotated", mixed, fewer),
+            ("annotated", *(pictures(some) for some in (pairs, pairs[:TUNED]))),
         ):
-            for method, correction in corrections(lens, flagged, images, few):
-                found = figures(correction.model(), seed)
-                rows.append({"setting": setting, "method": method, "seed": seed, **found})
+            judge(setting, "refit", seed, nothing.refit(images, controls=1))
+            judge(setting, "finetune", seed, nothing.finetune(few, epochs=1, controls=1))
+            for how, change in changes.items():
+                judge(setting, f"{how}, refit", seed, change.refit(images, controls=1))
     frame = pd.DataFrame(rows)
     print(frame.groupby(["setting", "method"], sort=False).mean().drop(columns="seed").round(3))
     return frame
@@ -128,7 +134,7 @@ def of(table: pd.DataFrame, setting: str, method: str) -> pd.DataFrame:
 
 
 def test_the_model_needs_a_correction(table):
-    assert of(table, "unannotated", "as it is")["false"].min() > 0.3
+    assert of(table, "neither", "as it is")["false"].min() > 0.3
 
 
 def test_with_annotations_a_last_layer_fitted_anew_removes_the_shortcut(table):
@@ -145,7 +151,7 @@ def test_with_what_an_audit_knows_most_of_it_goes(table):
 
 def test_random_neurons_of_the_same_number_change_little(lens):
     scenes = marked([one for one in drawn(JUDGED, 900) if one.class_index != PLANTED])
-    images = slw.ImageDataset.from_dataset(SceneImages(scenes))
+    images = pictures(scenes)
     flagged = audited(lens, np.random.default_rng(0))
     effects = lens.intervene(flagged, "zero").effects(images=images)
     said = (effects.said == PLANTED).mean(axis=1)
