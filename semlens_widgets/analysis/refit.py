@@ -7,6 +7,7 @@ from torch import Tensor
 
 _ROUNDS = 100
 _TOLERANCE = 1e-7
+_CONSTANT = 1e-6  # of a feature's size: what varies less, varies by rounding alone
 
 
 def refitted(
@@ -25,7 +26,8 @@ def refitted(
     strength
         How strongly it is held there: the loss is the mean cross-entropy plus ``strength / 2``
         times the squared distance to `weight` and `bias`, on features of unit variance. Classes
-        without images stay nearly as they are.
+        without images stay nearly as they are, and so does what a feature weighs that is the same
+        on all images.
 
     Returns
     -------
@@ -38,11 +40,15 @@ def refitted(
     al., Last layer re-training is sufficient for robustness to spurious correlations, ICLR 2023).
     """
     inputs, start = features.double(), weight.double()
-    scale = inputs.std(dim=0).clamp(min=1e-6)
+    scale = inputs.std(dim=0)
+    constant = scale <= _CONSTANT * inputs.abs().amax(dim=0)
+    scale = torch.where(constant, 1, scale)
     inputs, start = inputs / scale, start * scale
+    varied = torch.where(constant, 0, inputs)
     change = torch.zeros_like(start).requires_grad_()
     offset = torch.zeros(len(weight), dtype=torch.float64).requires_grad_()
     first = torch.zeros(len(weight), dtype=torch.float64) if bias is None else bias.double()
+    before = inputs @ start.T + first
     free = [change] if bias is None else [change, offset]
     solver = torch.optim.LBFGS(
         free,
@@ -54,7 +60,7 @@ def refitted(
 
     def loss() -> Tensor:
         solver.zero_grad()
-        logits = inputs @ (start + change).T + first + offset
+        logits = before + varied @ change.T + offset
         held = sum(part.square().sum() for part in free)
         value = torch.nn.functional.cross_entropy(logits, truth) + strength / 2 * held
         value.backward()  # type: ignore[no-untyped-call]

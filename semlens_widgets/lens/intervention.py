@@ -12,7 +12,7 @@ from semlens_widgets.errors import ModelError
 from semlens_widgets.inputs.answers import last_layer
 from semlens_widgets.inputs.corrected import corrected
 from semlens_widgets.inputs.draws import alike
-from semlens_widgets.lens.judged import Judged, grouped, judged
+from semlens_widgets.lens.judged import Judged, grouped, judged, output_names
 from semlens_widgets.lens.retrained import Tuned, Untrained, fitted_heads, like
 from semlens_widgets.pipeline.answers import images_logits, images_variants
 from semlens_widgets.pipeline.engine.device import plainly
@@ -140,7 +140,7 @@ class Intervention:
         return Effects(
             logits.numpy(),
             truth,
-            self._names(logits.shape[2]),
+            output_names(self._plan, logits.shape[2]),
             masks,
             np.asarray(samples, np.int64),
             len(whole.samples),
@@ -309,7 +309,7 @@ class Intervention:
         logits = images_variants(
             self._plan.target, dataset, samples, variants, self._plan.batch_size
         ).numpy()
-        size, names = 1 + _DRAWS, self._names(logits.shape[2])
+        size, names = 1 + _DRAWS, output_names(self._plan, logits.shape[2])
         found = []
         for at, count in enumerate(wanted):
             chosen = [0, *range(1 + at * size, 1 + (at + 1) * size)]
@@ -393,13 +393,6 @@ class Intervention:
 
     def _judged(self, images: ImageDataset | Sequence[int] | None) -> Judged:
         return judged(self._plan, self._reader, self._relevances, images)
-
-    def _names(self, count: int) -> tuple[str, ...]:
-        names = [str(number) for number in range(count)]
-        for name, numbers in self._plan.target.outputs.items():
-            for number in numbers:
-                names[number] = name
-        return tuple(names)
 
 
 def _check_count(controls: int) -> None:

@@ -117,3 +117,12 @@ def grouped(
             raise ValueError(f"groups[{name!r}] fits none of the {count} images.")
         masks[str(name)] = mask
     return masks
+
+
+def output_names(plan: Plan, count: int) -> tuple[str, ...]:
+    """Return what so many outputs are called; one without a name is called by its number."""
+    names = [str(number) for number in range(count)]
+    for name, numbers in plan.target.outputs.items():
+        for number in numbers:
+            names[number] = name
+    return tuple(names)

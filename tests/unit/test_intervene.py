@@ -311,5 +311,11 @@ def test_a_refit_is_the_optimum_of_its_loss():
     for seed in range(20):
         step = torch.randn(3, 4, generator=torch.Generator().manual_seed(seed)) / scale * 1e-2
         assert loss((fitted + step).float(), offset) >= best - 1e-9
+    # A feature that never varies, such as a neuron held at its mean, changes nothing of that.
+    still = torch.cat([features, torch.full((80, 1), 0.37)], dim=1)
+    wide = torch.cat([weight, torch.ones(3, 1)], dim=1)
+    again, _ = refitted(still, truth, wide, bias, strength=0.01)
+    assert again[:, -1].tolist() == [1, 1, 1]
+    assert again[:, :-1].numpy() == pytest.approx(fitted.numpy(), abs=1e-4)
     # The third class has no images: it moves, but no further than it is held.
     assert refitted(features, truth, weight, None, strength=0.01)[1] is None
