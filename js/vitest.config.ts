@@ -27,7 +27,7 @@ const args = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-bac
 export default defineConfig({
   optimizeDeps: {
     include: ["preact", "preact/hooks", "preact/jsx-runtime", "preact/jsx-dev-runtime",
-      "@preact/signals", "regl-scatterplot"],
+      "@preact/signals", "d3-sankey", "regl-scatterplot"],
   },
   test: {
     include: ["test/**/*.test.{ts,tsx}"],

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from semlens_widgets.lens.compare import Comparison, compare
     from semlens_widgets.lens.lens import SemanticLens
     from semlens_widgets.lens.library import Library
+    from semlens_widgets.lens.traced import Trace
     from semlens_widgets.widgets import (
         AuditView,
         ConceptGallery,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
         Explorer,
         InterveneView,
         NeuronMap,
+        TraceView,
     )
 
 __version__ = "0.1.0"
@@ -68,6 +70,7 @@ _HOMES = {
     "Comparison": "lens.compare",
     "compare": "lens.compare",
     "Library": "lens.library",
+    "Trace": "lens.traced",
     "TargetModel": "inputs.target",
     "ImageDataset": "inputs.images",
     "CSP_TEMPLATES": "inputs.foundation",
@@ -87,6 +90,7 @@ _HOMES = {
     "Semantic": "labels.semantic",
     "NeuronMap": "widgets",
     "AuditView": "widgets",
+    "TraceView": "widgets",
     "ConceptGallery": "widgets",
     "ContrastPanel": "widgets",
     "Explorer": "widgets",
@@ -128,6 +132,8 @@ __all__ = [
     "SemlensError",
     "StoreError",
     "TargetModel",
+    "Trace",
+    "TraceView",
     "TransformError",
     "UnreadableImage",
     "WeightsUnavailable",

@@ -105,7 +105,7 @@ def localise_shares(
     images = target.as_input(images)
     picked = torch.as_tensor(list(map(int, neurons)), device=target.device)
     with target.shadow() as model:  # the person's model is compared once, before and after all
-        rules = _rules(target, layer, images[:1])
+        rules = rules_of(target, layer, images[:1])
         _check_neurons(target, layer, picked, rules)
         parts = [
             _maps(target, model, some, layer, which, rules)
@@ -129,12 +129,12 @@ def _maps(
     axis, encoder = target.channel_axis(layer), target.encoders.get(layer)
     if _by_attnlrp(target, rules):
         first = target.pooling == "cls"
-        gradient = partial(_own_gradient, neurons=neurons, axis=axis, encoder=encoder, first=first)
+        gradient = partial(own_gradient, neurons=neurons, axis=axis, encoder=encoder, first=first)
         return attnlrp(model, layer, images, gradient)
     if _has_own_map(rules):
         maps = _own_map(target.output(images, layer), neurons, axis, encoder, images.shape[2:])
         return maps, maps.new_full((len(maps),), torch.nan)
-    relevance = partial(_own_relevance, neurons=neurons, axis=axis, encoder=encoder)
+    relevance = partial(own_relevance, neurons=neurons, axis=axis, encoder=encoder)
     return crp(model, layer, images, relevance, rules)
 
 
@@ -145,14 +145,14 @@ def method_of(target: TargetModel, layer: str) -> str:
     takes; of another pooling it is said what the map has more, or has not.
     """
     target.module(layer)
-    rules = _rules(target, layer, None)
+    rules = rules_of(target, layer, None)
     if not isinstance(rules, Rules):
         flat = target.output(target.probe(), layer).ndim == 2
         said = f"CRP {type(rules).__name__}, as given"
-        return said if flat else said + _pooled_otherwise(target)
+        return said if flat else said + pooled_otherwise(target)
     if not _has_own_map(rules):
         flat = len(rules.shape) == 1
-        return rules.method if flat else rules.method + _pooled_otherwise(target)
+        return rules.method if flat else rules.method + pooled_otherwise(target)
     if _by_attnlrp(target, rules):
         known = _KNOWN_ATTNLRP.setdefault(target, {})
         if layer not in known:
@@ -161,16 +161,16 @@ def method_of(target: TargetModel, layer: str) -> str:
                 known[layer] = inexact_in_attnlrp(model, layer, image)
         said = "; ".join((METHOD, *known[layer]))
         exact = len(rules.shape) == 1 or target.pooling == "cls"
-        return said if exact else said + _pooled_otherwise(target)
+        return said if exact else said + pooled_otherwise(target)
     own = "token map" if len(rules.shape) == 2 else "activation map"
     if target.attention == "attnlrp" and rules.attention:
         own += "; AttnLRP does not cover this attention"
     if target.pooling == "cls":
         return f"{own}; of the image's tokens, not of the class token that is pooled"
-    return own + _pooled_otherwise(target)
+    return own + pooled_otherwise(target)
 
 
-def _pooled_otherwise(target: TargetModel) -> str:
+def pooled_otherwise(target: TargetModel) -> str:
     """Say what a map of all positions is not, where a neuron is not their mean."""
     if callable(target.pooling):
         return "; of all positions alike, whatever the pooling function makes of them"
@@ -185,7 +185,7 @@ _KNOWN: WeakKeyDictionary[TargetModel, dict[str, Rules]] = WeakKeyDictionary()
 _KNOWN_ATTNLRP: WeakKeyDictionary[TargetModel, dict[str, tuple[str, ...]]] = WeakKeyDictionary()
 
 
-def _rules(target: TargetModel, layer: str, image: Tensor | None) -> Rules | Composite:
+def rules_of(target: TargetModel, layer: str, image: Tensor | None) -> Rules | Composite:
     """Return the rules for a layer, found once; by default with the help of a blank image."""
     if target.composite is not None:
         return target.composite
@@ -319,9 +319,7 @@ def _check_neurons(
         )
 
 
-def _own_relevance(
-    output: Tensor, *, neurons: Tensor, axis: int, encoder: Encoder | None
-) -> Tensor:
+def own_relevance(output: Tensor, *, neurons: Tensor, axis: int, encoder: Encoder | None) -> Tensor:
     """Return the relevance of a layer's output that is each neuron's own value."""
     if encoder is not None:
         return output * unit_gradient(encoder, output, neurons, axis)
@@ -331,7 +329,7 @@ def _own_relevance(
     return relevance
 
 
-def _own_gradient(
+def own_gradient(
     output: Tensor, *, neurons: Tensor, axis: int, encoder: Encoder | None, first: bool
 ) -> Tensor:
     """Return the gradient of each neuron's own values, or that of its first token alone."""

@@ -106,15 +106,10 @@ def output_relevance(target: TargetModel, images: Tensor, outputs: Tensor | None
 def _propagated(
     target: TargetModel, model: nn.Module, images: Tensor, outputs: Tensor | None
 ) -> Arrived:
-    whole, rules = _known(target, model, images[:1])
+    whole, rules = known_rules(target, model, images[:1])
     attention = bool(rules.attention)
-    if not rules.attention <= KNOWN_ATTENTION:
-        raise ModelError(
-            "Relevance cannot be propagated through this model's attention: AttnLRP is known for "
-            "torch.nn.MultiheadAttention and models that call scaled_dot_product_attention. Build "
-            "the model with one of them (timm: set_fused_attn)."
-        )
-    with frozen(model), _caught(model, target.layers) as caught:
+    check_attention(rules)
+    with frozen(model), caught_layers(model, target.layers) as caught:
         with AttentionRules(GAMMAS) if attention else FunctionRules():
             result = whole(images.detach().clone().requires_grad_())
         check_count(target.outputs, all_named=target.all_named, count=result.shape[1])
@@ -143,11 +138,27 @@ def _propagated(
     return Arrived(relevance, outputs, rest)
 
 
+def check_attention(rules: Rules) -> None:
+    """Refuse attention that no rule is known for.
+
+    Raises
+    ------
+    ModelError
+        If there is any.
+    """
+    if not rules.attention <= KNOWN_ATTENTION:
+        raise ModelError(
+            "Relevance cannot be propagated through this model's attention: AttnLRP is known for "
+            "torch.nn.MultiheadAttention and models that call scaled_dot_product_attention. Build "
+            "the model with one of them (timm: set_fused_attn)."
+        )
+
+
 def relevance_method(target: TargetModel) -> str:
     """Return how :func:`output_relevance` works for a model, with what is not exact in it."""
     with target.shadow() as model:
         image = target.as_input(target.probe())
-        whole, rules = _known(target, model, image)
+        whole, rules = known_rules(target, model, image)
         method = rules.method.replace("CRP", "LRP", 1)
         if rules.attention:
             method = "; ".join((METHOD, *inexact_in_attnlrp(whole, _OUTPUT, image)))
@@ -157,7 +168,7 @@ def relevance_method(target: TargetModel) -> str:
 _KNOWN: WeakKeyDictionary[TargetModel, tuple[Head, Rules]] = WeakKeyDictionary()
 
 
-def _known(target: TargetModel, model: nn.Module, image: Tensor) -> tuple[Explained, Rules]:
+def known_rules(target: TargetModel, model: nn.Module, image: Tensor) -> tuple[Explained, Rules]:
     """Return the model up to its logits, and the rules for it, both found once."""
     if target not in _KNOWN:
         refuse_checkpointing(model, image)
@@ -170,7 +181,7 @@ def _known(target: TargetModel, model: nn.Module, image: Tensor) -> tuple[Explai
 
 
 @contextmanager
-def _caught(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+def caught_layers(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Tensor]]:
     """Keep the outputs of layers, safe from what later operations do to them in place."""
     caught: dict[str, Tensor] = {}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -11,14 +13,18 @@ from torch import Tensor, nn
 
 from semlens_widgets.errors import ModelError
 from semlens_widgets.inputs.draws import alike
-from semlens_widgets.inputs.layers import observed
+from semlens_widgets.inputs.layers import first_tensor, observed
 from semlens_widgets.inputs.outputs import Explained, Head, check_count, head_of
+from semlens_widgets.inputs.target import pool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from semlens_widgets.inputs.corrections import Correction
     from semlens_widgets.inputs.target import TargetModel
+
+#: Reads something of a model that a batch goes through, ``(batch, ...)``.
+Read = Callable[[Tensor], Tensor]
 
 _ROWS = 1024  # images times variants at a time
 _TOGETHER: WeakKeyDictionary[TargetModel, dict[frozenset[str], bool]] = WeakKeyDictionary()
@@ -73,22 +79,80 @@ def variant_logits(
     ModelError
         If a layer returns anything but one tensor, or see :func:`target_logits`.
     """
-    changed = list(dict.fromkeys(layer for variant in variants for layer in variant))
-    axes = {layer: target.channel_axis(layer) for layer in changed}
+    axes = _changed(target, variants)
     with _answering(target, images) as (explained, batch):
-        known = _TOGETHER.setdefault(target, {})
-        key = frozenset(axes)
-        if key not in known and len(batch) > 1:  # one image would fit by broadcasting
-            known[key] = _fits_together(target, explained, batch, variants[:2], axes, head)
-        if not known.get(key):
-            alone = [_varied(target, explained, batch, [one], axes, head)[0] for one in variants]
-            return torch.stack(alone)
-        step = max(1, _ROWS // max(1, len(variants)))
-        parts = [
-            _varied(target, explained, batch[start : start + step], variants, axes, head)
-            for start in range(0, len(batch), step)
-        ]
-        return torch.cat(parts, dim=1)
+        read = partial(_logits, target, explained)
+        if head is not None:
+            read = partial(_into, explained, head=head)
+        return _side_by_side(target, explained.model, batch, variants, axes, read)
+
+
+def variant_units(
+    target: TargetModel,
+    images: Tensor,
+    variants: Sequence[Mapping[str, Correction]],
+    layer: str,
+) -> Tensor:
+    """Return the neurons of a layer in variants, pooled, ``(variants, batch, neurons)`` on the CPU.
+
+    Parameters
+    ----------
+    target, images, variants
+        As in :func:`variant_logits`; what is changed lies before the layer.
+    layer
+        A layer of the target whose neurons are its channels.
+
+    Raises
+    ------
+    ModelError
+        If a changed layer returns anything but one tensor.
+    """
+    axes = _changed(target, variants)
+    axis = target.channel_axis(layer)
+    with target.shadow() as model, torch.no_grad():
+
+        def read(batch: Tensor) -> Tensor:
+            taken: list[Tensor] = []
+
+            def take(_layer: str, output: object) -> None:
+                tensor = first_tensor(output)
+                if tensor is not None:
+                    taken.append(pool(tensor, target.pooling, axis).cpu())
+
+            with observed(model, [layer], take):
+                model(batch)
+            return taken[0]
+
+        return _side_by_side(target, model, target.as_input(images), variants, axes, read)
+
+
+def _changed(target: TargetModel, variants: Sequence[Mapping[str, Correction]]) -> dict[str, int]:
+    """Return the layers that variants change, each with where its channels are."""
+    changed = dict.fromkeys(layer for variant in variants for layer in variant)
+    return {layer: target.channel_axis(layer) for layer in changed}
+
+
+def _side_by_side(
+    target: TargetModel,
+    model: nn.Module,
+    batch: Tensor,
+    variants: Sequence[Mapping[str, Correction]],
+    axes: Mapping[str, int],
+    read: Read,
+) -> Tensor:
+    """Read something of a model in all variants, ``(variants, batch, ...)``."""
+    known = _TOGETHER.setdefault(target, {})
+    key = frozenset(axes)
+    if key not in known and len(batch) > 1:  # one image would fit by broadcasting
+        known[key] = _fits_together(model, batch, variants[:2], axes, read)
+    if not known.get(key):
+        return torch.stack([_varied(model, batch, [one], axes, read)[0] for one in variants])
+    step = max(1, _ROWS // max(1, len(variants)))
+    parts = [
+        _varied(model, batch[start : start + step], variants, axes, read)
+        for start in range(0, len(batch), step)
+    ]
+    return torch.cat(parts, dim=1)
 
 
 @contextmanager
@@ -148,12 +212,11 @@ def _into(explained: Explained, batch: Tensor, head: str) -> Tensor:
 
 
 def _varied(
-    target: TargetModel,
-    explained: Explained,
+    model: nn.Module,
     batch: Tensor,
     variants: Sequence[Mapping[str, Correction]],
     axes: Mapping[str, int],
-    head: str | None,
+    read: Read,
 ) -> Tensor:
     """Run the model once, from the first changed layer on with all variants side by side."""
     seen: list[str] = []
@@ -174,26 +237,25 @@ def _varied(
             ]
         )
 
-    with observed(explained.model, [*axes], change):
-        found = _logits(target, explained, batch) if head is None else _into(explained, batch, head)
+    with observed(model, [*axes], change):
+        found = read(batch)
     if len(found) != len(variants) * len(batch):
         raise ValueError(f"{len(found)} answers for {len(variants)} x {len(batch)} images.")
     return found.reshape(len(variants), len(batch), -1)
 
 
 def _fits_together(
-    target: TargetModel,
-    explained: Explained,
+    model: nn.Module,
     batch: Tensor,
     variants: Sequence[Mapping[str, Correction]],
     axes: Mapping[str, int],
-    head: str | None,
+    read: Read,
 ) -> bool:
     """Try whether variants side by side say what each says alone."""
     few = batch[:3]
-    alone = [_varied(target, explained, few, [one], axes, head)[0] for one in variants]
+    alone = [_varied(model, few, [one], axes, read)[0] for one in variants]
     try:
-        together = _varied(target, explained, few, variants, axes, head)
+        together = _varied(model, few, variants, axes, read)
     except ModelError:
         raise
     except (RuntimeError, ValueError, TypeError, IndexError, AssertionError):  # another batch size

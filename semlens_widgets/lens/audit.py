@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from semlens_widgets.lens.texts import Words
     from semlens_widgets.pipeline.settings import Plan
 
+_OTHERS = (
+    "An audit asks what the class's own images rest on; what others do to it is for "
+    "audit.prove(...) or lens.relevance(..., samples=...)."
+)
 _SIDE = 256  # pixels of the pictures in a report, as of those that are kept
 
 
@@ -136,7 +140,7 @@ class Auditing:
         how = scorer_of(scorer)
         output = self._relevances.output(target)
         chosen = self._relevances.images_of(target, output, images)
-        self._check_own(chosen, self._relevances.class_of(output), target)
+        self._relevances.check_own(chosen, output, target, _OTHERS)
         layers = {name: slice(*span) for name, span in self._reader.spans.items()}
         aligned, fits = self._aligned(sides, how, templates, list(layers.values()))
         own = np.union1d(chosen, self._relevances.class_of(output))
@@ -186,25 +190,6 @@ class Auditing:
             return self._looking.original_jpeg(sample, _SIDE)
         except (LensUnavailable, UnreadableImage):
             return None
-
-    def _check_own(
-        self, chosen: NDArray[np.int64], own: NDArray[np.int64], target: str | int
-    ) -> None:
-        """Refuse images of other classes, where it is known which are the class's own."""
-        strangers = np.setdiff1d(chosen, own)
-        if not len(own) or not len(strangers):
-            return
-        labels, names = self._reader.samples["label"].to_numpy(), self._reader.classes
-        some = ", ".join(
-            f"{one} ({names[labels[one]]!r})" if labels[one] >= 0 else f"{one} (of no class)"
-            for one in strangers[:4].tolist()
-        )
-        raise ValueError(
-            f"images: {len(strangers)} of {len(chosen)} are not of the class {target!r}: {some}"
-            f"{', ...' if len(strangers) > 4 else ''}. An audit asks what the class's own images "
-            "rest on; what others do to it is for audit.prove(...) or lens.relevance(..., "
-            "samples=...)."
-        )
 
     def _aligned(
         self,

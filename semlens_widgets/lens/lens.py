@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from semlens_widgets.errors import LensUnavailable, StoreError
 from semlens_widgets.labels.contrasts.generators import generator_of
@@ -19,6 +19,8 @@ from semlens_widgets.lens.parts import Parts
 from semlens_widgets.lens.relevance import Relevances
 from semlens_widgets.lens.scoring import Scoring
 from semlens_widgets.lens.search import Search
+from semlens_widgets.lens.showing import Showing
+from semlens_widgets.lens.trace import Tracing
 from semlens_widgets.pipeline.engine.device import plainly
 from semlens_widgets.pipeline.engine.local import open_engine
 from semlens_widgets.pipeline.heatmaps import localise_all, localised
@@ -44,8 +46,6 @@ if TYPE_CHECKING:
     from semlens_widgets.pipeline.engine.local import Engine
     from semlens_widgets.pipeline.settings import Ranking
     from semlens_widgets.store.aligned import Embedding
-    from semlens_widgets.widgets import ConceptGallery, ContrastPanel, Explorer, NeuronMap
-    from semlens_widgets.widgets import options as of
 
 
 class SemanticLens:
@@ -285,6 +285,11 @@ class SemanticLens:
     class_examples = delegated("relevances", Relevances.class_examples)
     audit = delegated("auditing", Auditing.audit)
     intervene = delegated("intervening", Intervening.intervene)
+    trace = delegated("tracing", Tracing.trace)
+    map = delegated("showing", Showing.map)
+    gallery = delegated("showing", Showing.gallery)
+    contrast = delegated("showing", Showing.contrast)
+    explore = delegated("showing", Showing.explore)
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
@@ -367,33 +372,3 @@ class SemanticLens:
         contrast_uri, contrast_origin ("data set", "edited", "made").
         """
         return self._read.examples(self._read.row(layer, neuron))
-
-    # -- widgets ---------------------------------------------------------------------------------
-
-    def map(self, **options: Unpack[of.MapOptions]) -> NeuronMap:
-        """Return the map of all neurons, near each other if they mean the same."""
-        from semlens_widgets.widgets import NeuronMap
-
-        return NeuronMap(self, **options)
-
-    def gallery(
-        self, layer: str, neuron: int, **options: Unpack[of.GalleryOptions]
-    ) -> ConceptGallery:
-        """Return the concept examples of one neuron, with heatmaps."""
-        from semlens_widgets.widgets import ConceptGallery
-
-        return ConceptGallery(self, layer, neuron, **options)
-
-    def contrast(
-        self, layer: str, neuron: int, **options: Unpack[of.ContrastOptions]
-    ) -> ContrastPanel:
-        """Return activating and contrastive examples side by side, with live label scores."""
-        from semlens_widgets.widgets import ContrastPanel
-
-        return ContrastPanel(self, layer, neuron, **options)
-
-    def explore(self, **options: Unpack[of.ExplorerOptions]) -> Explorer:
-        """Return map, search, gallery and contrast panel, linked."""
-        from semlens_widgets.widgets import Explorer
-
-        return Explorer(self, **options)

@@ -14,7 +14,9 @@ from semlens_widgets.lens.reader import AnalysisReader
 from semlens_widgets.lens.relevance import Relevances
 from semlens_widgets.lens.scoring import Scoring
 from semlens_widgets.lens.search import Search
+from semlens_widgets.lens.showing import Showing
 from semlens_widgets.lens.texts import Words, needed
+from semlens_widgets.lens.trace import Tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +57,7 @@ class Parts:
         need_plan: Callable[[str], Plan],
         listeners: Listeners,
     ) -> None:
+        self.showing = Showing(lens)
         self.reader = AnalysisReader(store)
         self._foundation = foundation
         self._words: Words | None = None
@@ -63,6 +66,7 @@ class Parts:
         self.looking = Looking(store, self.reader, images, need_plan)
         self.relevances = Relevances(store, self.reader, need_plan)
         self.intervening = Intervening(lens, self.reader, self.relevances, need_plan)
+        self.tracing = Tracing(lens, self.reader, self.relevances, self.labels, need_plan)
         self.auditing = Auditing(
             lens,
             self.reader,

@@ -129,6 +129,30 @@ class Relevances:
             plan = self._need_plan("Relevances")
             self._compute(plan, output, missing, progress or (lambda _done, _total: None))
 
+    def check_own(
+        self, chosen: NDArray[np.int64], output: int, target: str | int, advice: str
+    ) -> None:
+        """Refuse images of other classes, where it is known which are the class's own.
+
+        Raises
+        ------
+        ValueError
+            If there are some; `advice` says what for they may be given elsewhere.
+        """
+        own = self.class_of(output)
+        strangers = np.setdiff1d(chosen, own)
+        if not len(own) or not len(strangers):
+            return
+        labels, names = self._read.samples["label"].to_numpy(), self._read.classes
+        some = ", ".join(
+            f"{one} ({names[labels[one]]!r})" if labels[one] >= 0 else f"{one} (of no class)"
+            for one in strangers[:4].tolist()
+        )
+        raise ValueError(
+            f"images: {len(strangers)} of {len(chosen)} are not of the class {target!r}: {some}"
+            f"{', ...' if len(strangers) > 4 else ''}. {advice}"
+        )
+
     def by_image(self, output: int, chosen: NDArray[np.int64]) -> tuple[NDArray[np.float32], str]:
         """Return the relevance of all neurons for an output on each of some images.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from semlens_widgets.inputs.answers import target_logits, variant_logits
+from semlens_widgets.inputs.answers import target_logits, variant_logits, variant_units
 from semlens_widgets.pipeline.loading import KeptInputs, input_batches
 
 if TYPE_CHECKING:
@@ -70,3 +70,29 @@ def images_variants(
         if progress is not None:
             progress(done, len(samples))
     return torch.cat(found, dim=1)
+
+
+def images_variant_units(
+    target: TargetModel,
+    images: ImageDataset,
+    samples: Sequence[int],
+    variants: Sequence[Mapping[str, Correction]],
+    batch_size: int,
+    layer: str,
+) -> Tensor:
+    """Compute a layer's neurons on chosen images in variants of a model, with progress.
+
+    Returns
+    -------
+    Tensor
+        ``(variants, samples, neurons)`` float32, pooled.
+
+    Raises
+    ------
+    UnreadableImage
+        If one of the images cannot be read; the message names it.
+    """
+    batches = input_batches(target, images, samples, batch_size, doing="effects", quick=500)
+    return torch.cat(
+        [variant_units(target, inputs, variants, layer) for _, inputs in batches], dim=1
+    )

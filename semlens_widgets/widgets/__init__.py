@@ -12,8 +12,17 @@ if TYPE_CHECKING:
     from semlens_widgets.widgets.gallery import ConceptGallery
     from semlens_widgets.widgets.intervene import InterveneView
     from semlens_widgets.widgets.map import NeuronMap
+    from semlens_widgets.widgets.trace import TraceView
 
-__all__ = ["AuditView", "ConceptGallery", "ContrastPanel", "Explorer", "InterveneView", "NeuronMap"]
+__all__ = [
+    "AuditView",
+    "ConceptGallery",
+    "ContrastPanel",
+    "Explorer",
+    "InterveneView",
+    "NeuronMap",
+    "TraceView",
+]
 
 _HOMES = {
     "AuditView": "audit",
@@ -22,6 +31,7 @@ _HOMES = {
     "Explorer": "explorer",
     "InterveneView": "intervene",
     "NeuronMap": "map",
+    "TraceView": "trace",
 }
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from semlens_widgets.labels.scorer import Scorer
+    from semlens_widgets.lens.traced import Trace
 
 
 class Neurons(Protocol):
@@ -183,3 +184,17 @@ class Lens(Examples, Protocol):
         *,
         progress: Callable[[int, int], None] | None = ...,
     ) -> Audit: ...
+
+
+class Traceable(Lens, Protocol):
+    """A lens that can also say which neurons make others respond."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    def trace(
+        self,
+        target: str | int | tuple[str, int],
+        *,
+        keep: float = ...,
+        progress: Callable[[int, int], None] | None = ...,
+    ) -> Trace: ...

@@ -8,6 +8,7 @@ from semlens_widgets.widgets.audit import AuditView
 from semlens_widgets.widgets.contrast import ContrastPanel
 from semlens_widgets.widgets.gallery import ConceptGallery
 from semlens_widgets.widgets.intervene import InterveneView
+from semlens_widgets.widgets.trace import TraceView
 
 if TYPE_CHECKING:
     from semlens_widgets.widgets._base import LensWidget
@@ -18,4 +19,5 @@ VIEWS: dict[str, type[LensWidget]] = {
     "contrast": ContrastPanel,
     "audit": AuditView,
     "intervene": InterveneView,
+    "trace": TraceView,
 }

@@ -70,6 +70,17 @@ class InterveneOptions(TypedDict, total=False):
     of: str
 
 
+class TraceOptions(TypedDict, total=False):
+    """Options of :class:`semlens_widgets.TraceView`, which says what they mean."""
+
+    active: Neuron
+    target: str
+    keep: float
+    threshold: float
+    pinned: Sequence[Mapping[str, Any] | tuple[str, int]]
+    groups: Mapping[str, Sequence[Mapping[str, Any] | tuple[str, int]]]
+
+
 class ExplorerOptions(TypedDict, total=False):
     """Options of :class:`semlens_widgets.Explorer`, which says what they mean."""
 
@@ -77,5 +88,5 @@ class ExplorerOptions(TypedDict, total=False):
     query: str
     query_layer: str | None
     like: Neuron
-    tab: Literal["gallery", "contrast", "audit", "intervene"]
+    tab: Literal["gallery", "contrast", "audit", "intervene", "trace"]
     state: Mapping[str, Any] | None

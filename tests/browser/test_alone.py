@@ -21,6 +21,8 @@ CELLS = {
     "gallery": "lens.gallery('layer4', 17)",
     "contrast": "lens.contrast('layer4', 17)",
     "audit": "lens.audit('striped star', ['star'], ['watermark']).view(active=('layer4', 17))",
+    "intervene": "lens.intervene(lens.neurons.head(4)).view()",
+    "trace": "lens.trace('striped star').view(active=('layer4', 17))",
     "explorer": "lens.explore(active=('layer4', 17))",
 }
 DRAWN = {
@@ -28,6 +30,8 @@ DRAWN = {
     "gallery": ".slw-tile img",
     "contrast": ".slw-pair img",
     "audit": ".slw-audit-tiles img",
+    "intervene": ".slw-answer img",
+    "trace": ".slw-node img",
     "explorer": ".slw-tile img",
 }
 WIDTHS = (300, 420, 600, 1040, 1600)

@@ -35,7 +35,15 @@ def shown(count):
     large.highlight_scores(hits.assign(score=np.arange(len(hits))), top=None)
     return large
 """
-MODELS = {"NeuronMap": 4, "ConceptGallery": 2, "ContrastPanel": 2, "AuditView": 1, "Explorer": 1}
+MODELS = {
+    "NeuronMap": 4,
+    "ConceptGallery": 2,
+    "ContrastPanel": 2,
+    "AuditView": 1,
+    "InterveneView": 1,
+    "TraceView": 1,
+    "Explorer": 1,
+}
 
 
 def sizes(notebook: Any) -> list[tuple[str, int]]:

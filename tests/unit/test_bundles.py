@@ -33,7 +33,16 @@ MARKUP_FROM_TEXT = re.compile(
 
 
 def test_every_widget_has_an_entry():
-    assert ENTRIES == ["audit", "contrast", "explorer", "gallery", "intervene", "map", "page"]
+    assert ENTRIES == [
+        "audit",
+        "contrast",
+        "explorer",
+        "gallery",
+        "intervene",
+        "map",
+        "page",
+        "trace",
+    ]
 
 
 @pytest.mark.parametrize("name", BUNDLES)

@@ -15,14 +15,24 @@ from semlens_widgets.widgets import (
     ConceptGallery,
     ContrastPanel,
     Explorer,
+    InterveneView,
     NeuronMap,
+    TraceView,
     _messages,
 )
 from semlens_widgets.widgets._messages import ACTIONS, QUESTIONS
 from tests.unit.panel_world import Asker
 
 ROOT = Path(__file__).parents[2]
-WIDGETS = (NeuronMap, ConceptGallery, ContrastPanel, AuditView, Explorer)
+WIDGETS = (
+    NeuronMap,
+    ConceptGallery,
+    ContrastPanel,
+    AuditView,
+    InterveneView,
+    TraceView,
+    Explorer,
+)
 NEURON = {"layer": "mixed", "neuron": 1}
 SCORING = {"candidates": ["red", "blue"], "scorer": "csp", "settings": {"gamma": 0.5}}
 SCORING |= {"templates": "plain"}
@@ -50,6 +60,13 @@ ASKED = {
     "class_images": NEURON,
     "make_audit": {"target": "red", "valid": "red", "spurious": "sea: blue, ocean"},
     "decide": {**NEURON, "audit": 1, "decision": "reject", "note": "it is the sea"},
+    "traceable": {},
+    "traced": {},
+    "node": NEURON,
+    "trace": {"target": "", "neuron": NEURON, "keep": 0.5},
+    "verify": {},
+    "effects": {"rows": [1], "how": "scale", "amount": 0.5, "of": ""},
+    "effects_of_all": {"rows": [1], "how": "zero", "amount": 0, "of": "red"},
 }
 MORE = [
     ("column", {"name": "layer"}),
@@ -99,6 +116,9 @@ def widgets(colour_lens):
     shown = next(one for one in made if isinstance(one, AuditView))
     shown.audit = lens.audit("red", ["red"], ["blue"])
     shown.audit.decide("mixed", 0, "accept")
+    traced = next(one for one in made if isinstance(one, TraceView))
+    traced.trace = lens.trace("red")
+    traced.trace.verify()
     return made
 
 

@@ -82,6 +82,8 @@ def test_activations_of_a_layer_are_those_of_its_neurons(colour_lens):
         (slw.ConceptGallery, options_of.GalleryOptions, {"active"}),
         (slw.ContrastPanel, options_of.ContrastOptions, {"active"}),
         (slw.AuditView, options_of.AuditOptions, set()),
+        (slw.InterveneView, options_of.InterveneOptions, set()),
+        (slw.TraceView, options_of.TraceOptions, set()),
         (slw.Explorer, options_of.ExplorerOptions, set()),
     ],
 )

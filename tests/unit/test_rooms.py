@@ -26,10 +26,11 @@ BUILDS_ON = {
 }
 #: The façade makes the widgets of itself: `lens.map()`. One table serves rules and channels alike.
 ALSO = {
-    ("lens.lens", "widgets"),
+    ("lens.showing", "widgets"),
     ("lens.compare", "widgets"),
     ("lens.intervention", "widgets"),
     ("lens.audited", "widgets"),
+    ("lens.traced", "widgets"),
     ("inputs.channels", "attribution.operations"),
 }
 

@@ -19,6 +19,8 @@ BUILDS_ON = {
     "gallery": {"source", "shared", "neuron"},
     "contrast": {"source", "shared", "neuron"},
     "audit": {"source", "shared", "neuron"},
+    "intervene": {"source", "shared", "neuron"},
+    "trace": {"source", "shared", "neuron"},
     "explorer": {"source", "shared", "neuron", "map"},
     "entries": {
         "source",
@@ -26,6 +28,8 @@ BUILDS_ON = {
         "gallery",
         "contrast",
         "audit",
+        "intervene",
+        "trace",
         "explorer",
     },  # a page chooses its source
 }

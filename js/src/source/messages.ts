@@ -349,6 +349,74 @@ export interface EffectsSaid extends ChangeAsked {
   answers: ChangedAnswer[];
 }
 
+/** A node of a trace: what is traced, a kept neuron, or the rest of a layer, of neuron -1. Its share is of the layer's absolute relevance; `drop` is what the target loses without it. */
+export interface TraceNode extends Neuron {
+  kind: "target" | "neuron" | "error";
+  label: string;
+  relevance: number | null;
+  traced: number | null;
+  share: number | null;
+  drop: number | null;
+  sample: number | null;
+}
+
+/** What a lower node gets through an upper one, by their places among the nodes. */
+export interface TraceEdge {
+  upper: number;
+  lower: number;
+  relevance: number;
+}
+
+/** A rank correlation with the interval in which it lies, at 95 %. */
+export interface Agreed {
+  value: number;
+  low: number;
+  high: number;
+}
+
+/** What ablation says of a trace: of all neurons, of the nodes; what the target loses. */
+export interface Ablated {
+  neurons: number;
+  agreement: Agreed | null;
+  of_nodes: Agreed | null;
+  drop: number | null;
+  control: number | null;
+}
+
+/** A trace: its layers from the target on, with how many neurons they have. */
+export interface Traced {
+  images: number;
+  method: string;
+  keep: number;
+  top: number;
+  layers: string[];
+  sizes: Record<string, number>;
+  nodes: TraceNode[];
+  edges: TraceEdge[];
+  ablated: Ablated | null;
+}
+
+/** What a node gets through itself from a neuron of the layer below it, kept or not. */
+export interface Below extends Neuron {
+  label: string;
+  relevance: number;
+  kept: boolean;
+}
+
+/** What is shown of a neuron beside a trace. */
+export interface NodeOfTrace {
+  facts: Facts;
+  examples: Example[];
+  below: Below[];
+}
+
+/** What to trace: a class by its name, or a neuron. */
+export interface ToTrace {
+  target: string;
+  neuron: Neuron | null;
+  keep: number;
+}
+
 /** By method: what is asked, and what is answered. */
 export interface Questions {
   neuron: { params: Neuron; result: ExamplesOfNeuron };
@@ -370,6 +438,9 @@ export interface Questions {
   decisions: { params: AuditMade; result: Decisions };
   class_images: { params: Neuron; result: ClassImages };
   effects: { params: ChangeAsked; result: EffectsSaid };
+  traceable: { params: Nothing; result: string[] };
+  traced: { params: Nothing; result: Traced | null };
+  node: { params: Neuron; result: NodeOfTrace };
 }
 
 /** By method: what is to be done, and what was. */
@@ -379,7 +450,9 @@ export interface Actions {
   make_audit: { params: AuditAsked; result: AuditMade };
   decide: { params: Decide; result: Decided };
   effects_of_all: { params: ChangeAsked; result: EffectsSaid };
+  trace: { params: ToTrace; result: Nothing };
+  verify: { params: Nothing; result: Nothing };
 }
 
 /** How many seconds may pass without a sign of life. */
-export const LIMITS: Record<keyof Actions, number> = { accept: 30, label_all: 600, make_audit: 600, decide: 30, effects_of_all: 600 };
+export const LIMITS: Record<keyof Actions, number> = { accept: 30, label_all: 600, make_audit: 600, decide: 30, effects_of_all: 600, trace: 600, verify: 600 };

@@ -7,8 +7,13 @@ say.
 
 from __future__ import annotations
 
-from semlens_widgets.widgets._messages import audits, interventions, kinds, neurons
+from semlens_widgets.widgets._messages import audits, interventions, kinds, neurons, traces
 
-MODULES = (kinds, neurons, audits, interventions)
-QUESTIONS = {**neurons.QUESTIONS, **audits.QUESTIONS, **interventions.QUESTIONS}
-ACTIONS = {**neurons.ACTIONS, **audits.ACTIONS, **interventions.ACTIONS}
+MODULES = (kinds, neurons, audits, interventions, traces)
+QUESTIONS = {
+    **neurons.QUESTIONS,
+    **audits.QUESTIONS,
+    **interventions.QUESTIONS,
+    **traces.QUESTIONS,
+}
+ACTIONS = {**neurons.ACTIONS, **audits.ACTIONS, **interventions.ACTIONS, **traces.ACTIONS}

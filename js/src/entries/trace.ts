@@ -1,0 +1,3 @@
+import { render } from "../trace/trace";
+
+export default { render };
