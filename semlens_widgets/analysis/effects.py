@@ -54,6 +54,11 @@ class Effects:
         return said
 
     @property
+    def _concerned(self) -> NDArray[np.int64]:
+        """The outputs that an image is of, or is said to be of."""
+        return np.union1d(self.truth, self.said)
+
+    @property
     def accuracy(self) -> pd.DataFrame:
         """Accuracy of all images, of each group, and of the worst class or class in a group.
 
@@ -80,15 +85,15 @@ class Effects:
 
     @property
     def classes(self) -> pd.DataFrame:
-        """What becomes of each class.
+        """What becomes of each class that an image is of, or is said to be of in some variant.
 
         Columns: class, images; recall and false (of the images of other classes, how many are said
-        to be of this one), each before, after, and of the controls with low and high; logit, by how
-        much the class's mean logit changes over all images.
+        to be of this one), each before, after, and of the controls with low and high, NaN where
+        there are no such images; logit, by how much the class's mean logit changes over all images.
         """
         said, rows = self.said, []
         shift = (self.logits[AFTER] - self.logits[BEFORE]).mean(axis=0)
-        for one in np.unique(self.truth):
+        for one in self._concerned:
             own = self.truth == one
             hits = said == one
             figures = (
@@ -118,7 +123,7 @@ class Effects:
         """The class whose recall and false targets change most; the first of equals."""
         said = self.said[[BEFORE, AFTER]]
         moved = np.zeros(len(self.names))
-        for one in np.unique(self.truth):
+        for one in self._concerned:
             own, hits = self.truth == one, said == one
             for part in (own, ~own):
                 before, after = _mean(hits[:, part])

@@ -88,6 +88,8 @@ def _figures(effects: Effects, output: int, name: str) -> list[EffectFigure]:
             (f"“{name}” found", "recall", True, own),
             (f"Others taken for “{name}”", "false", False, len(effects.truth) - own),
         ):
+            if not images:
+                continue
             figures = {one: row[f"{kind}_{one}"] for one in _PARTS}
             found.append(_figure(words, up, {"images": images, **figures}))
     return found

@@ -117,6 +117,13 @@ def test_the_images_whose_answers_change_come_first(lens):
     assert table["logit_before"].to_numpy() == pytest.approx(said, abs=1e-4)
 
 
+def test_a_class_without_images_has_false_targets_all_the_same(lens):
+    greens = np.flatnonzero(np.array(pictures()[1]) == 1)
+    red = lens.intervene([("seen", 2)]).effects(greens).classes.set_index("class").loc["red"]
+    assert (red["images"], red["false_before"], red["false_after"]) == (0, 0.5, 0)
+    assert np.isnan([red["recall_before"], red["recall_control"]]).all()
+
+
 def test_controls_are_other_neurons_and_say_what_chance_does(lens):
     effects = lens.intervene([("seen", 2)]).effects()
 
