@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from semlens_widgets.lens.traced import Trace
     from semlens_widgets.widgets import (
         AuditView,
+        CompareView,
         ConceptGallery,
         ContrastPanel,
         Explorer,
@@ -88,6 +89,7 @@ _HOMES = {
     "Recognition": "labels.recognition",
     "Scorer": "labels.scorer",
     "Semantic": "labels.semantic",
+    "CompareView": "widgets",
     "NeuronMap": "widgets",
     "AuditView": "widgets",
     "TraceView": "widgets",
@@ -103,6 +105,7 @@ __all__ = [
     "CandidateSource",
     "Candidates",
     "CheckFailed",
+    "CompareView",
     "Comparison",
     "ConceptGallery",
     "ContrastGenerator",

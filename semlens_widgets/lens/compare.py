@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from semlens_widgets.lens.lens import SemanticLens
     from semlens_widgets.lens.reader import AnalysisReader
-    from semlens_widgets.widgets import NeuronMap
+    from semlens_widgets.widgets import CompareView, NeuronMap
     from semlens_widgets.widgets import options as of
 
 MEASURES = ("clarity", "polysemanticity", "redundancy", "firing_rate")
@@ -55,21 +55,36 @@ def compare(lenses: Mapping[str, SemanticLens]) -> Comparison:
     return Comparison(lenses)
 
 
+class Alike(NamedTuple):
+    """How much of one layer another knows; see :attr:`Comparison.similarity`."""
+
+    similarity: float
+    low: float
+    high: float
+    neurons: int
+    without: int
+
+
 class Comparison:
     """Several analyses whose neurons are matched by meaning; see :func:`compare`."""
 
     def __init__(self, lenses: Mapping[str, SemanticLens]) -> None:
         self._joint = JointLens(lenses)
-        self._tables = {name: lens.neurons for name, lens in self.lenses.items()}
         self._vectors = {name: torch.from_numpy(lens.vectors) for name, lens in self.lenses.items()}
+        self._matched: dict[tuple[str, ...], tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
 
     @property
     def lenses(self) -> dict[str, SemanticLens]:
         """The analyses, by name."""
         return self._joint.lenses
 
+    @property
+    def joint(self) -> JointLens:
+        """The neurons of all analyses as those of one, laid out together."""
+        return self._joint
+
     def __repr__(self) -> str:
-        sizes = ", ".join(f"{name}: {len(table)} neurons" for name, table in self._tables.items())
+        sizes = ", ".join(f"{name}: {len(of)} neurons" for name, of in self._vectors.items())
         return f"Comparison({sizes})"
 
     @cached_property
@@ -85,13 +100,22 @@ class Comparison:
         for first, second in self._pairs():
             for a in self.lenses[first].layers:
                 for b in self.lenses[second].layers:
-                    _, found = nearest(self._of(first, a), self._of(second, b))
-                    mean = mean_of(found)
-                    known = int(np.isfinite(found).sum())
-                    figures = (mean.value, mean.low, mean.high, known, len(found) - known)
-                    rows.append((first, a, second, b, *figures))
-        columns = ["of", "of_layer", "to", "to_layer", "similarity", "low", "high"]
-        return pd.DataFrame(rows, columns=[*columns, "neurons", "without"])
+                    alike = self.alike(first, second, layer=a, to_layer=b)
+                    rows.append((first, a, second, b, *alike))
+        return pd.DataFrame(rows, columns=["of", "of_layer", "to", "to_layer", *Alike._fields])
+
+    def alike(self, of: str, to: str, *, layer: str, to_layer: str | None = None) -> Alike:
+        """Tell how much of one layer another knows: a row of :attr:`similarity`.
+
+        Raises
+        ------
+        ValueError
+            If an analysis or a layer is unknown.
+        """
+        _, found = self._match(of, layer, to, to_layer or layer, "nearest")
+        mean = mean_of(found)
+        known = int(np.isfinite(found).sum())
+        return Alike(mean.value, mean.low, mean.high, known, len(found) - known)
 
     def matches(
         self,
@@ -140,7 +164,7 @@ class Comparison:
                 f"{max(len(a), len(b))} neurons cannot be assigned one to one within reason; "
                 f'give how="nearest", or layers of at most {_LARGEST}.'
             )
-        match, similarity = (assigned if how == "assigned" else nearest)(a, b)
+        match, similarity = self._match(of, layer, to, to_layer or layer, how)
         frame = self._table(of, layer)[["layer", "neuron", "label"]].reset_index(drop=True)
         labels = self._table(to, to_layer or layer)["label"].to_numpy()
         frame["match_layer"] = to_layer or layer
@@ -203,7 +227,8 @@ class Comparison:
         are not counted.
         """
         parts = []
-        for name, table in self._tables.items():
+        for name, lens in self.lenses.items():
+            table = lens.neurons
             named = table[table["label"].fillna("") != ""]
             found = named.groupby("label", observed=True)["score"].agg(["size", "max"])
             parts.append(found.rename(columns={"size": name, "max": f"{name} score"}))
@@ -215,12 +240,13 @@ class Comparison:
         order = np.argsort(-frame[names].sum(axis=1).to_numpy(), kind="stable")
         return frame.iloc[order].rename_axis("label").reset_index()
 
-    @property
+    @cached_property
     def measures(self) -> pd.DataFrame:
         """Measures side by side: analysis, layer, measure, mean, low, high (95 %), neurons."""
         rows = []
-        for name, table in self._tables.items():
-            for layer in self.lenses[name].layers:
+        for name, lens in self.lenses.items():
+            table = lens.neurons
+            for layer in lens.layers:
                 of_layer = table[table["layer"] == layer]
                 for measure in MEASURES:
                     values = of_layer[measure].to_numpy(np.float64)
@@ -250,22 +276,13 @@ class Comparison:
         ValueError
             If the layers, their neurons or the images are not the same.
         """
-        first, second = self._tables[self._known(before)], self._tables[self._known(after)]
-        place = ["layer", "neuron"]
-        if not first[place].astype(str).equals(second[place].astype(str)):
-            raise ValueError(
-                f"{before!r} and {after!r} have not the same layers with the same neurons, so no "
-                "neuron of one is that of the other; match them by meaning: matches(...)."
-            )
+        if why_not := self._why_no_change(before, after):
+            raise ValueError(f"{why_not}; match by meaning: matches(...).")
+        first, second = self.lenses[before].neurons, self.lenses[after].neurons
         reads = [self._reader(name) for name in (before, after)]
-        if not reads[0].samples["uri"].equals(reads[1].samples["uri"]):
-            raise ValueError(
-                f"{before!r} and {after!r} were made with different images, so their examples "
-                "cannot tell what has changed; match by meaning: matches(...)."
-            )
         examples = [read.example_samples.numpy() for read in reads]
         first_values, second_values = (read.example_activations.numpy() for read in reads)
-        frame = first[[*place, "label"]].copy()
+        frame = first[["layer", "neuron", "label"]].copy()
         frame["label_after"] = second["label"].to_numpy()
         frame["kept"] = _kept(*examples)
         frame["similarity"] = _cosines(self._vectors[before], self._vectors[after])
@@ -273,6 +290,31 @@ class Comparison:
             first_values, second_values, rtol=1e-3, atol=1e-6, equal_nan=True
         ).all(axis=1)
         return frame
+
+    def is_change(self, before: str, after: str) -> bool:
+        """Tell whether one may be the other after a change, so that :meth:`changes` can say what.
+
+        Raises
+        ------
+        ValueError
+            If an analysis is unknown.
+        """
+        return not self._why_no_change(before, after)
+
+    def _why_no_change(self, before: str, after: str) -> str:
+        """Say why no neuron of one is that of the other; empty if each may be."""
+        reads = [self._reader(self._known(name)) for name in (before, after)]
+        if reads[0].spans != reads[1].spans:
+            return (
+                f"{before!r} and {after!r} have not the same layers with the same neurons, so no "
+                "neuron of one is that of the other"
+            )
+        if not reads[0].samples["uri"].equals(reads[1].samples["uri"]):
+            return (
+                f"{before!r} and {after!r} were made with different images, so their examples "
+                "cannot tell what has changed"
+            )
+        return ""
 
     def figure(self) -> Figure:
         """Draw how much of each layer the others know, above the measures side by side."""
@@ -286,6 +328,22 @@ class Comparison:
 
         shown: Any = self.lenses
         return NeuronMap(shown, **options)
+
+    def view(self, **options: Unpack[of.CompareOptions]) -> CompareView:
+        """Return two analyses side by side: joint map, matched neurons, what only one knows."""
+        from semlens_widgets.widgets import CompareView
+
+        return CompareView(self, **options)
+
+    def _match(
+        self, of: str, layer: str, to: str, to_layer: str, how: str
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Match two layers once: an assignment of many neurons takes its time."""
+        key = (of, layer, to, to_layer, how)
+        if key not in self._matched:
+            match = assigned if how == "assigned" else nearest
+            self._matched[key] = match(self._of(of, layer), self._of(to, to_layer))
+        return self._matched[key]
 
     def _pairs(self) -> list[tuple[str, str]]:
         return [(a, b) for a in self.lenses for b in self.lenses if a != b]
@@ -301,7 +359,7 @@ class Comparison:
         return self.lenses[name]._read  # noqa: SLF001 - the same house
 
     def _table(self, name: str, layer: str) -> pd.DataFrame:
-        table = self._tables[self._known(name)]
+        table = self.lenses[self._known(name)].neurons
         if layer not in self.lenses[name].layers:
             raise ValueError(
                 f"layer={layer!r} is none of the layers of {name!r}: {self.lenses[name].layers}."
@@ -314,7 +372,7 @@ class Comparison:
         return self._vectors[name][start:stop]
 
     def _like(self, name: str, pattern: str | None) -> pd.DataFrame:
-        table = self._tables[self._known(name)]
+        table = self.lenses[self._known(name)].neurons
         if pattern is None:
             return table
         return table[table["layer"].isin(self._reader(name).layers_like(pattern))]

@@ -13,6 +13,7 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from semlens_widgets.lens.lens import SemanticLens
+    from semlens_widgets.store.columns import StoredHeatmap
 
 # Laying out is slow; the same vectors shown again lie where they lay.
 _LAYOUTS: dict[bytes, npt.NDArray[np.float32]] = {}
@@ -22,7 +23,8 @@ _MOST_LAYOUTS = 8
 class JointLens:
     """The neurons of several lenses whose meaning comes from the same foundation model.
 
-    A layer is named ``model/layer``; the column ``model`` tells the lenses apart.
+    A layer is named ``model/layer``; the column ``model`` tells the lenses apart. An image has a
+    number of its own in each lens that has it, whether or not they look at the same images.
 
     Parameters
     ----------
@@ -93,6 +95,55 @@ class JointLens:
                 parts.append(part.assign(layer=f"{name}/" + part["layer"].astype(str)))
         found = pd.concat(parts, ignore_index=True)
         return found.sort_values("score", ascending=False, kind="stable").head(top)
+
+    def examples(self, layer: str, neuron: int) -> pd.DataFrame:
+        """Concept examples of one neuron; see :meth:`SemanticLens.examples`."""
+        lens, own = self.owner(layer)
+        table = lens.examples(own, neuron)
+        at = list(self.lenses.values()).index(lens)
+        for column in table.columns.intersection(["sample", "contrast_sample"]):
+            table[column] = np.where(
+                table[column] < 0, table[column], table[column] * len(self.lenses) + at
+            )
+        return table
+
+    def thumbnail_jpegs(self, samples: Sequence[int]) -> list[bytes]:
+        """Return images that are examples of some neuron, as JPEG."""
+        return [lens.thumbnail_jpegs([own])[0] for lens, own in map(self._lens_of_sample, samples)]
+
+    def original_jpeg(self, sample: int, side: int = 2048) -> bytes:
+        """Return an image in its own resolution; see :meth:`SemanticLens.original`."""
+        lens, own = self._lens_of_sample(sample)
+        return lens.original_jpeg(own, side)
+
+    def activation_histogram(
+        self, layer: str, neuron: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """How often a neuron is how active; see :meth:`SemanticLens.activation_histogram`."""
+        lens, own = self.owner(layer)
+        return lens.activation_histogram(own, neuron)
+
+    def heatmap(self, layer: str, neuron: int, sample: int) -> StoredHeatmap:
+        """Where in an image the neuron looks; see :meth:`SemanticLens.heatmap`."""
+        return self.heatmaps(layer, neuron, [sample])[0]
+
+    def heatmaps(self, layer: str, neuron: int, samples: Sequence[int]) -> list[StoredHeatmap]:
+        """Heatmaps of several images for one neuron; see :meth:`SemanticLens.heatmaps`.
+
+        Raises
+        ------
+        KeyError
+            If an image is another lens's.
+        """
+        lens, own = self.owner(layer)
+        found = [self._lens_of_sample(sample) for sample in samples]
+        if any(other is not lens for other, _ in found):
+            raise KeyError(f"Images of another analysis than {layer!r} is of.")
+        return lens.heatmaps(own, neuron, [sample for _, sample in found])
+
+    def _lens_of_sample(self, sample: int) -> tuple[SemanticLens, int]:
+        own, at = divmod(sample, len(self.lenses))
+        return list(self.lenses.values())[at], own
 
     def on_labels(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` whenever labels of any lens have changed; what is returned ends it."""

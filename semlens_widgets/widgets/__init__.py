@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from semlens_widgets.widgets.audit import AuditView
+    from semlens_widgets.widgets.compare import CompareView
     from semlens_widgets.widgets.contrast import ContrastPanel
     from semlens_widgets.widgets.explorer import Explorer
     from semlens_widgets.widgets.gallery import ConceptGallery
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AuditView",
+    "CompareView",
     "ConceptGallery",
     "ContrastPanel",
     "Explorer",
@@ -26,6 +28,7 @@ __all__ = [
 
 _HOMES = {
     "AuditView": "audit",
+    "CompareView": "compare",
     "ConceptGallery": "gallery",
     "ContrastPanel": "contrast",
     "Explorer": "explorer",

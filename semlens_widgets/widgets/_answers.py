@@ -114,6 +114,12 @@ def examples_of(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
     ), []
 
 
+def original(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
+    """Answer ``{samples}`` of one image: a JPEG of it in its own resolution."""
+    (sample,) = samples_of(params)
+    return {}, [widget.lens.original_jpeg(sample)]
+
+
 def thumbnails(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
     """Answer ``{samples}``: an error or None for each, and a JPEG buffer for each None."""
     return pictures(lambda sample: widget.lens.thumbnail_jpegs([sample])[0], params)

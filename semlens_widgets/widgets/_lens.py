@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -198,3 +198,43 @@ class Traceable(Lens, Protocol):
         keep: float = ...,
         progress: Callable[[int, int], None] | None = ...,
     ) -> Trace: ...
+
+
+class Alike(Protocol):
+    """How much of one layer another knows, with its interval."""
+
+    @property
+    def similarity(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+    @property
+    def neurons(self) -> int: ...
+    @property
+    def without(self) -> int: ...
+
+
+class Compared(Protocol):
+    """Several analyses side by side; see :class:`semlens_widgets.Comparison`."""
+
+    @property
+    def lenses(self) -> Mapping[str, Any]: ...
+    @property
+    def joint(self) -> Any: ...
+    @property
+    def labels(self) -> pd.DataFrame: ...
+    @property
+    def measures(self) -> pd.DataFrame: ...
+    def alike(self, of: str, to: str, *, layer: str, to_layer: str | None = ...) -> Alike: ...
+    def matches(
+        self,
+        of: str,
+        to: str,
+        *,
+        layer: str,
+        to_layer: str | None = ...,
+        how: Literal["assigned", "nearest"] = ...,
+    ) -> pd.DataFrame: ...
+    def is_change(self, before: str, after: str) -> bool: ...
+    def changes(self, before: str, after: str) -> pd.DataFrame: ...

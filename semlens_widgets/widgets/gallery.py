@@ -24,11 +24,6 @@ def _clusters(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
     return widget.lens.example_clusters(*_answers.neuron_of(params)).tolist(), []
 
 
-def _original(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
-    (sample,) = _answers.samples_of(params)
-    return {}, [widget.lens.original_jpeg(sample)]
-
-
 def _fraction(default: float, what: str) -> traitlets.Float[float, float]:
     return traitlets.Float(default, min=0.0, max=1.0, help=what).tag(sync=True)
 
@@ -78,7 +73,7 @@ class ConceptGallery(LensWidget):
     _requests: ClassVar[Mapping[str, Handler]] = {
         "neuron": _answers.examples_of,
         "clusters": _clusters,
-        "original": _original,
+        "original": _answers.original,
         "thumbnails": _answers.thumbnails,
         "heatmaps": _answers.heatmaps,
     }

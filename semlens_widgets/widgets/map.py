@@ -318,10 +318,8 @@ class NeuronMap(SelectingWidget):
         if not 0 <= row < len(self._table):
             raise ValueError(f"row: {row} is outside the {len(self._table)} neurons.")
         facts = self._table.iloc[row]
-        lens, layer = self.lens, str(facts["layer"])
-        if isinstance(lens, JointLens):
-            lens, layer = lens.owner(layer)
-        examples = lens.examples(layer, int(facts["neuron"])).head(THUMBNAILS)
+        neuron = str(facts["layer"]), int(facts["neuron"])
+        examples = self.lens.examples(*neuron).head(THUMBNAILS)
         measures = [
             Measure(title=title(name), value=float(facts[name]))
             for name in _MEASURES
@@ -334,7 +332,7 @@ class NeuronMap(SelectingWidget):
             measures=measures,
             examples=[_answers.text(name) for name in examples["class_name"]],
         )
-        return result, lens.thumbnail_jpegs(examples["sample"].tolist())
+        return result, self.lens.thumbnail_jpegs(examples["sample"].tolist())
 
     _requests: ClassVar[Mapping[str, Handler]] = {
         "column": _request_column,

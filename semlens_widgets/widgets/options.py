@@ -90,3 +90,16 @@ class ExplorerOptions(TypedDict, total=False):
     like: Neuron
     tab: Literal["gallery", "contrast", "audit", "intervene", "trace"]
     state: Mapping[str, Any] | None
+
+
+class CompareOptions(TypedDict, total=False):
+    """Options of :class:`semlens_widgets.CompareView`, which says what they mean."""
+
+    active: Neuron
+    a: str
+    b: str
+    layer_a: str
+    layer_b: str
+    mode: Literal["overlay", "split"]
+    matching: Literal["nearest", "assigned"]
+    show: Literal["matches", "only_a", "only_b", "changes"]

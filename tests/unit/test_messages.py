@@ -10,8 +10,10 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import is_typeddict
 
+import semlens_widgets as slw
 from semlens_widgets.widgets import (
     AuditView,
+    CompareView,
     ConceptGallery,
     ContrastPanel,
     Explorer,
@@ -24,7 +26,7 @@ from semlens_widgets.widgets._messages import ACTIONS, QUESTIONS
 from tests.unit.panel_world import Asker
 
 ROOT = Path(__file__).parents[2]
-WIDGETS = (
+OF_ONE = (
     NeuronMap,
     ConceptGallery,
     ContrastPanel,
@@ -33,10 +35,17 @@ WIDGETS = (
     TraceView,
     Explorer,
 )
+WIDGETS = (*OF_ONE, CompareView)
 NEURON = {"layer": "mixed", "neuron": 1}
 SCORING = {"candidates": ["red", "blue"], "scorer": "csp", "settings": {"gamma": 0.5}}
 SCORING |= {"templates": "plain"}
 SAMPLES = [0, 3]
+LAYERS = {"a": "one", "layer_a": "mixed", "b": "other", "layer_b": "mixed"}
+OF_TWO = {
+    "compared": LAYERS,
+    "matches": {**LAYERS, "how": "same"},
+    "only_labels": {"a": "one", "b": "other"},
+}
 ASKED = {
     "neuron": NEURON,
     "clusters": NEURON,
@@ -67,6 +76,7 @@ ASKED = {
     "verify": {},
     "effects": {"rows": [1], "how": "scale", "amount": 0.5, "of": ""},
     "effects_of_all": {"rows": [1], "how": "zero", "amount": 0, "of": "red"},
+    **OF_TWO,
 }
 MORE = [
     ("column", {"name": "layer"}),
@@ -112,7 +122,7 @@ def test_what_widgets_answer_is_what_is_declared():
 def widgets(colour_lens):
     lens = colour_lens().run()
     lens.label(["red", "green", "blue"])
-    made = [kind(lens) for kind in WIDGETS]
+    made = [kind(lens) for kind in OF_ONE]
     shown = next(one for one in made if isinstance(one, AuditView))
     shown.audit = lens.audit("red", ["red"], ["blue"])
     shown.audit.decide("mixed", 0, "accept")
@@ -122,7 +132,20 @@ def widgets(colour_lens):
     return made
 
 
-@pytest.mark.parametrize(("method", "params"), [*ASKED.items(), *MORE])
+@pytest.mark.parametrize("method", OF_TWO)
+def test_a_real_answer_about_two_analyses_fits(colour_lens, monkeypatch, method):
+    lens = colour_lens().run()
+    lens.set_label("mixed", 0, "red", 0.5)
+    view = slw.compare({"one": lens, "other": lens}).view()
+    fits(OF_TWO[method], declared(method).params)
+    result, _ = Asker(view, monkeypatch)(method, **OF_TWO[method])
+    fits(result, declared(method).result)
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [*((name, asked) for name, asked in ASKED.items() if name not in OF_TWO), *MORE],
+)
 def test_a_real_answer_fits(widgets, monkeypatch, method, params):
     fits(params, declared(method).params)
     able = [one for one in widgets if method in {**one._requests, **one._actions}]

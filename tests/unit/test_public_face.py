@@ -84,6 +84,7 @@ def test_activations_of_a_layer_are_those_of_its_neurons(colour_lens):
         (slw.AuditView, options_of.AuditOptions, set()),
         (slw.InterveneView, options_of.InterveneOptions, set()),
         (slw.TraceView, options_of.TraceOptions, set()),
+        (slw.CompareView, options_of.CompareOptions, set()),
         (slw.Explorer, options_of.ExplorerOptions, set()),
     ],
 )

@@ -21,6 +21,7 @@ BUILDS_ON = {
     "audit": {"source", "shared", "neuron"},
     "intervene": {"source", "shared", "neuron"},
     "trace": {"source", "shared", "neuron"},
+    "compare": {"source", "shared", "neuron"},
     "explorer": {"source", "shared", "neuron", "map"},
     "entries": {
         "source",
@@ -30,6 +31,7 @@ BUILDS_ON = {
         "audit",
         "intervene",
         "trace",
+        "compare",
         "explorer",
     },  # a page chooses its source
 }

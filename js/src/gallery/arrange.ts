@@ -1,14 +1,9 @@
 // The order of the examples, and what stands together.
+import type { Group } from "../neuron/tiles";
 import { baseName, type Example } from "../source/neuron";
 
 export type Sorting = "activation" | "class" | "file";
 export type Grouping = "class" | "cluster" | null;
-
-export interface Group {
-  /** Empty where nothing is grouped. */
-  name: string;
-  examples: Example[];
-}
 
 const words = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 const ORDERS: Record<Sorting, (a: Example, b: Example) => number> = {

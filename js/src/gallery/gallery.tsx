@@ -8,16 +8,17 @@ import type { Colormap } from "../neuron/heatmap";
 import { Lightbox } from "../neuron/lightbox";
 import { mount, type Mounted } from "../shared/mount";
 import type { Model, Neuron, RenderContext } from "../source/model";
-import { baseName, column, neuronName, type Example } from "../source/neuron";
+import { column, neuronName } from "../source/neuron";
 import { NeuronPanel, startPanel, type PanelTraits } from "../neuron/panel";
 import { Failure } from "../shared/controls";
-import { Picture, wantsRelevance, type Look } from "../neuron/picture";
+import { wantsRelevance, type Look } from "../neuron/picture";
 import { createPictures, type Pictures } from "../source/pictures";
 import type { ExamplesOfNeuron } from "../source/messages";
 import type { Source } from "../source/source";
 import { RelevanceSaid } from "../neuron/relevance-said";
 import { Strip } from "../neuron/strip";
-import { Tiles } from "./tiles";
+import { Tile } from "../neuron/tile";
+import { Tiles } from "../neuron/tiles";
 import "../neuron/panel.css";
 import "../neuron/sliders.css";
 import "./gallery.css";
@@ -54,58 +55,6 @@ interface GalleryProps {
   crops: ReadonlySignal<boolean>;
   /** The image under the pointer. */
   pointed: Signal<number | null>;
-}
-
-/** What one tile shows, in words. */
-export function describe(example: Example): string {
-  const name = example.class_name ? `${example.class_name}, ` : "";
-  return `Example ${example.rank + 1}: ${name}${baseName(example.uri)}`;
-}
-
-interface TileProps extends GalleryProps {
-  example: Example;
-  top: number;
-  write: (activation: number | null) => string;
-  neuron: Neuron;
-  focus: { tabIndex: number; "data-place": number };
-  open: () => void;
-}
-
-function Tile(props: TileProps) {
-  const { example, top, write, neuron, focus, open, pictures, look, pointed } = props;
-  const share = top > 0 ? Math.min(1, Math.max(0, (example.activation ?? 0) / top)) : 0;
-  const words = describe(example);
-  const point = (sample: number | null) => () => (pointed.value = sample);
-  return (
-    <li class="slw-tile">
-      <button
-        type="button"
-        {...focus}
-        title={`${words}\nactivation ${write(example.activation)}\n${example.uri}`}
-        aria-label={`${words}, activation ${write(example.activation)}. Open the large view.`}
-        onClick={open}
-        onPointerEnter={point(example.sample)}
-        onPointerLeave={point(null)}
-        onFocus={point(example.sample)}
-        onBlur={point(null)}
-      >
-        <Picture
-          pictures={pictures}
-          sample={example.sample}
-          alt={words}
-          neuron={neuron}
-          look={look.value}
-        />
-      </button>
-      <div class="slw-bar" aria-hidden="true">
-        <i style={{ width: `${share * 100}%` }} />
-      </div>
-      <div class="slw-tile-caption slw-small">
-        <span class="slw-ellipsis slw-muted" dir="auto">{example.class_name || baseName(example.uri)}</span>
-        <span class="slw-number">{write(example.activation)}</span>
-      </div>
-    </li>
-  );
 }
 
 const WAITING = (
@@ -195,13 +144,15 @@ function Examples(props: ExamplesProps) {
           label="Images that activate the neuron most"
           tile={(example, focus) => (
             <Tile
-              {...props}
               key={example.sample}
               example={example}
               top={top}
               write={write}
               neuron={neuron}
               focus={focus}
+              pictures={pictures}
+              look={look.value}
+              pointed={props.pointed}
               open={() => setLarge({ of: name, sample: example.sample })}
             />
           )}

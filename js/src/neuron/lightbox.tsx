@@ -7,6 +7,7 @@ import { short, type Example } from "../source/neuron";
 import { Picture, UNPLACED, wantsRelevance, type Look } from "./picture";
 import { heatmapKey, type Pictures } from "../source/pictures";
 import { useResource } from "../source/resources";
+import "./lightbox.css";
 
 const share = (value: number): string => `${Math.round(value * 100)} %`;
 

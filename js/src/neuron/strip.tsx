@@ -2,6 +2,7 @@
 import type { ReadonlySignal } from "@preact/signals";
 import type { Histogram } from "../source/messages";
 import { column, type Shown } from "../source/neuron";
+import "./strip.css";
 
 interface StripProps {
   histogram: Histogram;

@@ -31,6 +31,8 @@ interface Following<M extends OfNeuron> {
   visible: ReadonlySignal<boolean>;
   /** Counts up when the kernel knows something new about the neuron. */
   revision: ReadonlySignal<number>;
+  /** What asks instead of what asked before; the method, where one neuron is followed. */
+  key?: string;
 }
 
 /** Another neuron's detail stays this long, in milliseconds: quick answers do not flicker. */
@@ -38,7 +40,7 @@ const GRACE = 400;
 const REMEMBERED = 40;
 
 export function followNeuron<M extends OfNeuron>(
-  { source, method, active, visible, revision }: Following<M>,
+  { source, method, active, visible, revision, key = method }: Following<M>,
 ): Detail<Answer<M>> {
   type D = Answer<M>;
   const resource = signal<Resource<D>>(IDLE);
@@ -70,7 +72,7 @@ export function followNeuron<M extends OfNeuron>(
     try {
       const { signal } = request;
       // With the version, so that no answer from before a change is taken for a new one.
-      const reply = await source.ask(method, neuron, { key: method, signal, version });
+      const reply = await source.ask(method, neuron, { key, signal, version });
       seen.set(keyOf(neuron), { version, detail: reply.result });
       if (!asked || !sameNeuron(asked.neuron, neuron)) return;
       show(neuron, reply.result);

@@ -349,6 +349,84 @@ export interface EffectsSaid extends ChangeAsked {
   answers: ChangedAnswer[];
 }
 
+/** Two analyses by name. */
+export interface Analyses {
+  a: string;
+  b: string;
+}
+
+/** A layer of each of two analyses. */
+export interface Layers extends Analyses {
+  layer_a: string;
+  layer_b: string;
+}
+
+/** A mean with its 95 % interval. */
+export interface Interval {
+  mean: number | null;
+  low: number | null;
+  high: number | null;
+}
+
+/** How much of a layer the other knows; `without` are neurons that have no examples. */
+export interface Alike extends Interval {
+  neurons: number;
+  without: number;
+}
+
+/** One of two layers: its neurons' labels, and what its analysis has of images. */
+export interface Side {
+  labels: string[];
+  originals: boolean;
+  crops: boolean;
+}
+
+/** A measure of both layers. */
+export interface MeasuredTwice {
+  title: string;
+  a: Interval;
+  b: Interval;
+}
+
+/** Two layers side by side; the buffers hold x and y of either's neurons. With `change` neuron for neuron one may be the other after a change of the model. */
+export interface Compared {
+  forth: Alike;
+  back: Alike;
+  side_a: Side;
+  side_b: Side;
+  measures: MeasuredTwice[];
+  change: boolean;
+}
+
+/** How the neurons of A are matched; `same` compares each with itself. */
+export interface Matching extends Layers {
+  how: "nearest" | "assigned" | "same";
+}
+
+/** By neuron of A its match in B (-1: none), their cosine, and the share of examples kept. */
+export interface Matches {
+  match: number[];
+  similarity: (number | null)[];
+  kept: number[];
+  changed: boolean[];
+}
+
+/** A label with the neuron that fits it best, and how many have it. */
+export interface KnownLabel extends Neuron {
+  label: string;
+  score: number | null;
+  neurons: number;
+}
+
+/** Labels that one of two analyses has alone, the best known first, and how many each has. */
+export interface OnlyLabels {
+  a: KnownLabel[];
+  b: KnownLabel[];
+  total_a: number;
+  total_b: number;
+  shared: number;
+}
+
 /** A node of a trace: what is traced, a kept neuron, or the rest of a layer, of neuron -1. Its share is of the layer's absolute relevance; `drop` is what the target loses without it. */
 export interface TraceNode extends Neuron {
   kind: "target" | "neuron" | "error";
@@ -438,6 +516,9 @@ export interface Questions {
   decisions: { params: AuditMade; result: Decisions };
   class_images: { params: Neuron; result: ClassImages };
   effects: { params: ChangeAsked; result: EffectsSaid };
+  compared: { params: Layers; result: Compared };
+  matches: { params: Matching; result: Matches };
+  only_labels: { params: Analyses; result: OnlyLabels };
   traceable: { params: Nothing; result: string[] };
   traced: { params: Nothing; result: Traced | null };
   node: { params: Neuron; result: NodeOfTrace };

@@ -7,13 +7,21 @@ say.
 
 from __future__ import annotations
 
-from semlens_widgets.widgets._messages import audits, interventions, kinds, neurons, traces
+from semlens_widgets.widgets._messages import (
+    audits,
+    comparisons,
+    interventions,
+    kinds,
+    neurons,
+    traces,
+)
 
-MODULES = (kinds, neurons, audits, interventions, traces)
+MODULES = (kinds, neurons, audits, interventions, comparisons, traces)
 QUESTIONS = {
     **neurons.QUESTIONS,
     **audits.QUESTIONS,
     **interventions.QUESTIONS,
+    **comparisons.QUESTIONS,
     **traces.QUESTIONS,
 }
 ACTIONS = {**neurons.ACTIONS, **audits.ACTIONS, **interventions.ACTIONS, **traces.ACTIONS}

@@ -1,8 +1,15 @@
 // Tiles in rows, drawn only where they are near the screen: a thousand cost no more than forty.
 import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { Group } from "./arrange";
 import type { Example } from "../source/neuron";
+import "./tiles.css";
+
+/** Images that stand together. */
+export interface Group {
+  /** Empty where nothing is grouped. */
+  name: string;
+  examples: Example[];
+}
 
 /** Up to this many tiles are all drawn. */
 const ALL = 96;

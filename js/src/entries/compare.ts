@@ -1,0 +1,3 @@
+import { render } from "../compare/compare";
+
+export default { render };
