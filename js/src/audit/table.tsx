@@ -77,19 +77,21 @@ export function Table(props: TableProps) {
 
   const here = Math.min(current, order.length - 1);
   const onKeyDown = (event: KeyboardEvent) => {
-    if ((event.target as Element).closest("[role=columnheader]")) return;
+    const place = (event.target as HTMLElement).dataset.at; // none: a heading
+    if (place === undefined) return;
+    const focused = Number(place);
     const steps: Record<string, number> = {
       ArrowDown: 1, ArrowUp: -1, PageDown: SHOWN, PageUp: -SHOWN, Home: -order.length, End: order.length,
     };
     const step = steps[event.key];
     if (step !== undefined) {
-      const at = Math.min(order.length - 1, Math.max(0, here + step));
+      const at = Math.min(order.length - 1, Math.max(0, focused + step));
       walking.current = at;
       setCurrent(at);
       show(at);
-      if (at === here) walking.current = -1;
-    } else if (event.key === "Enter" || event.key === " ") choose(order[here]!.neuron);
-    else if (!decide(event, order[here]!.neuron)) return;
+      if (at === focused) walking.current = -1;
+    } else if (event.key === "Enter" || event.key === " ") choose(order[focused]!.neuron);
+    else if (!decide(event, order[focused]!.neuron)) return;
     event.preventDefault();
   };
   const first = Math.max(0, Math.floor(top / ROW) - AROUND);
