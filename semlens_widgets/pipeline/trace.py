@@ -65,8 +65,8 @@ def mean_conditional_relevance(
     total, through = np.zeros(()), np.zeros(())
     for some, inputs in batches:
         relevance, conditional = conditional_relevance(target, inputs, goal, lower, upper, neurons)
-        total = total + relevance.double().sum(0).cpu().numpy()
-        through = through + conditional.double().sum(1).cpu().numpy()
+        total = total + relevance.cpu().double().sum(0).numpy()
+        through = through + conditional.cpu().double().sum(1).numpy()
         if not (np.isfinite(total).all() and np.isfinite(through).all()):
             raise ModelError(f"The relevance of layer {lower!r} is not finite on some images.")
         seen(len(some))
