@@ -93,7 +93,7 @@ def test_by_mouse_a_neuron_is_chosen_pinned_and_grouped(opened: Notebook, view: 
     kernel.wait("view.pinned", [{"layer": "layer4", "neuron": first}])
     view.get_by_role("slider", name="threshold").press("End")
     expect(view.locator(".slw-node-neuron")).to_have_count(1)
-    expect(card(view, "layer4", first)).to_contain_text("pinned")
+    expect(card(view, "layer4", first)).to_contain_text("pin")
     view.get_by_role("slider", name="threshold").press("Home")
     kernel.wait("view.threshold", 0.0)
     for neuron in (first, second):
@@ -102,12 +102,12 @@ def test_by_mouse_a_neuron_is_chosen_pinned_and_grouped(opened: Notebook, view: 
         view.get_by_label("Name of a group for this neuron").fill("shortcut")
         view.get_by_role("button", name="Group", exact=True).click()
     group = view.locator(".slw-node-group")
-    expect(group).to_contain_text("2 neurons")
+    expect(group).to_contain_text("× 2")
     share = kernel.value("float(trace.nodes.query('layer == \"layer4\"').share[:2].sum())")
     expect(group).to_contain_text(f"{100 * share:.1f} %")
     group.click()
     view.get_by_role("button", name=f"Take layer4 / {first} out of shortcut").click()
-    expect(group).to_contain_text("1 neuron")
+    expect(group).to_contain_text("× 1")
     kernel.wait("view.groups", {"shortcut": [{"layer": "layer4", "neuron": second}]})
 
 

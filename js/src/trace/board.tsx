@@ -96,7 +96,7 @@ interface CardProps {
 
 function Card({ node, said, pictures, lit, selected, tabIndex, most, point, select }: CardProps) {
   const one = node.members[0];
-  const which = node.kind === "group" ? `${node.members.length} neurons`
+  const which = node.kind === "group" ? `× ${node.members.length}`
     : node.kind === "neuron" && node.name ? `${one!.neuron}` : "";
   return (
     <button
@@ -121,7 +121,7 @@ function Card({ node, said, pictures, lit, selected, tabIndex, most, point, sele
           <span class="slw-node-share slw-small slw-muted">
             {which && <span class="slw-mono">{which}</span>}
             <span class="slw-number">{percent(node.share)}</span>
-            {node.pinned && <span>pinned</span>}
+            {node.pinned && <span>pin</span>}
           </span>
         )}
         {node.kind !== "target" && node.kind !== "rest" && (
