@@ -1,7 +1,6 @@
 // Which two layers are compared, and how much of one the other knows.
 import type { Alike } from "../source/messages";
 import { short } from "../source/neuron";
-import { Icon } from "../shared/icons";
 import type { Which } from "./rows";
 import type { State } from "./state";
 
@@ -91,7 +90,7 @@ export function Head({ state }: { state: State }) {
           aria-label="Change places"
           onClick={state.swap}
         >
-          <Icon name="swap" />
+          <span aria-hidden="true">⇄</span>
         </button>
         <Chooser state={state} side="b" />
       </div>
