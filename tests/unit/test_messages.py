@@ -157,10 +157,10 @@ def test_a_real_answer_fits(widgets, monkeypatch, method, params):
 
 def test_an_answer_that_lacks_or_adds_something_does_not_fit():
     hit = {"layer": "a", "neuron": 0, "label": "", "score": None, "chance": None}
-    fits({"hits": [hit]}, _messages.Hits)
+    fits({"hits": [hit]}, _messages.neurons.Hits)
     for wrong in (hit | {"more": 1}, hit | {"score": "1"}, {"layer": "a", "neuron": 0}):
         with pytest.raises(ValidationError):
-            fits({"hits": [wrong]}, _messages.Hits)
+            fits({"hits": [wrong]}, _messages.neurons.Hits)
 
 
 def test_an_action_tells_how_far_it_is(colour_lens, monkeypatch):

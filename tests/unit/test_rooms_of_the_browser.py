@@ -88,5 +88,5 @@ def test_no_file_is_longer_than_a_reader_holds_in_mind():
         for file in top.rglob(f"*.{end}")
     ]
     long = {str(file): len(file.read_text().splitlines()) for file in files}
-    long.pop(str(ROOT / "source" / "messages.ts"))  # written by a program, from files that are short
+    long.pop(str(ROOT / "source" / "messages.ts"))  # a program writes it
     assert {name: lines for name, lines in long.items() if lines > 400} == {}
