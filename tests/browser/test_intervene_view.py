@@ -29,7 +29,7 @@ def opened(scene_notebook: Callable[..., AbstractContextManager[Notebook]]) -> I
 
 @pytest.fixture
 def view(opened: Notebook) -> Locator:
-    return opened.page.locator(".slw-intervene-view")
+    return opened.page.locator(".slw-intervene")
 
 
 def select(notebook: Notebook, rows: list[int]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.test_alone import WIDTHS, overflowing
 from tests.browser.test_panels import AXE, SERIOUS, tab_to
 
 if TYPE_CHECKING:
@@ -76,6 +77,16 @@ def test_the_graph_is_the_trace(opened: Notebook, view: Locator):
     card(view, "layer4", kernel.value("int(trace.levels['layer4'].kept[0])")).hover()
     expect(view.locator(".slw-edge-path")).to_have_count(2)
     expect(view.locator(".slw-node:not(.slw-node-dim)")).to_have_count(3)
+
+
+def test_nothing_sticks_out_narrow_or_wide(opened: Notebook, view: Locator):
+    first = opened.kernel.value("int(trace.levels['layer4'].kept[0])")
+    card(view, "layer4", first).click()
+    expect(view.locator(".slw-below li").first).to_be_visible()
+    for width in WIDTHS:
+        opened.set_width(view, width)
+        expect(card(view, "layer4", first)).to_be_visible()
+        assert overflowing(view) == [], width
 
 
 def test_by_mouse_a_neuron_is_chosen_pinned_and_grouped(opened: Notebook, view: Locator):

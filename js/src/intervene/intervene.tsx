@@ -184,7 +184,7 @@ function InterveneView(props: InterveneProps) {
     );
   }
   return (
-    <div class="slw-panel slw-intervene">
+    <div class="slw-panel">
       <header class="slw-heading" aria-busy={!said || busy}>
         <div class="slw-heading-name">
           <h2 class="slw-title">{said ? inWords(said) : inWords(now)}</h2>
@@ -229,6 +229,6 @@ function start(
 }
 
 export const render = (context: RenderContext<InterveneTraits>) =>
-  mount(context, "slw-intervene-view", (mounted) => (
+  mount(context, "slw-intervene", (mounted) => (
     <InterveneView {...start(context.model, mounted)} />
   ));
