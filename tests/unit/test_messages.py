@@ -90,10 +90,7 @@ MORE = [
 def strict():
     """No answer holds more than is declared."""
     kinds = [
-        one
-        for module in _messages.MODULES
-        for one in vars(module).values()
-        if is_typeddict(one)
+        one for module in _messages.MODULES for one in vars(module).values() if is_typeddict(one)
     ]
     for kind in kinds:
         kind.__pydantic_config__ = {"extra": "forbid"}
