@@ -89,9 +89,8 @@ MORE = [
 @pytest.fixture(scope="module", autouse=True)
 def strict():
     """No answer holds more than is declared."""
-    kinds = [
-        one for module in _messages.MODULES for one in vars(module).values() if is_typeddict(one)
-    ]
+    every = [one for module in _messages.MODULES for one in vars(module).values()]
+    kinds = {one for one in every if is_typeddict(one)}
     for kind in kinds:
         kind.__pydantic_config__ = {"extra": "forbid"}
     yield
