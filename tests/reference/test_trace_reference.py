@@ -83,7 +83,7 @@ def test_all_neurons_together_are_the_whole():
     every = range(target.n_units("layer3"))
     whole, parts = conditional_relevance(target, images[:3], Goal("", 2), "layer2", "layer3", every)
     assert torch.allclose(parts.sum(0), whole, rtol=1e-3, atol=1e-5)
-    expected, _ = output_relevance(target, images[:3], torch.full((3,), 2))
+    expected, *_ = output_relevance(target, images[:3], torch.full((3,), 2))
     assert torch.allclose(whole, expected["layer2"], atol=1e-5)
 
 
@@ -118,7 +118,7 @@ def test_transformers_by_attnlrp(pooling):
     whole, parts = conditional_relevance(target, images, goal, layers[1], layers[2], range(16))
     assert torch.allclose(parts.sum(0), whole, rtol=1e-3, atol=1e-4)
     assert whole.abs().max() > 0.01
-    expected, _ = output_relevance(target, images, torch.ones(2, dtype=torch.long))
+    expected, *_ = output_relevance(target, images, torch.ones(2, dtype=torch.long))
     assert torch.allclose(whole, expected[layers[1]], atol=1e-4)
     assert trace_method(target, goal).startswith("AttnLRP")
     neuron = Goal(layers[2], 3)
