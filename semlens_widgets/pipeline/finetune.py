@@ -44,7 +44,8 @@ def finetune(
     target
         Says how images become inputs, and which of what the models return are their logits.
     models
-        Copies of the target's model, each corrected or not.
+        Copies of the target's model, each corrected or not. They are trained on the target's
+        device and end where they were.
     images, samples, truth
         Which images, ``(samples,)``, and the right output of each.
     epochs, rate
@@ -62,6 +63,7 @@ def finetune(
     wanted = [samples[at] for at in order]
     right = torch.from_numpy(truth[order])
     batches = input_batches(target, images, wanted, batch_size, doing="fine-tuning", quick=500)
+    homes = [next(model.parameters()).device for model in models]
     answering: list[Explained] = []
     steps = []
     done = 0
@@ -69,6 +71,7 @@ def finetune(
         batch = target.as_input(inputs)
         if not answering:
             for model in models:
+                model.to(target.device)
                 with torch.no_grad():
                     head = head_of(model, target.logits, batch[:1])
                 answering.append(Explained(model, target.logits, head))
@@ -84,5 +87,5 @@ def finetune(
                 optimizer.zero_grad(set_to_none=True)
                 torch.autograd.backward(loss)
                 optimizer.step()
-    for model in models:
-        model.requires_grad_(False)
+    for model, home in zip(models, homes, strict=True):
+        model.requires_grad_(False).to(home)
