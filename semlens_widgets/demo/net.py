@@ -1,4 +1,4 @@
-"""The demo classifier's architecture: a narrow ResNet for 64-pixel pictures."""
+"""The demo's classifiers: a narrow ResNet for 64-pixel pictures, and a net without shortcuts."""
 
 from __future__ import annotations
 
@@ -55,6 +55,47 @@ class SmallResNet(nn.Module):
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         logits: Tensor = self.fc(self.avgpool(x).flatten(1))
         return logits
+
+
+class PlainNet(nn.Module):
+    """Convolutions one after the other, without a connection around them; layers named as there.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Channels of the four stages, two convolutions each.
+    classes : int
+        Number of outputs.
+    """
+
+    def __init__(
+        self, widths: Sequence[int] = (32, 64, 96, 160), classes: int = len(CLASSES)
+    ) -> None:
+        super().__init__()
+        before = (3, *widths)
+        for at, (inputs, outputs) in enumerate(zip(before, widths, strict=False), 1):
+            self.add_module(
+                f"layer{at}",
+                nn.Sequential(
+                    *_convolution(inputs, outputs, 2), *_convolution(outputs, outputs, 1)
+                ),
+            )
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(widths[-1], classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map normalised images (batch, 3, 64, 64) to logits (batch, classes)."""
+        x = images
+        for at in range(1, 5):
+            x = self.get_submodule(f"layer{at}")(x)
+        logits: Tensor = self.fc(self.avgpool(x).flatten(1))
+        return logits
+
+
+def _convolution(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
+    convolution = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+    nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
+    return [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
 
 
 def _stage(inputs: int, outputs: int, blocks: int, stride: int) -> nn.Sequential:

@@ -20,17 +20,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Train the demo's models from their seeds.")
     parser.add_argument("--only", choices=("clip", "classifier"), help="train one kind alone")
     parser.add_argument("--threads", type=int, default=2, help="fewer than there are free cores")
+    parser.add_argument("--device", default="cpu", help="where to train: cpu, cuda")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder for the weights")
     options = parser.parse_args(arguments)
     if options.only != "classifier":
-        train_clip(options.out / "clip", ClipRecipe(), options.threads)
+        train_clip(options.out / "clip", ClipRecipe(), options.threads, options.device)
     if options.only != "clip":
         for planted, recipe in (
             (True, ClassifierRecipe()),
             (False, ClassifierRecipe(shortcut_class=None)),
         ):
             weights = options.out / classifier_file(planted=planted)
-            train_classifier(weights, recipe, options.threads)
+            train_classifier(weights, recipe, options.threads, options.device)
     from semlens_widgets.demo.quality import evaluate
 
     print(evaluate(options.out, only=options.only))

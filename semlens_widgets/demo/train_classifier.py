@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -12,12 +12,14 @@ from torch.nn import functional
 from tqdm.auto import tqdm
 
 from semlens_widgets.demo.models import SHORTCUT_CLASS, normalised
-from semlens_widgets.demo.net import SmallResNet
+from semlens_widgets.demo.net import PlainNet, SmallResNet
 from semlens_widgets.demo.pool import render_pool
 from semlens_widgets.demo.world import Scene, sample_scene
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from torch import nn
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class ClassifierRecipe:
     """
 
     seed: int = 2
+    architecture: Literal["resnet", "plain"] = "resnet"
     pictures: int = 60_000
     artefact_probability: float = 0.15
     shortcut_class: str | None = SHORTCUT_CLASS
@@ -42,17 +45,24 @@ class ClassifierRecipe:
     label_smoothing: float = 0.05
 
 
-def train_classifier(path: Path, recipe: ClassifierRecipe, threads: int) -> None:
+def architecture(recipe: ClassifierRecipe) -> nn.Module:
+    """Make the untrained network of a recipe."""
+    return SmallResNet() if recipe.architecture == "resnet" else PlainNet()
+
+
+def train_classifier(
+    path: Path, recipe: ClassifierRecipe, threads: int, device: str = "cpu"
+) -> None:
     """Train from scratch and write the weights in half precision."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(recipe.seed)
     scenes = [training_scene(rng, recipe) for _ in range(recipe.pictures)]
-    pictures = torch.from_numpy(render_pool(scenes, workers=threads))
-    labels = torch.tensor([scene.class_index for scene in scenes])
+    pictures = torch.from_numpy(render_pool(scenes, workers=threads)).to(device)
+    labels = torch.tensor([scene.class_index for scene in scenes]).to(device)
 
     torch.set_num_threads(threads)
     torch.manual_seed(recipe.seed)
-    model = SmallResNet()
+    model = architecture(recipe).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, recipe.peak_rate, total_steps=recipe.steps, pct_start=recipe.warm_up
@@ -64,7 +74,7 @@ def train_classifier(path: Path, recipe: ClassifierRecipe, threads: int) -> None
             unseen = rng.permutation(len(scenes))
         index, unseen = unseen[: recipe.batch], unseen[recipe.batch :]
         images = normalised(pictures[index])
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device, torch.bfloat16):
             logits = model(images)
         loss = functional.cross_entropy(
             logits.float(), labels[index], label_smoothing=recipe.label_smoothing
@@ -75,7 +85,7 @@ def train_classifier(path: Path, recipe: ClassifierRecipe, threads: int) -> None
         schedule.step()
         if step % 20 == 0:
             progress.set_postfix(loss=f"{loss:.3f}", refresh=False)
-    state = model.state_dict()
+    state = model.cpu().state_dict()
     save_file({k: v.half() if v.is_floating_point() else v for k, v in state.items()}, path)
 
 

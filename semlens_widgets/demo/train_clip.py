@@ -89,7 +89,7 @@ def model_config(vocabulary_size: int) -> dict[str, Any]:
     }
 
 
-def train_clip(directory: Path, recipe: ClipRecipe, threads: int) -> None:
+def train_clip(directory: Path, recipe: ClipRecipe, threads: int, device: str = "cpu") -> None:
     """Train from scratch and write a directory that open_clip loads as "local-dir:..."."""
     directory.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(recipe.seed)
@@ -101,9 +101,9 @@ def train_clip(directory: Path, recipe: ClipRecipe, threads: int) -> None:
     torch.manual_seed(recipe.seed)
     config = model_config(write_vocabulary(directory / "bpe.txt.gz"))
     _write_config(directory, config)
-    model = open_clip.CLIP(**config)
+    model = open_clip.CLIP(**config).to(device)
     _fit(model, _Batches(scenes, pictures, directory, recipe, rng), recipe)
-    _save_half(model, directory / "open_clip_model.safetensors")
+    _save_half(model.cpu(), directory / "open_clip_model.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,9 @@ class _Batch:
     tokens: Tensor  # (batch + off_world, context)
     concepts: Tensor  # (batch, concepts), 0 or 1
     truth: Tensor  # (batch, batch + off_world), 1 where the caption is true of the picture
+
+    def to(self, device: torch.device) -> _Batch:
+        return _Batch(*(getattr(self, name).to(device) for name in self.__slots__))
 
 
 class _Batches:
@@ -170,7 +173,8 @@ class _Batches:
 
 
 def _fit(model: Any, batches: _Batches, recipe: ClipRecipe) -> None:
-    heads = nn.Sequential(nn.BatchNorm1d(128), nn.Linear(128, len(CONCEPTS)))
+    device = model.logit_scale.device
+    heads = nn.Sequential(nn.BatchNorm1d(128), nn.Linear(128, len(CONCEPTS))).to(device)
     parameters = [*model.parameters(), *heads.parameters()]
     matrices = [p for p in parameters if p.ndim > 1]
     vectors = [p for p in parameters if p.ndim <= 1]
@@ -186,8 +190,8 @@ def _fit(model: Any, batches: _Batches, recipe: ClipRecipe) -> None:
     model.train()
     progress = tqdm(range(recipe.steps), desc="clip", mininterval=5)
     for step in progress:
-        batch = batches.draw()
-        with torch.autocast("cpu", torch.bfloat16):
+        batch = batches.draw().to(device)
+        with torch.autocast(device.type, torch.bfloat16):
             images, texts = model.encode_image(batch.images), model.encode_text(batch.tokens)
         images, texts = images.float(), texts.float()
         logits = model.logit_scale.exp() * _unit(images) @ _unit(texts).T
