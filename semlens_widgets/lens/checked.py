@@ -58,7 +58,7 @@ def unchecked(audit: Audit) -> list[str]:
     if not audit.reliance.shown:
         said.append("There are too few other images to tell what a concept does to the class.")
     if len(audit.images) < FEWEST:
-        said.append(f"{len(audit.images)} images are too few to tell shares by.")
+        said.append(f"{_counted(audit)} too few to tell shares by.")
     if ";" in audit.method:  # what is not exact in it follows
         said.append(f"Relevance was propagated by {audit.method}.")
     return said
@@ -151,7 +151,11 @@ def _shares(
 
 
 def _too_few(audit: Audit) -> str:
-    return f"{len(audit.images)} images are too few, {FEWEST} are needed"
+    return f"{_counted(audit)} too few, {FEWEST} are needed"
+
+
+def _counted(audit: Audit) -> str:
+    return "1 image is" if len(audit.images) == 1 else f"{len(audit.images)} images are"
 
 
 def _allowed(

@@ -238,6 +238,7 @@ export interface AuditLayer {
 export interface AuditSaid extends AuditMade {
   target: string;
   images: number;
+  neurons: number;
   method: string;
   scorer: string;
   at: string;
@@ -252,8 +253,9 @@ export interface AuditAt extends AuditMade {
   layer: string;
 }
 
-/** What an audit found of one neuron; nulls are how probable so good a fit is by chance. */
+/** What an audit found of one neuron, a row of the lens's table. Nulls are how probable so good a fit is by chance. */
 export interface AuditRow {
+  row: number;
   neuron: number;
   label: string;
   verdict: string;

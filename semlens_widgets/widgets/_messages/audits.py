@@ -52,6 +52,7 @@ class AuditSaid(AuditMade):
 
     target: str
     images: int
+    neurons: int
     method: str
     scorer: str
     at: str
@@ -68,8 +69,12 @@ class AuditAt(AuditMade):
 
 
 class AuditRow(TypedDict):
-    """What an audit found of one neuron; nulls are how probable so good a fit is by chance."""
+    """What an audit found of one neuron, a row of the lens's table.
 
+    Nulls are how probable so good a fit is by chance.
+    """
+
+    row: int
     neuron: int
     label: str
     verdict: str
