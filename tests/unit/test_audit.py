@@ -348,5 +348,13 @@ def test_decisions_of_another_models_neurons_are_given_up_with_a_word(audit, col
 def test_a_concept_that_no_neuron_fits_is_said_to_be_so(lens):
     """The foundation model takes what it does not know for grey, as it does random words."""
     audit = lens.audit("red", VALID, ["unheard of"])
-    assert "No neuron of seen fits 'unheard of'" in audit.unchecked[0]
+    assert "apart, they score the same: 'unheard of' = 'absence'" in audit.unchecked[0]
+    assert "No neuron of seen fits 'unheard of'" in audit.unchecked[1]
+    with pytest.raises(slw.CheckFailed, match="does not know 'unheard of'"):
+        audit.check(max_spurious=0.1)
+
+
+def test_a_concept_that_is_known_and_fits_no_neuron_is_said_to_be_so(lens, monkeypatch):
+    audit = lens.audit("red", VALID, SPURIOUS)
+    monkeypatch.setitem(audit.reliance.fits, "blue", np.zeros(len(audit.neurons), bool))
     assert "no neuron fits it" in str(audit.check(max_spurious=0.1))
