@@ -274,8 +274,8 @@ def _layer_said(name: str, rows: pd.DataFrame, chance: tuple[float, float]) -> A
         VerdictShare(
             verdict=str(row["verdict"]),
             share=float(row["share"]),
-            low=float(row["low"]),
-            high=float(row["high"]),
+            low=_answers.number(row["low"]),
+            high=_answers.number(row["high"]),
             neurons=int(row["neurons"]),
         )
         for row in rows.to_dict("records")
@@ -291,8 +291,8 @@ def _row(at: int, row: Mapping[Any, Any]) -> AuditRow:
         label=_answers.text(row["label"]),
         verdict=str(row["verdict"]),
         share=float(row["relevance_share"]),
-        low=float(row["share_low"]),
-        high=float(row["share_high"]),
+        low=_answers.number(row["share_low"]),
+        high=_answers.number(row["share_high"]),
         valid=_answers.number(row["valid"]),
         spurious=_answers.number(row["spurious"]),
         valid_concept=_answers.text(row["valid_concept"]),

@@ -358,3 +358,13 @@ def test_a_concept_that_is_known_and_fits_no_neuron_is_said_to_be_so(lens, monke
     audit = lens.audit("red", VALID, SPURIOUS)
     monkeypatch.setitem(audit.reliance.fits, "blue", np.zeros(len(audit.neurons), bool))
     assert "no neuron fits it" in str(audit.check(max_spurious=0.1))
+
+
+def test_a_single_image_has_no_interval(lens):
+    audit = lens.audit("red", VALID, SPURIOUS, images=[0])
+    assert audit.neurons[["share_low", "share_high"]].isna().all(axis=None)
+    assert audit.neurons["relevance_share"].notna().all()
+    assert audit.summary[["low", "high"]].isna().all(axis=None)
+    assert any(one.startswith("1 image is too few") for one in audit.unchecked)
+    assert "NaN" not in audit.to_json()
+    assert "nan" not in str(audit.figure().to_json()).lower()

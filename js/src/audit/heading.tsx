@@ -27,12 +27,12 @@ interface HeadingProps {
 
 export function Heading(props: HeadingProps) {
   const { audit, history, layer, showLayer, rows, decisionOf, select, again } = props;
-  const step = (name: "undo" | "redo", able: boolean, keys: string) => (
+  const step = (name: "undo" | "redo", does: string, able: boolean, keys: string) => (
     <button
       type="button"
       class="slw-button slw-button-icon"
-      aria-label={name === "undo" ? "Undo the last decision" : "Redo the decision"}
-      title={`${name === "undo" ? "Undo the last decision" : "Redo the decision"} (${keys})`}
+      aria-label={does}
+      title={`${does} (${keys})`}
       disabled={!able}
       onClick={history[name]}
     >
@@ -44,7 +44,7 @@ export function Heading(props: HeadingProps) {
     <header class="slw-audit-heading">
       <h2 class="slw-title">On what “<bdi>{audit.target}</bdi>” rests</h2>
       <p class="slw-small slw-muted">
-        {audit.images.toLocaleString("en")} images of the class, neurons compared with words by {audit.scorer}
+        {audit.images === 1 ? "1 image" : `${audit.images.toLocaleString("en")} images`} of the class, neurons compared with words by {audit.scorer}
       </p>
       <div class="slw-controls" role="toolbar" aria-label="Audit">
         <Choice
@@ -53,8 +53,8 @@ export function Heading(props: HeadingProps) {
           value={layer}
           onChange={showLayer}
         />
-        {step("undo", history.canUndo.value, "Ctrl+Z")}
-        {step("redo", history.canRedo.value, "Ctrl+Shift+Z")}
+        {step("undo", "Undo the last decision", history.canUndo.value, "Ctrl+Z")}
+        {step("redo", "Redo the decision", history.canRedo.value, "Ctrl+Shift+Z")}
         {found && (
           <button
             type="button"

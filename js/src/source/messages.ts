@@ -217,12 +217,12 @@ export interface Concept {
   phrases: string[];
 }
 
-/** What of a layer's relevance lies on the neurons of a verdict, and the interval of that. */
+/** What of a layer's relevance lies on the neurons of a verdict, and the interval of that. A single image has no interval. */
 export interface VerdictShare {
   verdict: string;
   share: number;
-  low: number;
-  high: number;
+  low: number | null;
+  high: number | null;
   neurons: number;
 }
 
@@ -260,8 +260,8 @@ export interface AuditRow {
   label: string;
   verdict: string;
   share: number;
-  low: number;
-  high: number;
+  low: number | null;
+  high: number | null;
   valid: number | null;
   spurious: number | null;
   valid_concept: string;

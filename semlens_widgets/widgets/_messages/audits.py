@@ -29,12 +29,15 @@ class Concept(TypedDict):
 
 
 class VerdictShare(TypedDict):
-    """What of a layer's relevance lies on the neurons of a verdict, and the interval of that."""
+    """What of a layer's relevance lies on the neurons of a verdict, and the interval of that.
+
+    A single image has no interval.
+    """
 
     verdict: str
     share: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     neurons: int
 
 
@@ -79,8 +82,8 @@ class AuditRow(TypedDict):
     label: str
     verdict: str
     share: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     valid: float | None
     spurious: float | None
     valid_concept: str
