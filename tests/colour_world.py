@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import torch
 from PIL import Image
@@ -31,7 +33,7 @@ class ColourFoundation:
     def encode_text(self, texts: list[str]) -> Tensor:
         rows = []
         for text in texts:
-            known = [c for name, c in COLOURS.items() if name in text]
+            known = [c for name, c in COLOURS.items() if re.search(rf"\b{name}\b", text)]
             rows.append(known[0] if known else (1, 1, 1))
         return normalize(torch.tensor(rows, dtype=torch.float32), dim=1)
 

@@ -63,9 +63,11 @@ def resampled_means(
     Returns
     -------
     numpy.ndarray
-        ``(draws, columns)``.
+        ``(draws, columns)``; NaN of a single image, which says nothing of others.
     """
     count = len(values)
+    if count == 1:
+        return np.full((draws, values.shape[1]), np.nan)
     generator = np.random.default_rng(seed)
     step = max(1, _AT_ONCE // max(1, count))
     means = []
@@ -85,14 +87,15 @@ def interval(resampled: NDArray[np.floating], level: float = LEVEL) -> NDArray[n
 
 @dataclass(frozen=True)
 class Measured:
-    """A figure with the interval in which it lies, at 95 %."""
+    """A figure with the interval in which it lies, at 95 %; NaN where there is none."""
 
     value: float
     low: float
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        between = "" if np.isnan(self.low) else f" [{self.low:.3f}, {self.high:.3f}]"
+        return f"{self.value:.3f}{between}"
 
 
 @dataclass(frozen=True, eq=False)

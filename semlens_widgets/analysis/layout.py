@@ -80,7 +80,12 @@ def _umap(unit: npt.NDArray[np.float32], seed: int, neighbours: int) -> npt.NDAr
             n_jobs=1,
             tqdm_kwds={"desc": "layout", "unit": "step", "disable": _quiet()},
         )
-        return np.asarray(reducer.fit_transform(unit), dtype=np.float32)
+        # What it compiles sets how many threads OpenMP uses in this process, also for torch.
+        threads = torch.get_num_threads()
+        try:
+            return np.asarray(reducer.fit_transform(unit), dtype=np.float32)
+        finally:
+            torch.set_num_threads(threads)
 
 
 def _neighbours(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from semlens_widgets.lens.reader import AnalysisReader
     from semlens_widgets.lens.relevance import Relevances
     from semlens_widgets.lens.scoring import Scoring
-    from semlens_widgets.lens.texts import Words
+    from semlens_widgets.lens.texts import TextCheck, Words
     from semlens_widgets.pipeline.settings import Plan
 
 _OTHERS = (
@@ -178,7 +178,15 @@ class Auditing:
             shown=shown,
             picture=self._picture,
             scored_by={"scorer": how.name, **how.settings},
+            unread=self._unread(sides, templates),
         )
+
+    def _unread(
+        self, sides: tuple[Concepts, Concepts], templates: Sequence[str] | None
+    ) -> TextCheck:
+        """Find which phrases the foundation model cuts, or takes for others or for any word."""
+        phrases = [phrase for side in sides for phrase in phrases_of(side)]
+        return self._words().check([*phrases, *RANDOM_WORDS], templates).about(phrases)
 
     def _picture(self, sample: int) -> bytes | None:
         """Return a small JPEG of an image, or None where it is not at hand."""

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from semlens_widgets.lens.labelling import KeptLabels
     from semlens_widgets.lens.lens import SemanticLens
     from semlens_widgets.lens.reader import AnalysisReader
+    from semlens_widgets.lens.texts import TextCheck
     from semlens_widgets.pipeline.settings import Plan
     from semlens_widgets.widgets import AuditView
     from semlens_widgets.widgets import options as of
@@ -64,6 +65,8 @@ class Audit:
         How relevance was propagated, with what in it is not exact.
     scored_by : dict
         How well neurons fit phrases: the scorer and its settings.
+    unread : TextCheck
+        Which phrases the foundation model cuts, or does not tell from other words.
     aligned : Aligned
         How well neurons fit both sides.
     verdicts : numpy.ndarray
@@ -94,6 +97,7 @@ class Audit:
         shown: dict[str, NDArray[np.int64]],
         picture: Callable[[int], bytes | None],
         scored_by: dict[str, Any],
+        unread: TextCheck,
     ) -> None:
         self.lens = lens
         self.reader = reader
@@ -105,6 +109,7 @@ class Audit:
         self.images = images
         self.method = method
         self.scored_by = scored_by
+        self.unread = unread
         self.aligned = aligned
         self.reliance = reliance
         self.proofs: list[Proof] = []

@@ -18,6 +18,7 @@ from semlens_widgets.analysis.conditions import (
     not_run,
 )
 from semlens_widgets.errors import CheckFailed, named
+from semlens_widgets.labels.words import RANDOM_WORDS
 from semlens_widgets.lens.audit_frames import SET_ASIDE
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _AS_BEFORE = ", as before,"
 
 def unchecked(audit: Audit) -> list[str]:
     """Say what an audit could not tell, in sentences."""
-    said = []
+    said = [unread] if (unread := str(audit.unread)) else []
     unknown = np.isnan(audit.aligned.valid.score) | np.isnan(audit.aligned.spurious.score)
     for name, layer in audit.shares.layers.items():
         if count := int(unknown[layer].sum()):
@@ -58,7 +59,7 @@ def unchecked(audit: Audit) -> list[str]:
     if not audit.reliance.shown:
         said.append("There are too few other images to tell what a concept does to the class.")
     if len(audit.images) < FEWEST:
-        said.append(f"{len(audit.images)} images are too few to tell shares by.")
+        said.append(f"{_counted(audit)} too few to tell shares by.")
     if ";" in audit.method:  # what is not exact in it follows
         said.append(f"Relevance was propagated by {audit.method}.")
     return said
@@ -128,6 +129,8 @@ def _rests(
         return not_run(name, "the baseline does not tell")
     if len(audit.images) < FEWEST:
         return not_run(name, _too_few(audit))
+    if all(_is_any_word(audit, phrase) for phrase in audit.spurious[concept]):
+        return not_run(name, f"the foundation model does not know {concept!r}")
     found = audit.reliance.of(concept, layer, without=left_out)
     if found is None:
         return not_run(name, "there are too few images of other classes")
@@ -135,6 +138,13 @@ def _rests(
     if audit.reliance.fits[concept][audit.shares.layers[layer]].any():
         return condition
     return replace(condition, found=f"{condition.found}, no neuron fits it")
+
+
+def _is_any_word(audit: Audit, phrase: str) -> bool:
+    """Whether a phrase is read as most words are of which the foundation model knows nothing."""
+    return any(
+        phrase in group and len(group) > len(RANDOM_WORDS) / 2 for group in audit.unread.alike
+    )
 
 
 def _shares(
@@ -151,7 +161,11 @@ def _shares(
 
 
 def _too_few(audit: Audit) -> str:
-    return f"{len(audit.images)} images are too few, {FEWEST} are needed"
+    return f"{_counted(audit)} too few, {FEWEST} are needed"
+
+
+def _counted(audit: Audit) -> str:
+    return "1 image is" if len(audit.images) == 1 else f"{len(audit.images)} images are"
 
 
 def _allowed(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from semlens_widgets.analysis.audit import VERDICTS
+from semlens_widgets.analysis.audit import VERDICTS, Measured
 from semlens_widgets.analysis.compare import mean_of
 from semlens_widgets.analysis.effects import COLUMNS, CONTROLS
 from semlens_widgets.lens.audit_frames import ERROR
@@ -317,7 +317,7 @@ def _of_neuron(row: dict[Any, Any]) -> str:
     label = f" “{row['label']}”" if isinstance(row["label"], str) and row["label"] else ""
     words = [
         f"{row['layer']} / {row['neuron']}{label}",
-        f"share {row['relevance_share']:.3f} [{row['share_low']:.3f}, {row['share_high']:.3f}]",
+        f"share {Measured(row['relevance_share'], row['share_low'], row['share_high'])}",
         f"{row['valid_phrase']}: {row['valid']:.3f}",
         f"{row['spurious_phrase']}: {row['spurious']:.3f}",
     ]

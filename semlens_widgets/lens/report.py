@@ -64,10 +64,14 @@ def _said(value: object) -> str:
 def _subtitle(audit: Audit) -> str:
     model = audit.reader.store.settings["model"]
     return (
-        f'<p class="muted">{_said(model)} · {len(audit.images)} images of the class · '
+        f'<p class="muted">{_said(model)} · {_counted(audit)} of the class · '
         f"compared with {_said(', '.join(audit.valid))} (valid) and "
         f"{_said(', '.join(audit.spurious))} (spurious)</p>"
     )
+
+
+def _counted(audit: Audit) -> str:
+    return "1 image" if len(audit.images) == 1 else f"{len(audit.images)} images"
 
 
 def _reliance(audit: Audit) -> Iterable[str]:

@@ -15,7 +15,7 @@ from semlens_widgets.inputs.foundation import embed_prompts
 from semlens_widgets.labels.scorer import text_directions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 
     from torch import Tensor
 
@@ -46,6 +46,13 @@ class TextCheck:
 
     cut: Mapping[str, str] = field(default_factory=dict)
     alike: tuple[tuple[str, ...], ...] = ()
+
+    def about(self, names: Collection[str]) -> TextCheck:
+        """Return what concerns some of the texts."""
+        return TextCheck(
+            {name: kept for name, kept in self.cut.items() if name in names},
+            tuple(group for group in self.alike if not set(group).isdisjoint(names)),
+        )
 
     def __str__(self) -> str:
         """Say it in a sentence or two; empty if nothing is lost."""

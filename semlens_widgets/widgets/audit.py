@@ -14,7 +14,6 @@ from semlens_widgets.widgets import _answers
 from semlens_widgets.widgets._base import (
     Doer,
     Handler,
-    LensWidget,
     Reply,
     Told,
     asset,
@@ -34,6 +33,7 @@ from semlens_widgets.widgets._messages.audits import (
     VerdictShare,
 )
 from semlens_widgets.widgets._preview import GREY, PALETTE, scatter_png
+from semlens_widgets.widgets._selection import SelectingWidget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,7 +55,7 @@ _COLORS = {
 _IMAGES = 12
 
 
-class AuditView(LensWidget):
+class AuditView(SelectingWidget):
     """Look through an audit of a class, neuron by neuron, and decide.
 
     Without an audit it asks what to audit, and makes one in the kernel.
@@ -67,6 +67,9 @@ class AuditView(LensWidget):
     audit : Audit, optional
         What :meth:`SemanticLens.audit` returned; also the attribute `audit`, which may be set at
         any time and is what was made last.
+    selection : bytes
+        The selected neurons: rows of ``lens.neurons``, uint32. A button selects the flagged;
+        in an explorer they are the map's selection, and what an intervention changes.
     layer : str or None
         The layer shown; None is the one nearest the output.
     sort_by : {"share", "neuron", "verdict", "valid", "spurious"}
@@ -159,6 +162,7 @@ class AuditView(LensWidget):
             audit=self._audits,
             target=_answers.text(str(audit.target)),
             images=len(audit.images),
+            neurons=len(self.lens.neurons),
             method=audit.method,
             scorer=str(audit.scored_by.get("scorer", "")),
             at=audit.last_layer,
@@ -168,14 +172,17 @@ class AuditView(LensWidget):
             unchecked=[_answers.text(one) for one in audit.unchecked],
         ), []
 
-    def _rows(self, params: Mapping[str, Any]) -> Reply:
+    def _rows_of_layer(self, params: Mapping[str, Any]) -> Reply:
         audit, layer = self._shown(params), str(params.get("layer"))
         frame = audit.neurons
         frame = frame[frame["layer"] == layer]
         if frame.empty:
             raise KeyError(f"There is no layer {layer!r} in this audit.")
         frame = frame.sort_values("relevance_share", ascending=False, kind="stable")
-        rows = [_row(row) for row in frame.to_dict("records")]
+        rows = [
+            _row(int(at), row)
+            for at, row in zip(frame.index, frame.to_dict("records"), strict=True)
+        ]
         return AuditRows(audit=self._audits, layer=layer, rows=rows), []
 
     def _decisions(self, params: Mapping[str, Any]) -> Reply:
@@ -220,7 +227,7 @@ class AuditView(LensWidget):
     _requests: ClassVar[Mapping[str, Handler]] = {
         "classes": _classes,
         "audit": _said,
-        "audit_rows": _rows,
+        "audit_rows": _rows_of_layer,
         "decisions": _decisions,
         "class_images": _class_images,
         "neuron": _answers.examples_of,
@@ -267,8 +274,8 @@ def _layer_said(name: str, rows: pd.DataFrame, chance: tuple[float, float]) -> A
         VerdictShare(
             verdict=str(row["verdict"]),
             share=float(row["share"]),
-            low=float(row["low"]),
-            high=float(row["high"]),
+            low=_answers.number(row["low"]),
+            high=_answers.number(row["high"]),
             neurons=int(row["neurons"]),
         )
         for row in rows.to_dict("records")
@@ -277,14 +284,15 @@ def _layer_said(name: str, rows: pd.DataFrame, chance: tuple[float, float]) -> A
     return AuditLayer(name=name, verdicts=verdicts, valid=valid, spurious=spurious)
 
 
-def _row(row: Mapping[Any, Any]) -> AuditRow:
+def _row(at: int, row: Mapping[Any, Any]) -> AuditRow:
     return AuditRow(
+        row=at,
         neuron=int(row["neuron"]),
         label=_answers.text(row["label"]),
         verdict=str(row["verdict"]),
         share=float(row["relevance_share"]),
-        low=float(row["share_low"]),
-        high=float(row["share_high"]),
+        low=_answers.number(row["share_low"]),
+        high=_answers.number(row["share_high"]),
         valid=_answers.number(row["valid"]),
         spurious=_answers.number(row["spurious"]),
         valid_concept=_answers.text(row["valid_concept"]),

@@ -73,6 +73,8 @@ def test_draws_narrow_and_wide(widgets: Notebook, name: str, theme: str):
     widget.scroll_into_view_if_needed()
     for width in WIDTHS:
         widgets.set_width(widget, width)
+        # What is out of sight waits, and a narrow widget is higher than the page.
+        widget.locator(DRAWN[name].removesuffix(" img")).first.scroll_into_view_if_needed()
         expect(widget.locator(DRAWN[name]).first).to_be_visible()
         expect(widget).to_have_class(f"slw slw-{name} slw-{theme}")
         assert overflowing(widget) == []

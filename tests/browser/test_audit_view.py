@@ -305,6 +305,12 @@ def test_in_an_explorer_it_is_linked_without_the_kernel(scene_notebook):
             rows_of(view).nth(1).hover()
             expect(view.locator("[data-pointed]")).to_have_attribute("data-neuron", second or "")
         kernel.wait("explorer.active", ["layer4", int(first or "")])
+        view.get_by_role("button", name=re.compile("Select \\d+ flagged")).click()
+        flagged = "[neuron for layer, neuron in audit.flagged if layer == 'layer4']"
+        kernel.wait(f"sorted(explorer.selection.neuron) == sorted({flagged})", True)
+        explorer.get_by_role("tab", name="Intervene").click()
+        count = kernel.value(f"len({flagged})")
+        expect(explorer.locator(".slw-intervene h2")).to_have_text(f"{count} neurons set to 0")
         assert notebook.complaints == []
 
 

@@ -58,7 +58,12 @@ def lens(world, tmp_path_factory):
         network.to(memory_format=torch.channels_last)
     return slw.SemanticLens(
         slw.TargetModel(
-            model, LAYERS, transform=world.transform(SIDE), pooling=pooled, name="Lite0"
+            model,
+            LAYERS,
+            transform=world.transform(SIDE),
+            pooling=pooled,
+            outputs=world.NAMES,
+            name="Lite0",
         ),
         slw.ImageDataset.from_list(photos, list(range(len(photos))), world.NAMES),
         foundation,
@@ -159,3 +164,35 @@ def test_relevance_for_a_class_is_what_the_classifier_adds_up(world, lens):
     )
     expected = weight[:, None] * activations  # (neurons, images)
     np.testing.assert_allclose(found["relevance_mean"], expected.mean(1), rtol=1e-3, atol=1e-4)
+
+
+AUDITS = {
+    "tench": (["fish"], ["person", "hand"]),
+    "siberian husky": (["dog"], ["fish"]),
+    "monarch": (["butterfly"], ["bird"]),
+}
+
+
+@pytest.mark.parametrize("target", AUDITS)
+def test_neurons_that_an_audit_finds_valid_tell_the_class_s_kind(world, lens, truth, target):
+    """Judged by the photographs' true groups, which the audit does not know."""
+    valid, spurious = AUDITS[target]
+    audit = lens.audit(target, valid, spurious)
+    last = audit.neurons.query("layer == @LAST").reset_index()
+    assert last["relevance_share"].sum() == pytest.approx(1, abs=1e-5)
+    told = truth[:, list(world.GROUPS).index(valid[0])]
+    verdicts = {name: told[part.index].mean() for name, part in last.groupby("verdict")}
+    print({name: round(float(mean), 3) for name, mean in verdicts.items()})
+    assert verdicts["valid"] > told.mean() + 0.05
+    assert verdicts["valid"] == max(verdicts.values())
+    # One photograph is one photograph: the audit must not pretend to have an interval.
+    assert any("1 image is too few" in one for one in audit.unchecked)
+    with pytest.raises(slw.CheckFailed, match="not run"):
+        audit.check(max_spurious=0.1)
+
+
+def test_words_that_the_foundation_model_does_not_know_are_named(lens):
+    """It knows the names of classes: people and their hands, which hold every tench, are none."""
+    said = lens.audit("tench", *AUDITS["tench"]).unchecked[0]
+    assert "cannot tell these apart" in said
+    assert "'person' = " in said

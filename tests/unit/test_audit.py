@@ -348,5 +348,23 @@ def test_decisions_of_another_models_neurons_are_given_up_with_a_word(audit, col
 def test_a_concept_that_no_neuron_fits_is_said_to_be_so(lens):
     """The foundation model takes what it does not know for grey, as it does random words."""
     audit = lens.audit("red", VALID, ["unheard of"])
-    assert "No neuron of seen fits 'unheard of'" in audit.unchecked[0]
+    assert "apart, they score the same: 'unheard of' = 'absence'" in audit.unchecked[0]
+    assert "No neuron of seen fits 'unheard of'" in audit.unchecked[1]
+    with pytest.raises(slw.CheckFailed, match="does not know 'unheard of'"):
+        audit.check(max_spurious=0.1)
+
+
+def test_a_concept_that_is_known_and_fits_no_neuron_is_said_to_be_so(lens, monkeypatch):
+    audit = lens.audit("red", VALID, SPURIOUS)
+    monkeypatch.setitem(audit.reliance.fits, "blue", np.zeros(len(audit.neurons), bool))
     assert "no neuron fits it" in str(audit.check(max_spurious=0.1))
+
+
+def test_a_single_image_has_no_interval(lens):
+    audit = lens.audit("red", VALID, SPURIOUS, images=[0])
+    assert audit.neurons[["share_low", "share_high"]].isna().all(axis=None)
+    assert audit.neurons["relevance_share"].notna().all()
+    assert audit.summary[["low", "high"]].isna().all(axis=None)
+    assert any(one.startswith("1 image is too few") for one in audit.unchecked)
+    assert "NaN" not in audit.to_json()
+    assert "nan" not in str(audit.figure().to_json()).lower()

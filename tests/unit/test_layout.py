@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -27,6 +30,19 @@ def test_clusters_lie_apart_and_a_seed_gives_one_layout():
     few = umap_layout(vectors[::5], seed=3)
     assert few.shape == (12, 2)
     assert np.isfinite(few).all()
+
+
+def test_torch_uses_as_many_threads_after_the_first_layout_as_before():
+    """On a busy machine one thread more than there are free cores is many times slower."""
+    code = """
+import torch
+from semlens_widgets.analysis.layout import umap_layout
+torch.set_num_threads(1)
+umap_layout(torch.randn(200, 8))
+assert torch.get_num_threads() == 1, torch.get_num_threads()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("count", [2, 3, 5, 9])

@@ -80,6 +80,17 @@ def test_rows_are_those_of_a_layer_the_heaviest_first(ask):
     assert "no layer 'layer9'" in error["message"]
 
 
+def test_a_row_says_where_its_neuron_stands_in_the_table(view, ask):
+    said, _ = ask("audit", audit=1)
+    assert said["neurons"] == len(view.lens.neurons)
+    for layer in ("layer3", "layer4"):
+        for row in ask("audit_rows", audit=1, layer=layer)[0]["rows"]:
+            neuron = view.lens.neurons.iloc[row["row"]]
+            assert (neuron["layer"], neuron["neuron"]) == (layer, row["neuron"])
+    view._selected = b"\x05"  # what the button sends
+    assert view.selected.index.tolist() == [0, 2]
+
+
 def test_a_decision_is_answered_as_it_is_kept_and_every_view_hears(view, ask):
     other = AuditView(view.lens, view.audit)
     neuron = {"audit": 1, "layer": "layer3", "neuron": 1}

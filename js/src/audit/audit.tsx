@@ -1,8 +1,7 @@
 // The audit: on which neurons a class rests, which of them it should not, and what people say.
 import { computed, effect, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { useState } from "preact/hooks";
-import { Choice, Failure, Late } from "../shared/controls";
-import { Icon } from "../shared/icons";
+import { Failure, Late } from "../shared/controls";
 import { hearMark, tellPointed } from "../shared/links";
 import { mount, type Mounted } from "../shared/mount";
 import { NeuronPanel, startPanel, type PanelTraits } from "../neuron/panel";
@@ -17,6 +16,7 @@ import { createPictures, type Pictures } from "../source/pictures";
 import type { Source } from "../source/source";
 import { Evidence, Finding, NotKept } from "./finding";
 import { Form } from "./form";
+import { Heading } from "./heading";
 import { createHistory, nameOf, verbOf, type History } from "./history";
 import { keepSteps } from "./keys";
 import { Scatter } from "./scatter";
@@ -31,6 +31,7 @@ export interface AuditTraits extends PanelTraits {
   layer: string | null;
   sort_by: Sorting;
   _audits: number;
+  _selected: DataView;
   _decided: number;
 }
 
@@ -139,7 +140,16 @@ function Found(props: FoundProps) {
   return (
     <div class="slw-panel slw-audit-panel">
       <div class="slw-audit-whole">
-        <Heading {...props} layers={audit.layers.map((one) => one.name)} at={of.name} again={again} />
+        <Heading
+          audit={audit}
+          history={history}
+          layer={of.name}
+          showLayer={(name) => setTrait(model, "layer", name)}
+          rows={shown}
+          decisionOf={standing.decisionOf}
+          select={(bits) => setTrait(model, "_selected", bits)}
+          again={again}
+        />
         <Late source={source} />
         {lost.state === "error" && (
           <Failure error={lost.error} retry={decisions.reload}>What was decided is not shown.</Failure>
@@ -177,49 +187,6 @@ function spoken(rows: AuditRow[], pointed: number | null): string {
   if (!row) return "";
   return `neuron ${row.neuron}, ${row.label || "not labelled"}, ${row.verdict}, ` +
     `${(row.share * 100).toFixed(1)} percent`;
-}
-
-interface HeadingProps extends FoundProps {
-  layers: string[];
-  at: string;
-}
-
-function Heading({ audit, layers, at, again, model, history }: HeadingProps) {
-  const step = (name: "undo" | "redo", able: boolean, keys: string) => (
-    <button
-      type="button"
-      class="slw-button slw-button-icon"
-      aria-label={name === "undo" ? "Undo the last decision" : "Redo the decision"}
-      title={`${name === "undo" ? "Undo the last decision" : "Redo the decision"} (${keys})`}
-      disabled={!able}
-      onClick={history[name]}
-    >
-      <Icon name={name} />
-    </button>
-  );
-  return (
-    <header class="slw-audit-heading">
-      <h2 class="slw-title">On what “<bdi>{audit.target}</bdi>” rests</h2>
-      <p class="slw-small slw-muted">
-        {audit.images.toLocaleString("en")} images of the class, neurons compared with words by {audit.scorer}
-      </p>
-      <div class="slw-controls" role="toolbar" aria-label="Audit">
-        <Choice
-          label="Layer"
-          options={layers.map((name) => [name, name] as const)}
-          value={at}
-          onChange={(name) => setTrait(model, "layer", name)}
-        />
-        {step("undo", history.canUndo.value, "Ctrl+Z")}
-        {step("redo", history.canRedo.value, "Ctrl+Shift+Z")}
-        <span class="slw-spring" />
-        <button type="button" class="slw-button" onClick={again}>
-          <Icon name="search" />
-          Another audit
-        </button>
-      </div>
-    </header>
-  );
 }
 
 /** What it was asked, and what it could not tell. */

@@ -42,8 +42,10 @@ export function Mark({ verdict }: { verdict: string }) {
 }
 
 export const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
-export const between = (low: number, high: number): string =>
-  `${(low * 100).toFixed(1)} to ${(high * 100).toFixed(1)} %`;
+/** A single image has no interval. */
+export const between = (low: number | null, high: number | null): string =>
+  low === null || high === null ? "one image"
+    : `${(low * 100).toFixed(1)} to ${(high * 100).toFixed(1)} %`;
 
 /** What of the class's relevance lies on each verdict in a layer. */
 export function Sums({ layer, verdicts }: { layer: string; verdicts: VerdictShare[] }) {

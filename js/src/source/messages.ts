@@ -217,12 +217,12 @@ export interface Concept {
   phrases: string[];
 }
 
-/** What of a layer's relevance lies on the neurons of a verdict, and the interval of that. */
+/** What of a layer's relevance lies on the neurons of a verdict, and the interval of that. A single image has no interval. */
 export interface VerdictShare {
   verdict: string;
   share: number;
-  low: number;
-  high: number;
+  low: number | null;
+  high: number | null;
   neurons: number;
 }
 
@@ -238,6 +238,7 @@ export interface AuditLayer {
 export interface AuditSaid extends AuditMade {
   target: string;
   images: number;
+  neurons: number;
   method: string;
   scorer: string;
   at: string;
@@ -252,14 +253,15 @@ export interface AuditAt extends AuditMade {
   layer: string;
 }
 
-/** What an audit found of one neuron; nulls are how probable so good a fit is by chance. */
+/** What an audit found of one neuron, a row of the lens's table. Nulls are how probable so good a fit is by chance. */
 export interface AuditRow {
+  row: number;
   neuron: number;
   label: string;
   verdict: string;
   share: number;
-  low: number;
-  high: number;
+  low: number | null;
+  high: number | null;
   valid: number | null;
   spurious: number | null;
   valid_concept: string;

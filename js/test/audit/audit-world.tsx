@@ -8,14 +8,14 @@ import { EVIL, facts, show, thumbnails } from "../neuron/panel-world";
 const VERDICTS = ["spurious", "valid", "unexpected", "weak", "both", "weak"];
 
 export const row = (neuron: number, change: Partial<AuditRow> = {}): AuditRow => ({
-  neuron, label: neuron === 1 ? EVIL : `label ${neuron}`, verdict: VERDICTS[neuron]!,
+  row: 6 + neuron, neuron, label: neuron === 1 ? EVIL : `label ${neuron}`, verdict: VERDICTS[neuron]!,
   share: 0.5 / (neuron + 1), low: 0.1, high: 0.6, valid: 0.2 + neuron / 10, spurious: 0.9 - neuron / 10,
   valid_concept: "shape", spurious_concept: "text", valid_phrase: "star", spurious_phrase: `mark ${neuron}`,
   valid_null: 0.2, spurious_null: 0.01, reliance: 0.05, ...change,
 });
 
 export const said = (change: Partial<AuditSaid> = {}): AuditSaid => ({
-  audit: 1, target: `star ${EVIL}`, images: 12, method: "LRP", scorer: "recognition", at: "layer4",
+  audit: 1, target: `star ${EVIL}`, images: 12, neurons: 12, method: "LRP", scorer: "recognition", at: "layer4",
   layers: ["layer3", "layer4"].map((name) => ({
     name, valid: 0.55, spurious: 0.6,
     verdicts: ["valid", "spurious", "both", "unexpected", "weak"].map((verdict, at) => ({
@@ -70,7 +70,8 @@ export function kernel(picture: DataView, changed: (request: Request) => any = (
 
 export function audit(answer: (request: Request) => any, change: Partial<AuditTraits> = {}) {
   const traits: AuditTraits = {
-    active: null, layer: null, sort_by: "share", _audits: 1, _decided: 0, _revision: 0, ...change,
+    active: null, layer: null, sort_by: "share", _audits: 1, _decided: 0, _revision: 0,
+    _selected: new DataView(new ArrayBuffer(0)), ...change,
   };
   const model = new FakeModel(traits, answer);
   const shown = show(render, model);

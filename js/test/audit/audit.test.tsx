@@ -1,6 +1,7 @@
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { hearMark } from "../../src/shared/links";
-import type { Neuron } from "../../src/source/model";
+import { rowsOfBits } from "../../src/source/bits";
+import { uint8, type Neuron } from "../../src/source/model";
 import { inBrowser, until, type Request } from "../fake-model";
 import { endViews, enter, EVIL, jpeg } from "../neuron/panel-world";
 import { audit, kernel, row, said } from "./audit-world";
@@ -32,6 +33,23 @@ describe.runIf(inBrowser)("an audit", () => {
     expect(el.querySelector("[onerror]")).toBeNull();
     expect(find(".slw-audit-about")!.textContent).toContain("fur: brown fur, hair");
     expect(find(".slw-audit-about")!.textContent).toContain("There are too few other images.");
+  });
+
+  test("what is flagged and not set aside is selected, for the map and an intervention", async () => {
+    const { model, find, press, rowOf, decided } = open();
+    await until(() => rowOf(0));
+    const button = () => [...find(".slw-controls")!.querySelectorAll("button")]
+      .find(({ textContent }) => textContent!.includes("flagged"))!;
+    expect(button().textContent).toBe("Select 2 flagged"); // spurious and both
+    const selected = () => rowsOfBits(uint8(model.get("_selected")), 12);
+    button().click();
+    expect([...selected()]).toEqual([6, 10]);
+    press(rowOf(0), "r");
+    await until(() => decided().length === 1 && button().textContent === "Select 1 flagged");
+    button().click();
+    expect([...selected()]).toEqual([10]);
+    press(rowOf(4), "i");
+    await until(() => button().disabled);
   });
 
   test("a click on a row or a point makes the neuron active and shows what stands behind it", async () => {

@@ -29,12 +29,15 @@ class Concept(TypedDict):
 
 
 class VerdictShare(TypedDict):
-    """What of a layer's relevance lies on the neurons of a verdict, and the interval of that."""
+    """What of a layer's relevance lies on the neurons of a verdict, and the interval of that.
+
+    A single image has no interval.
+    """
 
     verdict: str
     share: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     neurons: int
 
 
@@ -52,6 +55,7 @@ class AuditSaid(AuditMade):
 
     target: str
     images: int
+    neurons: int
     method: str
     scorer: str
     at: str
@@ -68,14 +72,18 @@ class AuditAt(AuditMade):
 
 
 class AuditRow(TypedDict):
-    """What an audit found of one neuron; nulls are how probable so good a fit is by chance."""
+    """What an audit found of one neuron, a row of the lens's table.
 
+    Nulls are how probable so good a fit is by chance.
+    """
+
+    row: int
     neuron: int
     label: str
     verdict: str
     share: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     valid: float | None
     spurious: float | None
     valid_concept: str
