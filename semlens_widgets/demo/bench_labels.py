@@ -58,9 +58,10 @@ LABELLERS: dict[str, Scorer] = {
     "CLIP-Dissect": slw.Dissect(centred=False),
     "CLIP-Dissect, centred": slw.Dissect(),
     "correlation": slw.Correlation(),
-    "recognition, 1 %": slw.Recognition(share=0.01),
-    "recognition, 2 %": slw.Recognition(),
-    "recognition, 5 %": slw.Recognition(share=0.05),
+    "recognition, 1 %": slw.Recognition(share=0.01, wider=False),
+    "recognition, 2 %": slw.Recognition(share=0.02, wider=False),
+    "recognition, 5 %": slw.Recognition(share=0.05, wider=False),
+    "recognition, 2 to 16 %": slw.Recognition(),
 }
 BEST, CONSTANT, RANDOM = "best possible", "best constant", "random"
 #: Sentences around a label, by name.

@@ -23,7 +23,7 @@ FOUNDATIONS: dict[str, ClipRecipe | None] = {
     "packaged": None,
     "weak": ClipRecipe(seed=31, **_WEAK),
     "weak, held out": ClipRecipe(seed=41, **_WEAK),
-    "strong, held out": ClipRecipe(seed=42),
+    "middling, held out": ClipRecipe(seed=42, pictures=60_000, steps=4_000),
 }
 
 
@@ -77,10 +77,10 @@ WORLDS: tuple[BenchWorld, ...] = (
     _world(11, "resnet", ("dotted heart", "timestamp"), "packaged", held_out=False),
     _world(12, "plain", ("plain ring", "ruler"), "weak", held_out=False),
     _world(21, "resnet", ("striped cross", "border"), "packaged"),
-    _world(22, "plain", ("speckled triangle", "watermark"), "strong, held out"),
+    _world(22, "plain", ("speckled triangle", "watermark"), "middling, held out"),
     _world(23, "resnet", ("checkered circle", "lens flare"), "weak, held out"),
     _world(24, "plain", ("dotted square", "timestamp"), "weak, held out"),
-    _world(25, "resnet", None, "strong, held out"),
+    _world(25, "resnet", None, "middling, held out"),
 )
 
 

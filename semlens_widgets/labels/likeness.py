@@ -37,15 +37,14 @@ class Likeness:
         self._kept = 0
 
     def most_similar(self, texts: Tensor, count: int) -> Tensor:
-        """Find the images most like each text, ``(T, count)``, in the order of the images.
+        """Find the images most like each text, ``(T, count)``, the most similar first.
 
         Parameters
         ----------
         texts
             ``(T, D)`` directions.
         count
-            How many; at most as many as are readable. Ties for the last place go to the lowest
-            index.
+            How many; at most as many as are readable. Of equal ones the lowest index comes first.
         """
         keys = [(count, row.tobytes()) for row in texts.numpy()]
         found = {key: self._known[key] for key in keys if key in self._known}
@@ -98,13 +97,15 @@ class Likeness:
 
 
 def most_similar(scores: Tensor, count: int) -> Tensor:
-    """Return the `count` highest of each row of ``(T, S)``, as indices in rising order.
+    """Return the indices of the `count` highest of each row of ``(T, S)``, the highest first.
 
-    Ties go to the lowest index.
+    Of equal ones the lowest index comes first.
     """
     edge = scores.topk(count, dim=1).values[:, -1:]
     above = scores > edge
     tied = scores == edge
     room = count - above.sum(1, keepdim=True)
     chosen = above | (tied & (tied.cumsum(1) <= room))
-    return chosen.nonzero()[:, 1].reshape(len(scores), count)
+    found = chosen.nonzero()[:, 1].reshape(len(scores), count)
+    order = scores.gather(1, found).sort(dim=1, descending=True, stable=True).indices
+    return found.gather(1, order)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from semlens_widgets.labels.evidence import Evidence
 
 _AT_ONCE = 1 << 24  # ranks of the images that show a text: 64 MiB
+_WIDER = (2, 4, 8)
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,16 @@ class Recognition(Scorer):
     image, ties counting half: 0.5 is chance, whatever the text. It uses all of a neuron's
     activations instead of its examples, and needs no contrast.
 
+    How many images truly show a text is not known. So the score is the best of several shares; what
+    is chance for a neuron is found by random words, whose best is taken as well.
+
     Parameters
     ----------
     share
         Which part of the images counts as showing the text; at least one does.
+    wider
+        Also ask with twice, four and eight times this share, as long as it is less than half of the
+        images; the best counts.
 
     Notes
     -----
@@ -46,6 +53,9 @@ class Recognition(Scorer):
     share: float = control(
         0.02, "Share", "Which part of all images counts as showing a label", 0.01, 0.2, 0.01
     )
+    wider: bool = control(
+        True, "Wider", "Also two, four and eight times this share: the best counts"
+    )
 
     def score(self, evidence: Evidence, texts: Tensor) -> Tensor:
         """Return the AUROC of every neuron for every text, ``(N, T)``.
@@ -59,13 +69,19 @@ class Recognition(Scorer):
         if shown >= count:
             return ranks.new_full((len(ranks), len(texts)), torch.nan)
         place = readable.cumsum(0) - 1  # among the readable ones
-        step = max(1, _AT_ONCE // (len(ranks) * shown))
-        means = [
-            ranks[:, place[evidence.likeness.most_similar(some, shown)]].mean(2)  # (N, t)
-            for some in torch.split(texts, step)
-        ]
-        # The mean rank of the members, less what it is at least, over the number of the others.
-        return (torch.cat(means, dim=1) - (shown + 1) / 2) / (count - shown)
+        counts = [shown, *(shown * times for times in _WIDER if 2 * shown * times < count)]
+        if not self.wider:
+            counts = counts[:1]
+        step = max(1, _AT_ONCE // (len(ranks) * counts[-1]))
+        found = []
+        for some in torch.split(texts, step):
+            members = ranks[:, place[evidence.likeness.most_similar(some, counts[-1])]]
+            # The members' mean rank, less what it is at least, over the number of the others.
+            asked = [
+                (members[..., :size].mean(2) - (size + 1) / 2) / (count - size) for size in counts
+            ]
+            found.append(torch.stack(asked).amax(0))  # (N, t)
+        return torch.cat(found, dim=1)
 
 
 def average_ranks(values: Tensor) -> Tensor:

@@ -51,8 +51,8 @@ SCORERS = {
     "CLIP-Dissect": slw.Dissect(centred=False),
     "CLIP-Dissect, centred": slw.Dissect(centred=True),
     "correlation": slw.Correlation(),
-    "recognition, 2 %": slw.Recognition(),
-    "recognition, 5 %": slw.Recognition(share=0.05),
+    "recognition, 2 %": slw.Recognition(wider=False),
+    "recognition, 5 %": slw.Recognition(share=0.05, wider=False),
 }
 
 
