@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
 #: In the order in which a person meets them.
 SCORERS: dict[str, type[Scorer]] = {
-    scorer.name: scorer for scorer in (Csp, Semantic, Difference, Dissect, Recognition, Correlation)
+    scorer.name: scorer for scorer in (Recognition, Correlation, Csp, Semantic, Difference, Dissect)
 }
+#: What labels are scored by if nobody says how: the truest in worlds that it was not chosen in, see
+#: :mod:`semlens_widgets.demo.bench_labels`.
+DEFAULT = Recognition.name
 
 
 def scorer_of(scorer: object, settings: Mapping[str, Any] | None = None) -> Scorer:

@@ -12,7 +12,7 @@ import torch
 
 from semlens_widgets.labels.assign import Assignment, assign, chance_level, check_candidates
 from semlens_widgets.labels.candidates.sources import source_of
-from semlens_widgets.labels.scorers import SCORERS, scorer_of
+from semlens_widgets.labels.scorers import DEFAULT, SCORERS, scorer_of
 from semlens_widgets.labels.words import RANDOM_WORDS
 from semlens_widgets.lens.scoring import by_scorer
 from semlens_widgets.pipeline.engine.device import plainly
@@ -192,7 +192,7 @@ class Labelling:
         self,
         candidates: Sequence[str] | str | CandidateSource | None = None,
         *,
-        scorer: str | Scorer = "csp",
+        scorer: str | Scorer = DEFAULT,
         templates: Sequence[str] | None = None,
         threshold: float | None = None,
         run: str | None = None,
@@ -211,9 +211,9 @@ class Labelling:
             of the images' classes). By default ``"everyday"``: these names and
             :data:`semlens_widgets.labels.words.VISUAL_WORDS`, common words for what pictures show.
         scorer
-            One of :data:`semlens_widgets.labels.scorers.SCORERS` by its name (``"csp"``,
-            ``"semanticlens"``, ``"difference"``, ``"clip-dissect"``, ``"recognition"``,
-            ``"correlation"``), or an object with settings of its own, such as
+            One of :data:`semlens_widgets.labels.scorers.SCORERS` by its name (``"recognition"``,
+            ``"correlation"``, ``"csp"``, ``"semanticlens"``, ``"difference"``,
+            ``"clip-dissect"``), or an object with settings of its own, such as
             ``Csp(gamma=0.5, centred=False)``. The scores of ``"clip-dissect"`` depend on all
             candidates and all neurons, and compare with no others.
         templates

@@ -11,7 +11,7 @@ import torch
 from semlens_widgets.labels.assign import chance_level, check_candidates
 from semlens_widgets.labels.evidence import in_parts, some_neurons, without_pairs
 from semlens_widgets.labels.scorer import Competing, Explaining
-from semlens_widgets.labels.scorers import scorer_of
+from semlens_widgets.labels.scorers import DEFAULT, scorer_of
 from semlens_widgets.labels.words import RANDOM_WORDS
 from semlens_widgets.lens.renamed import formerly
 from semlens_widgets.pipeline.engine.device import plainly
@@ -105,7 +105,7 @@ class Scoring:
         neuron: int,
         candidates: Sequence[str],
         *,
-        scorer: str | Scorer = "csp",
+        scorer: str | Scorer = DEFAULT,
         templates: Sequence[str] | None = None,
         exclude: Sequence[int] = (),
     ) -> pd.DataFrame:
@@ -144,7 +144,7 @@ class Scoring:
         neuron: int,
         candidates: Sequence[str] = (),
         *,
-        scorer: str | Scorer = "csp",
+        scorer: str | Scorer = DEFAULT,
         templates: Sequence[str] | None = None,
         exclude: Sequence[int] = (),
     ) -> tuple[float, float]:
@@ -165,7 +165,7 @@ class Scoring:
         self,
         candidates: Sequence[str] = (),
         *,
-        scorer: str | Scorer = "csp",
+        scorer: str | Scorer = DEFAULT,
         templates: Sequence[str] | None = None,
     ) -> NDArray[np.float32]:
         """Return what random words score for every neuron: their median and 95th percentile.

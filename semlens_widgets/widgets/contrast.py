@@ -14,7 +14,7 @@ import traitlets
 from semlens_widgets.inputs.foundation import CSP_TEMPLATES
 from semlens_widgets.labels.assign import UNKNOWN
 from semlens_widgets.labels.scorer import Explaining, Scorer
-from semlens_widgets.labels.scorers import SCORERS, scorer_of
+from semlens_widgets.labels.scorers import DEFAULT, SCORERS, scorer_of
 from semlens_widgets.widgets import _answers
 from semlens_widgets.widgets._base import (
     Doer,
@@ -99,7 +99,7 @@ def _as_labelled(lens: Lens) -> dict[str, Any]:
 
 def _scored_by(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return how a request wants labels to be scored."""
-    scorer = scorer_of(params.get("scorer", "csp"), params.get("settings"))
+    scorer = scorer_of(params.get("scorer", DEFAULT), params.get("settings"))
     asked: dict[str, Any] = {"scorer": scorer}
     if "templates" in params:
         asked["templates"] = TEMPLATES[params["templates"]]
@@ -162,7 +162,7 @@ class ContrastPanel(LensWidget):
     _css = asset("contrast.css")
 
     candidates = traitlets.List(traitlets.Unicode(), help="Labels to score.").tag(sync=True)
-    scorer = traitlets.Unicode("csp", help="How labels are scored.").tag(sync=True)
+    scorer = traitlets.Unicode(DEFAULT, help="How labels are scored.").tag(sync=True)
     settings = traitlets.Dict(help="Settings of the scorers, by name.").tag(sync=True)
     templates = traitlets.Enum(tuple(TEMPLATES), "plain", help="Sentences around a label.").tag(
         sync=True
