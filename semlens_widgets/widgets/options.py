@@ -56,6 +56,7 @@ class AuditOptions(TypedDict, total=False):
     """Options of :class:`semlens_widgets.AuditView`, which says what they mean."""
 
     active: Neuron
+    selection: bytes
     layer: str | None
     sort_by: Literal["share", "neuron", "verdict", "valid", "spurious"]
 
