@@ -29,6 +29,7 @@ from semlens_widgets.demo.captions import DISTRACTORS, SYNONYMS
 from semlens_widgets.demo.images import scene_images
 from semlens_widgets.demo.models import preprocess
 from semlens_widgets.demo.world import CLASSES, CONCEPTS
+from semlens_widgets.labels.words import RANDOM_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,8 +46,13 @@ NAMES = (*CONCEPTS, *CLASSES)  # what a picture can truly be said to show
 MEANING = {word: name for name in CONCEPTS for word in SYNONYMS[name]} | {
     kind: kind for kind in CLASSES
 }
-#: Candidates: all that is true of something, and the same with words that are true of nothing.
-WORDS = {"true": list(MEANING), "and for nothing": [*MEANING, *DISTRACTORS]}
+#: Candidates: all that is true of something, the same with some that are true of nothing, and with
+#: as many.
+WORDS = {
+    "true": list(MEANING),
+    "and for nothing": [*MEANING, *DISTRACTORS],
+    "and as many for nothing": [*MEANING, *(*DISTRACTORS, *RANDOM_WORDS)[: len(MEANING)]],
+}
 LABELLERS: dict[str, Scorer] = {
     "SemanticLens": slw.Semantic(centred=False),
     "SemanticLens, centred": slw.Semantic(),
@@ -89,27 +95,28 @@ def judged(world: BenchWorld, folder: Path, pictures: int = _PICTURES) -> pd.Dat
         world, held_out, layer, neuron, words, labeller, label, auroc (on pictures that the analysis
         has not seen; .5 for a word that is true of nothing), nothing (whether it is one).
     """
+    target = slw.TargetModel(
+        trained_classifier(world, folder), LAYERS, transform=preprocess, name=world.name
+    )
     lens = slw.SemanticLens(
-        slw.TargetModel(
-            trained_classifier(world, folder), LAYERS, transform=preprocess, name=world.name
-        ),
+        target,
         slw.ImageDataset.from_dataset(scene_images(pictures, seed=world.pictures)),
         slw.OpenClip(foundation_dir(world.foundation, folder)),
-        path=folder / f"{Path(world.file).stem}-{pictures}",
+        path=folder / f"{world.place}-{pictures}",
     ).run()
-    truth = planted_truth(lens.target, pictures, world.pictures + _OTHERS)
+    truth = planted_truth(target, pictures, world.pictures + _OTHERS)
     neurons = lens.neurons[["layer", "neuron"]]
     rng = np.random.default_rng(world.pictures)
     tables = []
     for words, candidates in WORDS.items():
-        said = {
+        said: dict[str, list[str]] = {
             f"{name}{prompts}": lens.label(
                 candidates, scorer=scorer, templates=templates, threshold=-np.inf
-            )["label"]
+            )["label"].tolist()
             for name, scorer in LABELLERS.items()
             for prompts, templates in PROMPTS.items()
         }
-        said[RANDOM] = rng.choice(candidates, len(neurons))
+        said[RANDOM] = rng.choice(candidates, len(neurons)).tolist()
         said[CONSTANT] = _constant(truth, neurons["layer"])
         said[BEST] = [NAMES[at] for at in truth.argmax(1)]
         for labeller, labels in said.items():
@@ -139,14 +146,14 @@ def _constant(truth: NDArray[np.float64], layers: pd.Series[str]) -> list[str]:
 
 
 def _judge(
-    neurons: pd.DataFrame, truth: NDArray[np.float64], labels: Sequence[str] | pd.Series[str]
+    neurons: pd.DataFrame, truth: NDArray[np.float64], labels: Sequence[str]
 ) -> pd.DataFrame:
     names = [MEANING.get(label, label) for label in labels]
     found = [
         truth[row, NAMES.index(name)] if name in NAMES else 0.5 for row, name in enumerate(names)
     ]
     nothing = [name not in NAMES for name in names]
-    return neurons.assign(label=list(labels), auroc=found, nothing=nothing)
+    return neurons.assign(label=labels, auroc=found, nothing=nothing)
 
 
 def summary(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from safetensors.torch import load_file
 
-from semlens_widgets.demo.models import clip_dir
+from semlens_widgets.demo.models import classifier, clip_dir
 from semlens_widgets.demo.train_classifier import ClassifierRecipe, architecture, train_classifier
 from semlens_widgets.demo.train_clip import ClipRecipe, train_clip
 
@@ -36,7 +36,7 @@ class BenchWorld:
     name
         What tables call it.
     classifier
-        How the network was trained.
+        How the network was trained; None for the one in the package.
     pictures
         Seed of the 5,000 scenes.
     foundation
@@ -46,15 +46,17 @@ class BenchWorld:
     """
 
     name: str
-    classifier: ClassifierRecipe
+    classifier: ClassifierRecipe | None
     pictures: int
     foundation: str
     held_out: bool
 
     @property
-    def file(self) -> str:
-        """The name of the network's weights."""
-        return f"bench-{self.classifier.architecture}-{self.classifier.seed}.safetensors"
+    def place(self) -> str:
+        """What its files are called."""
+        if self.classifier is None:
+            return "bench-packaged"
+        return f"bench-{self.classifier.architecture}-{self.classifier.seed}"
 
 
 def _world(
@@ -73,7 +75,10 @@ def _world(
     return BenchWorld(name, recipe, 3_000 + seed, foundation, held_out)
 
 
+#: The embedded default, on which everything was tried.
+PACKAGED = BenchWorld("the one in the package", None, 2_501, "packaged", held_out=False)
 WORLDS: tuple[BenchWorld, ...] = (
+    PACKAGED,
     _world(11, "resnet", ("dotted heart", "timestamp"), "packaged", held_out=False),
     _world(12, "plain", ("plain ring", "ruler"), "weak", held_out=False),
     _world(21, "resnet", ("striped cross", "border"), "packaged"),
@@ -92,9 +97,16 @@ def trained_classifier(world: BenchWorld, folder: Path) -> nn.Module:
     FileNotFoundError
         If it has not been trained.
     """
+    if world.classifier is None:
+        return classifier()
     model = architecture(world.classifier)
-    model.load_state_dict(load_file(folder / world.file))
+    model.load_state_dict(load_file(weights_file(world, folder)))
     return model.eval()
+
+
+def weights_file(world: BenchWorld, folder: Path) -> Path:
+    """Return where the weights of a network lie, or are to lie."""
+    return folder / f"{world.place}.safetensors"
 
 
 def foundation_dir(name: str, folder: Path) -> Path:
@@ -110,5 +122,6 @@ def train_missing(worlds: Sequence[BenchWorld], folder: Path, threads: int, devi
         clip = FOUNDATIONS[world.foundation]
         if clip and not (target / "open_clip_model.safetensors").exists():
             train_clip(target, clip, threads, device)
-        if not (folder / world.file).exists():
-            train_classifier(folder / world.file, world.classifier, threads, device)
+        weights = weights_file(world, folder)
+        if world.classifier and not weights.exists():
+            train_classifier(weights, world.classifier, threads, device)

@@ -12,6 +12,7 @@ from semlens_widgets.analysis.audit import LEVEL, Aligned, Shares, alignment
 from semlens_widgets.analysis.reliance import Reliance
 from semlens_widgets.errors import LensUnavailable, UnreadableImage
 from semlens_widgets.labels.concepts import check_apart, phrases_of, read_concepts
+from semlens_widgets.labels.recognition import Recognition
 from semlens_widgets.labels.scorers import scorer_of
 from semlens_widgets.labels.words import RANDOM_WORDS
 from semlens_widgets.lens.audited import Audit
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from semlens_widgets.lens.texts import TextCheck, Words
     from semlens_widgets.pipeline.settings import Plan
 
+#: What both sides of an audit are compared by.
+ONE_SHARE = Recognition(wider=False)
 _OTHERS = (
     "An audit asks what the class's own images rest on; what others do to it is for "
     "audit.prove(...) or lens.relevance(..., samples=...)."
@@ -88,7 +91,7 @@ class Auditing:
         spurious: Given,
         *,
         images: Sequence[int] | None = None,
-        scorer: str | Scorer = "recognition",
+        scorer: str | Scorer = ONE_SHARE,
         templates: Sequence[str] | None = None,
         seed: int = 0,
         progress: Callable[[int, int], None] | None = None,
@@ -109,7 +112,9 @@ class Auditing:
         images
             Numbers of the class's images to look at; by default all of them.
         scorer, templates
-            How well a neuron fits a phrase, as in :meth:`label`. ``"semanticlens"`` is the paper's.
+            How well a neuron fits a phrase, as in :meth:`label`. By default recognition with one
+            share for all phrases: with several, what many images show would be at an advantage over
+            what few show, and both are compared here. ``"semanticlens"`` is the paper's.
         seed
             Draws the images anew for the intervals.
         progress

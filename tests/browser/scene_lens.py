@@ -30,7 +30,7 @@ def scene_lens(path: str | Path) -> slw.SemanticLens:
         path=path,
     ).run()
     if not lens.vocabulary:
-        lens.label(demo.vocabulary())
+        lens.label(demo.vocabulary(), scorer="csp")
     return lens
 
 

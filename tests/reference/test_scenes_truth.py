@@ -61,6 +61,7 @@ SCORERS = {
     "CSP γ = 1": slw.Csp(centred=False),
     "CSP γ = 1, centred": slw.Csp(centred=True),
     "correlation": slw.Correlation(),
+    "recognition": slw.Recognition(),
     "recognition, 2 %": slw.Recognition(wider=False),
     "recognition, 5 %": slw.Recognition(share=0.05, wider=False),
 }

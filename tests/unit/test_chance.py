@@ -76,9 +76,11 @@ def test_labels_and_neurons_carry_the_chance_of_their_scorer(table_lens, method)
 
 
 def test_without_pairs_chance_is_that_of_the_rest(table_lens):
-    whole, less = (table_lens.neuron_chance("table", 0, exclude=ranks) for ranks in ([], [0, 1]))
+    whole, less = (
+        table_lens.neuron_chance("table", 0, scorer="csp", exclude=ranks) for ranks in ([], [0, 1])
+    )
     assert whole != less
-    values = table_lens.scores("table", 0, RANDOM_WORDS, exclude=[0, 1])["score"]
+    values = table_lens.scores("table", 0, RANDOM_WORDS, scorer="csp", exclude=[0, 1])["score"]
     np.testing.assert_allclose(less, np.percentile(values, [50, 95]), atol=1e-5)
 
 

@@ -22,7 +22,7 @@ def of_run(lens, name):
 def test_each_run_is_kept_by_its_name_and_the_last_is_in_force(colour_lens, tmp_path):
     lens = colour_lens().run()
     assert lens.labels.empty
-    said = {"csp": lens.label(NAMES)}
+    said = {"csp": lens.label(NAMES, scorer="csp")}
     said["weak"] = lens.label([*NAMES, "grey"], scorer=slw.Csp(gamma=0.2), run="weak")
     said["recognition"] = lens.label(["blue", "red"], scorer="recognition")
     for one in (lens, slw.open(tmp_path / "analysis"), colour_lens()):
@@ -32,7 +32,7 @@ def test_each_run_is_kept_by_its_name_and_the_last_is_in_force(colour_lens, tmp_
         assert one.neurons["source"].eq("recognition").all()
         assert one.labelled_by["scorer"] == "recognition"
         assert one.vocabulary == ("blue", "red")
-    lens.label(["green"])  # again by the first name: replaced, and in force
+    lens.label(["green"], scorer="csp")  # again by the first name: replaced, and in force
     assert list(lens.labels["run"].unique()) == ["weak", "recognition", "csp"]
     assert set(lens.neurons["label"]) <= {"green", "unknown"}
     assert len(lens.labels) == 3 * len(lens.neurons)
@@ -42,7 +42,7 @@ def test_a_persons_label_outranks_every_run_and_changes_none(colour_lens):
     lens = colour_lens().run()
     said = lens.label(NAMES)
     lens.set_label("seen", 1, "grass")
-    pd.testing.assert_frame_equal(of_run(lens, "csp")[said.columns], said)
+    pd.testing.assert_frame_equal(of_run(lens, "recognition")[said.columns], said)
     (own,) = lens.labels.query("run == 'person'").itertuples()
     assert (own.layer, own.neuron, own.source, own.label) == ("seen", 1, "person", "grass")
     assert own.score == lens.neurons["score"][1]
@@ -50,7 +50,7 @@ def test_a_persons_label_outranks_every_run_and_changes_none(colour_lens):
     assert lens.neurons["label"][1] == "grass"
     lens.clear_label("seen", 1)
     assert lens.neurons["label"][1] == "green"
-    assert list(lens.labels["run"].unique()) == ["csp", "difference"]
+    assert list(lens.labels["run"].unique()) == ["recognition", "difference"]
 
 
 def test_a_label_may_be_cleared_without_the_foundation_model(colour_lens, tmp_path):

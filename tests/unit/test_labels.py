@@ -213,7 +213,7 @@ def test_a_neuron_without_examples_has_no_score(evidence: Evidence):
 def test_unknown_scorers_and_settings_are_refused():
     with pytest.raises(ValueError, match="did you mean 'semanticlens'"):
         scorer_of("semantic-lens")
-    with pytest.raises(ValueError, match="choose one of csp, semanticlens"):
+    with pytest.raises(ValueError, match="choose one of recognition, correlation"):
         scorer_of("zzz")
     with pytest.raises(TypeError, match=r"give Csp\(\)"):
         scorer_of(Csp)

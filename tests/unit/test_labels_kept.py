@@ -63,7 +63,7 @@ def test_a_commit_that_fails_leaves_the_labels_as_they_were(colour_lens, monkeyp
     assert writes == ["labels"]
     again = colour_lens()
     assert again.vocabulary == ("grey", "green")
-    assert again.labelled_by["scorer"] == "csp"
+    assert again.labelled_by["scorer"] == "recognition"
     assert set(again.neurons["label"]) <= {"grey", "green", "unknown"}
     assert before[1] == tuple(NAMES)
 

@@ -77,7 +77,7 @@ def test_how_labels_were_scored_is_kept_with_them(colour_lens, tmp_path):
     assert lens.labelled_by == settings
     assert slw.open(tmp_path / "analysis").labelled_by == settings
     lens.label(["red", "green"])
-    assert colour_lens().labelled_by["gamma"] == 1
+    assert colour_lens().labelled_by["share"] == 0.02
 
 
 def test_one_neuron_scores_as_it_does_among_all(colour_lens):

@@ -22,7 +22,7 @@ BUILDS_ON = {
     "lens": {"errors", "inputs", "store", "analysis", "attribution", "labels", "pipeline"},
     "widgets": {"errors", "inputs", "store", "attribution", "labels", "lens"},
     "testing": {"labels", "analysis", "lens"},
-    "demo": {"errors", "inputs", "store", "lens", "semlens_widgets"},
+    "demo": {"errors", "inputs", "store", "analysis", "labels", "lens", "semlens_widgets"},
 }
 #: The façade makes the widgets of itself: `lens.map()`. One table serves rules and channels alike.
 ALSO = {

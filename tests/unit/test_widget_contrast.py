@@ -145,7 +145,7 @@ def test_scores_are_told_with_their_neuron_and_dropped_with_it():
 
 
 def test_what_random_words_score_for_a_neuron_is_told(ask):
-    settings = {"settings": {"gamma": 0.5}, "exclude": [0]}
+    settings = {"scorer": "csp", "settings": {"gamma": 0.5}, "exclude": [0]}
     result, _ = ask("chance", layer="layer3", neuron=1, candidates=["a"], **settings)
     assert result == [0.2, 0.3]
     assert ask.widget.lens.chance_asked == (
@@ -166,7 +166,7 @@ def test_all_neurons_are_labelled_as_the_panel_scores(ask):
     ]
     assert result == {"labelled": 2}
     ask("label_all", candidates=[])
-    assert lens.asked[-1] == (["dotted", "Striped", "plain"], {"scorer": slw.Csp()})
+    assert lens.asked[-1] == (["dotted", "Striped", "plain"], {"scorer": slw.Recognition()})
     lens.vocabulary = ()
     error, _ = ask("label_all", candidates=[])
     assert "knows no labels yet" in error["message"]
@@ -208,7 +208,8 @@ def test_an_accepted_label_reaches_lens_and_listeners(ask):
 
 
 def test_the_scores_of_the_best_come_taken_apart_into_pairs(ask):
-    result, (parts,) = ask("scores", layer="layer3", neuron=1, candidates=["a", "b"])
+    both = {"candidates": ["a", "b"], "scorer": "csp"}
+    result, (parts,) = ask("scores", layer="layer3", neuron=1, **both)
     assert result["explained"] == ["b", "a"]
     values = np.frombuffer(parts, np.float32).reshape(2, 2)  # (candidates, ranks)
     assert values.tolist() == [[0.0, 2.0], [1.0, 3.0]]
@@ -219,7 +220,7 @@ def test_the_scores_of_the_best_come_taken_apart_into_pairs(ask):
 
 def test_templates_and_excluded_pairs_reach_the_lens(ask):
     settings = {"templates": "plain", "exclude": [1]}
-    ask("scores", layer="layer3", neuron=0, candidates=["a"], **settings)
+    ask("scores", layer="layer3", neuron=0, candidates=["a"], scorer="csp", **settings)
     assert ask.widget.lens.asked[0][3] == {
         "scorer": slw.Csp(),
         "templates": ("{}",),
