@@ -16,8 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+import semlens_widgets as slw
+from tests.colour_world import ColourFoundation, ColourNet, colour_images, to_tensor
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 COLOURS = ("red", "green", "blue")
 
@@ -82,6 +86,13 @@ def closed_port() -> str:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+
+
+def colour_analysis(path: Path) -> slw.SemanticLens:
+    """Run the colour world: of its seven neurons, "mixed" 0 has the examples of "seen" 0."""
+    target = slw.TargetModel(ColourNet(), ["seen", "mixed"], transform=to_tensor)
+    images = slw.ImageDataset.from_list(colour_images())
+    return slw.SemanticLens(target, images, ColourFoundation(), path=path, n_examples=6).run()
 
 
 @dataclass

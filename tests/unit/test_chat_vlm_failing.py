@@ -9,8 +9,7 @@ import pytest
 import semlens_widgets as slw
 from semlens_widgets.labels.candidates import chat
 from semlens_widgets.store import locks
-from tests.colour_world import ColourFoundation, ColourNet, colour_images, to_tensor
-from tests.unit.chat_server import Reply, chat_server, closed_port, looks, refused
+from tests.unit.chat_server import Reply, chat_server, closed_port, colour_analysis, looks, refused
 
 pytestmark = pytest.mark.filterwarnings("ignore:The text encoder")  # this one knows four colours
 
@@ -23,10 +22,7 @@ def _impatient(monkeypatch):
 @pytest.fixture(scope="module")
 def lens(tmp_path_factory):
     """One for all: each test has a server of its own, which is asked anew."""
-    target = slw.TargetModel(ColourNet(), ["seen", "mixed"], transform=to_tensor)
-    images = slw.ImageDataset.from_list(colour_images())
-    path = tmp_path_factory.mktemp("colours")
-    return slw.SemanticLens(target, images, ColourFoundation(), path=path, n_examples=6).run()
+    return colour_analysis(tmp_path_factory.mktemp("colours"))
 
 
 def vlm(server, **changes):
