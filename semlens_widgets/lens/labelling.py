@@ -17,6 +17,7 @@ from semlens_widgets.labels.words import RANDOM_WORDS
 from semlens_widgets.lens.looked import Looked, telling
 from semlens_widgets.lens.scoring import by_scorer
 from semlens_widgets.pipeline.engine.device import plainly
+from semlens_widgets.pipeline.progress import stops_in_a_line
 from semlens_widgets.store.labels import (
     PERSON,
     Given,
@@ -209,9 +210,10 @@ class Labelling:
         ----------
         candidates
             Words or phrases to choose from, or what finds them: a
-            :class:`semlens_widgets.CandidateSource`, or the name of one (``"classes"``: the names
-            of the images' classes). By default ``"everyday"``: these names and
-            :data:`semlens_widgets.labels.words.VISUAL_WORDS`, common words for what pictures show.
+            :class:`semlens_widgets.CandidateSource`, such as :class:`semlens_widgets.ChatVLM`, or
+            the name of one (``"classes"``: the names of the images' classes). By default
+            ``"everyday"``: these names and :data:`semlens_widgets.labels.words.VISUAL_WORDS`,
+            common words for what pictures show.
         scorer
             One of :data:`semlens_widgets.labels.scorers.SCORERS` by its name (``"csp"``,
             ``"semanticlens"``, ``"difference"``, ``"clip-dissect"``, ``"recognition"``,
@@ -247,6 +249,8 @@ class Labelling:
             If the analysis was opened without its foundation model.
         VlmUnavailable
             If `candidates` asks a model that cannot be asked.
+        RunStopped
+            If a person interrupts it while it asks a model. What was answered is kept.
 
         Warns
         -----
@@ -302,7 +306,9 @@ class Labelling:
         self, source: CandidateSource, progress: Callable[[int, int], None] | None
     ) -> Candidates:
         with telling(progress) as tell:
-            return source.candidates(Looked(self._reader, self._answers, tell))
+            looked = Looked(self._reader, self._answers, tell)
+            with stops_in_a_line(lambda: looked.told, "label()"):
+                return source.candidates(looked)
 
     @plainly()
     def set_label(self, layer: str, neuron: int, label: str, score: float | None = None) -> None:

@@ -59,12 +59,19 @@ class Looked:
     ) -> None:
         self._reader = reader
         self._tell = tell
+        self._told = (0, len(reader.neurons))
         self.answers = answers
         answers.refresh()
 
     def tell(self, done: int, total: int) -> None:
         """Let a person know how many neurons of how many are done."""
+        self._told = (done, total)
         self._tell(done, total)
+
+    @property
+    def told(self) -> str:
+        """How far a source was when it last told, in words."""
+        return "neuron {} of {}".format(*self._told)
 
     @property
     def neurons(self) -> list[tuple[str, int]]:

@@ -122,7 +122,7 @@ def test_a_stopped_call_keeps_what_was_answered_and_goes_on_from_there(colour_le
 
     with chat_server(looks) as server:
         model = vlm(server, concurrency=1)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(slw.RunStopped, match=r"neuron 3 of 7; label\(\) goes on from there"):
             lens.label(model, progress=stop)
         assert told == [(done, 7) for done in range(4)]
         assert model.report["error"].tolist() == [""] * 3 + ["not asked"] * 4
