@@ -23,11 +23,14 @@ if TYPE_CHECKING:
         StoreError,
         TransformError,
         UnreadableImage,
+        VlmUnavailable,
         WeightsUnavailable,
     )
     from semlens_widgets.inputs.foundation import CSP_TEMPLATES, FoundationModel, OpenClip
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.inputs.target import TargetModel
+    from semlens_widgets.labels.candidates.chat import ChatVLM
+    from semlens_widgets.labels.candidates.local import TransformersVLM
     from semlens_widgets.labels.candidates.source import Candidates, CandidateSource
     from semlens_widgets.labels.contrasts.generator import ContrastGenerator, Contrasts, Picture
     from semlens_widgets.labels.correlation import Correlation
@@ -66,6 +69,7 @@ _HOMES = {
     "StoreError": "errors",
     "TransformError": "errors",
     "UnreadableImage": "errors",
+    "VlmUnavailable": "errors",
     "WeightsUnavailable": "errors",
     "SemanticLens": "lens.lens",
     "Comparison": "lens.compare",
@@ -79,6 +83,8 @@ _HOMES = {
     "OpenClip": "inputs.foundation",
     "CandidateSource": "labels.candidates.source",
     "Candidates": "labels.candidates.source",
+    "ChatVLM": "labels.candidates.chat",
+    "TransformersVLM": "labels.candidates.local",
     "ContrastGenerator": "labels.contrasts.generator",
     "Contrasts": "labels.contrasts.generator",
     "Picture": "labels.contrasts.generator",
@@ -104,6 +110,7 @@ __all__ = [
     "AuditView",
     "CandidateSource",
     "Candidates",
+    "ChatVLM",
     "CheckFailed",
     "CompareView",
     "Comparison",
@@ -138,7 +145,9 @@ __all__ = [
     "Trace",
     "TraceView",
     "TransformError",
+    "TransformersVLM",
     "UnreadableImage",
+    "VlmUnavailable",
     "WeightsUnavailable",
     "compare",
     "demo",

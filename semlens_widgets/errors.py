@@ -54,6 +54,10 @@ class WeightsUnavailable(SemlensError, OSError):  # noqa: N818 - it names a stat
     """A model's weights, or what belongs to them, could not be downloaded."""
 
 
+class VlmUnavailable(SemlensError, OSError):  # noqa: N818 - it names a state, not a mistake
+    """A vision-language model cannot be asked."""
+
+
 class EmbeddingError(SemlensError, ValueError):
     """A foundation model returned something that is no embedding."""
 

@@ -14,8 +14,10 @@ from semlens_widgets.labels.assign import Assignment, assign, chance_level, chec
 from semlens_widgets.labels.candidates.sources import source_of
 from semlens_widgets.labels.scorers import DEFAULT, SCORERS, scorer_of
 from semlens_widgets.labels.words import RANDOM_WORDS
+from semlens_widgets.lens.looked import Looked, telling
 from semlens_widgets.lens.scoring import by_scorer
 from semlens_widgets.pipeline.engine.device import plainly
+from semlens_widgets.pipeline.progress import stops_in_a_line
 from semlens_widgets.store.labels import (
     PERSON,
     Given,
@@ -32,11 +34,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
-    from semlens_widgets.labels.candidates.source import CandidateSource, Looked
+    from semlens_widgets.labels.candidates.source import Candidates, CandidateSource
     from semlens_widgets.labels.scorer import Scorer
     from semlens_widgets.lens.reader import AnalysisReader
     from semlens_widgets.lens.scoring import Scoring
     from semlens_widgets.lens.texts import Words
+    from semlens_widgets.store.answers import KeptAnswers
     from semlens_widgets.store.store import AnalysisStore
 
 # JupyterLab may answer widgets in another thread than the one that runs cells.
@@ -164,8 +167,8 @@ class Labelling:
         Scores labels.
     kept
         The labels.
-    looked_at
-        What a candidate source may look at.
+    answers
+        What models have answered about the neurons.
     can_score
         Whether there is a foundation model.
     """
@@ -176,14 +179,14 @@ class Labelling:
         words: Callable[[], Words],
         scoring: Scoring,
         kept: KeptLabels,
-        looked_at: Looked,
+        answers: KeptAnswers,
         can_score: Callable[[], bool],
     ) -> None:
         self._reader = reader
         self._words = words
         self._scoring = scoring
         self._kept = kept
-        self._looked_at = looked_at
+        self._answers = answers
         self._can_score = can_score
 
     @by_scorer
@@ -207,9 +210,10 @@ class Labelling:
         ----------
         candidates
             Words or phrases to choose from, or what finds them: a
-            :class:`semlens_widgets.CandidateSource`, or the name of one (``"classes"``: the names
-            of the images' classes). By default ``"everyday"``: these names and
-            :data:`semlens_widgets.labels.words.VISUAL_WORDS`, common words for what pictures show.
+            :class:`semlens_widgets.CandidateSource`, such as :class:`semlens_widgets.ChatVLM`, or
+            the name of one (``"classes"``: the names of the images' classes). By default
+            ``"everyday"``: these names and :data:`semlens_widgets.labels.words.VISUAL_WORDS`,
+            common words for what pictures show.
         scorer
             One of :data:`semlens_widgets.labels.scorers.SCORERS` by its name (``"recognition"``,
             ``"correlation"``, ``"csp"``, ``"semanticlens"``, ``"difference"``,
@@ -227,7 +231,8 @@ class Labelling:
             What to call it in :attr:`labels`; by default the scorer's name. A run of the same name
             is replaced.
         progress
-            Hears how many neurons of how many are done, from time to time.
+            Hears how many neurons of how many are done, from time to time: asked about, if
+            `candidates` asks a model, and then scored.
 
         Returns
         -------
@@ -242,6 +247,10 @@ class Labelling:
             If there is no candidate, or an argument makes no sense.
         LensUnavailable
             If the analysis was opened without its foundation model.
+        VlmUnavailable
+            If `candidates` asks a model that cannot be asked.
+        RunStopped
+            If a person interrupts it while it asks a model. What was answered is kept.
 
         Warns
         -----
@@ -257,7 +266,7 @@ class Labelling:
         how = scorer_of(scorer)
         called = how.name if run is None else _checked_run(run)
         words = self._words()
-        offered = source_of(candidates).candidates(self._looked_at)
+        offered = self._offered(source_of(candidates), progress)
         names = check_candidates(offered.names)
         if said := str(words.check(names, templates)):
             warnings.warn(said, stacklevel=4)
@@ -292,6 +301,14 @@ class Labelling:
             return replace(present, runs={**others, called: new}, persons=persons)
 
         return self._kept.commit(keep).frame.copy()
+
+    def _offered(
+        self, source: CandidateSource, progress: Callable[[int, int], None] | None
+    ) -> Candidates:
+        with telling(progress) as tell:
+            looked = Looked(self._reader, self._answers, tell)
+            with stops_in_a_line(lambda: looked.told, "label()"):
+                return source.candidates(looked)
 
     @plainly()
     def set_label(self, layer: str, neuron: int, label: str, score: float | None = None) -> None:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.inputs.target import TargetModel
     from semlens_widgets.labels.contrasts.generator import ContrastGenerator
+    from semlens_widgets.lens.looked import Looked
     from semlens_widgets.lens.reader import AnalysisReader
     from semlens_widgets.pipeline.engine.local import Engine
     from semlens_widgets.pipeline.settings import Ranking
@@ -309,6 +310,11 @@ class SemanticLens:
         labels, and the last run's where there is none.
         """
         return self._parts.labels.now.all
+
+    @property
+    def looked(self) -> Looked:
+        """What a source of candidates may look at: the neurons, and the pictures of each."""
+        return self._parts.looked
 
     # -- looking ---------------------------------------------------------------------------------
 

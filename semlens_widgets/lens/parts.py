@@ -17,6 +17,7 @@ from semlens_widgets.lens.search import Search
 from semlens_widgets.lens.showing import Showing
 from semlens_widgets.lens.texts import Words, needed
 from semlens_widgets.lens.trace import Tracing
+from semlens_widgets.store.answers import KeptAnswers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +62,7 @@ class Parts:
         self.reader = AnalysisReader(store)
         self._foundation = foundation
         self._words: Words | None = None
+        self._answers = KeptAnswers(store)
         self.labels = KeptLabels(store, self.reader, listeners)
         self.scoring = Scoring(self.reader, self.words, self.labels.vocabulary)
         self.looking = Looking(store, self.reader, images, need_plan)
@@ -100,9 +102,14 @@ class Parts:
             self.words,
             self.scoring,
             self.labels,
-            Looked(self.reader),
+            self._answers,
             lambda: can_score() is not None,
         )
+
+    @property
+    def looked(self) -> Looked:
+        """What a candidate source may look at."""
+        return Looked(self.reader, self._answers)
 
     @cached_property
     def searching(self) -> Search:

@@ -21,6 +21,7 @@ from semlens_widgets.pipeline.passes import pass_over
 from semlens_widgets.pipeline.relevance import OUTPUT_RELEVANCE, RELEVANCE
 from semlens_widgets.pipeline.thumbnails import THUMBNAILS
 from semlens_widgets.pipeline.vectors import VECTORS
+from semlens_widgets.store.answers import ANSWERS
 from semlens_widgets.store.decisions import DECIDED
 from semlens_widgets.store.labels import LABELS
 
@@ -51,6 +52,7 @@ STAGES: tuple[Stage, ...] = (
     OUTPUT_RELEVANCE,
     LABELS,
     DECIDED,
+    ANSWERS,
 )
 """In the order in which they run; those without work of a run are done on demand."""
 

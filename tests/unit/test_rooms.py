@@ -16,7 +16,7 @@ BUILDS_ON = {
     "inputs": {"errors"},
     "store": {"errors", "inputs"},
     "analysis": set(),
-    "labels": {"analysis"},
+    "labels": {"errors", "analysis"},
     "attribution": {"errors", "inputs"},
     "pipeline": {"errors", "inputs", "store", "analysis", "attribution", "labels"},
     "lens": {"errors", "inputs", "store", "analysis", "attribution", "labels", "pipeline"},

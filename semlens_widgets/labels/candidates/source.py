@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import torch
 
@@ -15,8 +15,23 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+class Answers(Protocol):
+    """Answers of models, by a text that tells each question from all others; a dict is one."""
+
+    def get(self, question: str, /) -> str | None:
+        """Return the answer to a question; None if there is none yet."""
+        ...
+
+    def __setitem__(self, question: str, answer: str, /) -> None:
+        """Keep an answer; any thread may."""
+        ...
+
+
 class Looked(Protocol):
-    """What a source may look at: the neurons, and the pictures of each."""
+    """What a source may look at: the neurons, and the pictures of each.
+
+    A source that takes long keeps what it has found out in `answers`, and tells how far it is.
+    """
 
     @property
     def neurons(self) -> Sequence[tuple[str, int]]:
@@ -38,6 +53,25 @@ class Looked(Protocol):
 
     def contrast_pictures(self, row: int) -> list[Image.Image]:
         """Return the contrastive examples of a neuron, in the order of their examples."""
+        ...
+
+    @property
+    def answers(self) -> Answers:
+        """What models have answered about this analysis."""
+        ...
+
+    def tell(self, done: int, total: int) -> None:
+        """Let a person know how many neurons of how many are done."""
+        ...
+
+
+@runtime_checkable
+class HasLooked(Protocol):
+    """A lens, as far as a source is concerned."""
+
+    @property
+    def looked(self) -> Looked:
+        """What a source may look at."""
         ...
 
 
