@@ -55,7 +55,7 @@ class WeightsUnavailable(SemlensError, OSError):  # noqa: N818 - it names a stat
 
 
 class VlmUnavailable(SemlensError, OSError):  # noqa: N818 - it names a state, not a mistake
-    """A vision-language model cannot be asked."""
+    """A vision-language model gives no answer."""
 
 
 class EmbeddingError(SemlensError, ValueError):

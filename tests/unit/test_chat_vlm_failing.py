@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
 
 import semlens_widgets as slw
@@ -94,7 +95,7 @@ def test_a_server_that_is_slow_from_the_start_ends_it(lens):
         with pytest.raises(slw.VlmUnavailable, match="no answer within"):
             lens.label(vlm(server, timeout=0.1, retries=2))
         over.set()
-    assert len(server.asked) == 3
+    assert len(server.asked) == 6  # two questions
 
 
 def test_a_busy_server_is_asked_again_when_it_says(lens):
@@ -114,7 +115,7 @@ def test_a_server_that_says_to_wait_long_is_left(lens, wait):
     with chat_server(lambda *_: refused(429, "quota", Retry_After=wait)) as server:
         with pytest.raises(slw.VlmUnavailable, match=r"429: quota; it says to wait \w+ seconds"):
             lens.label(vlm(server))
-        assert len(server.asked) == 1
+        assert len(server.asked) == 2
 
 
 @pytest.mark.parametrize("wait", ["soon", "nan", "-5"])
@@ -133,7 +134,7 @@ def test_a_wait_that_is_none_is_a_growing_one(lens, wait, monkeypatch):
         assert moments[3] - moments[2] >= 0.2
 
 
-@pytest.mark.parametrize("status", [401, 403, 404])
+@pytest.mark.parametrize("status", [401, 402, 404])
 def test_what_would_meet_every_question_is_met_once(lens, status):
     with chat_server(lambda *_: refused(status, "no such thing")) as server:
         with pytest.raises(slw.VlmUnavailable, match=f"status {status}: no such thing"):
@@ -152,10 +153,32 @@ def test_after_five_failures_in_a_row_the_rest_is_not_asked(lens):
         assert len(server.asked) == 6
     with chat_server(lambda *_: Reply(b"<html>")) as server:
         model = vlm(server, n=1, concurrency=1)
-        with pytest.raises(ValueError, match="it answered with a web page; base_url may be wrong"):
+        with pytest.raises(slw.VlmUnavailable, match="it answered with a web page; base_url may"):
             lens.label(model)
         assert len(server.asked) == 5
     assert model.report["error"].iloc[-1].startswith("not asked, after others failed: it answered")
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_pictures_that_are_always_refused_keep_nobody_from_a_label(lens, status):
+    """Not even if they are all that is left to ask about, or come first."""
+    refusing = {"green", "blue"}
+
+    def play(_number, asked):
+        if asked.colour() in refusing:
+            return refused(status, "no such picture")
+        return looks(_number, asked)
+
+    with chat_server(play) as server:
+        for _ in range(2):
+            with pytest.warns(UserWarning, match="neurons got no candidate"):
+                found = lens.label(vlm(server, retries=0), threshold=-np.inf)
+            assert found["label"].tolist()[:4] == ["red", "unknown", "unknown", "red"]
+        refusing.clear()
+        refusing.add("green")
+        with pytest.warns(UserWarning, match="neurons got no candidate"):
+            found = lens.label(vlm(server, retries=0), threshold=-np.inf)
+        assert found["label"].tolist()[:4] == ["red", "unknown", "blue", "red"]
 
 
 def test_an_answer_that_cannot_be_written_now_is_written_with_the_next(lens, monkeypatch):

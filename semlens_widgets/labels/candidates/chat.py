@@ -6,6 +6,7 @@ import json
 import math
 from base64 import b64encode
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,8 @@ _OPTIONS = {"temperature": 0, "max_tokens": 100}
 _FIRST_WAIT = 1.0  # seconds before a question is repeated; twice as many each time
 _LONGEST_WAIT = 60.0
 _IN_A_ROW = 5  # failures after which no other question is asked
-_HOPELESS = {401, 402, 403, 404, 405}  # it would say so to any question
+_AT_FIRST = 2  # the same, of a server that never answered and was waited for each time
+_HOPELESS = {401, 402, 404, 405}  # it would say so to any question; 403 may be about a picture
 
 
 class ChatVLM(VisionLanguageSource):
@@ -150,9 +152,8 @@ class ChatVLM(VisionLanguageSource):
         try:
             while True:
                 # The first one goes alone: it may be that nothing answers, or takes the key.
-                while len(asked) < (self.concurrency if answered else 1):
-                    if (question := next(questions, None)) is None:
-                        break
+                room = (self.concurrency if answered else 1) - len(asked)
+                for question in islice(questions, room):
                     job = threads.submit(self._answer, question, keep, stop, patient=answered)
                     asked[job] = question.fingerprint
                 if not asked:
@@ -164,17 +165,16 @@ class ChatVLM(VisionLanguageSource):
                     last = said if said.error else last
                     yield asked.pop(job), said
                 if last.hopeless and not answered:
-                    raise unavailable(self.model_name, last)
-                if last.hopeless or failed >= _IN_A_ROW:
+                    raise unavailable(self.model_name, last.error)
+                enough = _AT_FIRST if last.waited and not answered else _IN_A_ROW
+                if last.hopeless or failed >= enough:
                     break
             stop.set()
             for job, fingerprint in asked.items():
                 yield fingerprint, job.result()
+            left_out = Said(error=f"not asked, after others failed: {last.error}")
             for question in questions:
-                yield (
-                    question.fingerprint,
-                    Said(error=f"not asked, after others failed: {last.error}"),
-                )
+                yield question.fingerprint, left_out
         finally:
             # Answers on their way are paid for: they are kept when they come.
             stop.set()
@@ -206,8 +206,9 @@ class ChatVLM(VisionLanguageSource):
             tried = attempt == self.retries or pause > _LONGEST_WAIT
             if tried or not reply.again or (reply.nobody and not patient) or stop.wait(pause):
                 break
-        everyone = reply.status in _HOPELESS or 300 <= reply.status < 400
-        return Said(error=error, hopeless=everyone or (reply.again and not patient))
+        refused = reply.status in _HOPELESS or 300 <= reply.status < 400
+        nobody = reply.nobody and not patient
+        return Said(error=error, hopeless=refused or nobody, waited=reply.again)
 
     def _said(self, reply: Reply) -> Said:
         """Find the answer in a reply."""

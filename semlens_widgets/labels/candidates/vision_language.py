@@ -69,11 +69,14 @@ class Said:
         Why there is none, as a clause; empty if there is one.
     hopeless
         Whether any other question would meet the same.
+    waited
+        Whether the model was given time, in vain.
     """
 
     text: str = ""
     error: str = ""
     hopeless: bool = False
+    waited: bool = False
 
 
 @dataclass(frozen=True)
@@ -223,7 +226,7 @@ class VisionLanguageSource(CandidateSource):
         Raises
         ------
         VlmUnavailable
-            If the model cannot be asked at all. Answers that came are kept.
+            If the model gives no answer at all. Answers that came are kept.
         ValueError
             If no neuron got a candidate of its own.
 
@@ -264,6 +267,8 @@ class VisionLanguageSource(CandidateSource):
             ]
         own = {row: parsed.kept for row, (_, _, parsed, _) in enumerate(self._report)}
         names = tuple(dict.fromkeys(name for kept in own.values() for name in kept))
+        if all(error for *_, error in self._report):
+            raise unavailable(self.model_name, self._fault(0))
         if not names:
             raise ValueError(
                 f"candidates: no answer of {self.model_name} holds a concept. The first neuron: "
@@ -310,9 +315,9 @@ class VisionLanguageSource(CandidateSource):
         return pd.DataFrame(rows, columns=["layer", "neuron", "candidates", "rejected", "error"])
 
 
-def unavailable(name: str, said: Said) -> VlmUnavailable:
+def unavailable(name: str, error: str) -> VlmUnavailable:
     """Return the error that ends asking."""
     return VlmUnavailable(
-        f"{name} cannot be asked: {said.error}. Answers that came are kept; asking again goes on "
+        f"{name} gives no answer: {error}. Answers that came before are kept; asking again goes on "
         "from there."
     )
