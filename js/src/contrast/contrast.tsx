@@ -139,7 +139,8 @@ function Evidence(props: EvidenceProps) {
   const { model, active, pictures, scoring, excluded, pointed, pinned, by } = props;
   const { shown, busy, here, measure } = props;
   const pictureFailure = pictures.thumbnails.failure.value;
-  const out = new Set(here ? excluded.value : []);
+  const rests = by.value.pairs;
+  const out = new Set(here && rests ? excluded.value : []);
   const exclude = (ranks: number[]) => {
     if (here && active.value) setTraitSoon(model, "_excluded", { ...active.value, ranks });
   };
@@ -177,7 +178,7 @@ function Evidence(props: EvidenceProps) {
           pictures={pictures}
           busy={busy}
           excluded={out}
-          toggle={toggle}
+          toggle={rests ? toggle : undefined}
           takeAll={() => exclude([])}
           parts={parts}
         />

@@ -58,8 +58,8 @@ interface PairsProps {
   pictures: Thumbnails;
   busy: boolean;
   excluded: ReadonlySet<number>;
-  /** Leave a pair out, or take it in again. */
-  toggle: (rank: number) => void;
+  /** Leave a pair out, or take it in again; none where the score does not rest on pairs. */
+  toggle: ((rank: number) => void) | undefined;
   takeAll: () => void;
   /** By rank, what each pair adds to the label in focus. */
   parts: number[] | null;
@@ -82,7 +82,7 @@ export function Pairs(props: PairsProps) {
       <div class="slw-pairs-head">
         <p class="slw-small slw-muted">
           Above, what activates the neuron; below, its closest look-alike under the neuron's mean
-          activation; between them, their similarity. A click leaves a pair out of the scores.
+          activation; between them, their similarity.{toggle && " A click leaves a pair out of the scores."}
         </p>
         {excluded.size > 0 && (
           <button type="button" class="slw-button slw-button-small" onClick={takeAll}>
@@ -100,22 +100,26 @@ export function Pairs(props: PairsProps) {
             <li
               class={out ? "slw-pair slw-pair-out" : "slw-pair"}
               key={rank}
-              title={`${about(pair)}\n${out ? "Click to take it in again" : "Click to leave it out"}`}
-              onClick={() => toggle(rank)}
+              title={toggle
+                ? `${about(pair)}\n${out ? "Click to take it in again" : "Click to leave it out"}`
+                : about(pair)}
+              onClick={toggle && (() => toggle(rank))}
             >
-              <button
-                type="button"
-                class="slw-pair-toggle"
-                aria-pressed={out}
-                aria-label={`Leave out pair ${rank + 1}`}
-                onClick={(event) => {
-                  event.stopPropagation(); // the whole pair takes clicks too
-                  toggle(rank);
-                }}
-              >
-                <span>{rank + 1}</span>
-                <Icon name={out ? "plus" : "close"} />
-              </button>
+              {toggle && (
+                <button
+                  type="button"
+                  class="slw-pair-toggle"
+                  aria-pressed={out}
+                  aria-label={`Leave out pair ${rank + 1}`}
+                  onClick={(event) => {
+                    event.stopPropagation(); // the whole pair takes clicks too
+                    toggle(rank);
+                  }}
+                >
+                  <span>{rank + 1}</span>
+                  <Icon name={out ? "plus" : "close"} />
+                </button>
+              )}
               <Half
                 shown={pair}
                 role={`Example ${rank + 1}`}

@@ -220,6 +220,16 @@ describe.runIf(inBrowser)("pairs and labels", () => {
     await until(() => all(".slw-pair-out").length === 0);
   });
 
+  test("a score that rests on all images has no pairs to leave out", async () => {
+    const { all, find, button } = panel({
+      scorer: "recognition", _excluded: { layer: "layer4", neuron: 17, ranks: [0] },
+    });
+    await until(() => all(".slw-pair").length === 2);
+    expect(button("Leave out pair 1")).toBeUndefined();
+    expect(all(".slw-pair-out")).toHaveLength(0);
+    expect(find(".slw-pairs-head")!.textContent).not.toContain("click");
+  });
+
   test("pointing at a label explains it by its pairs; the best one otherwise", async () => {
     const { all, texts, find, button } = panel();
     await until(() => all(".slw-part").length === 2);
