@@ -118,7 +118,7 @@ def expect_changed(notebook: Notebook, explorer: Locator) -> None:
     expect(contrast.locator(".slw-score-name")).to_have_count(3)  # the neuron's own label, too
     texts = contrast.locator(".slw-score > .slw-number").all_inner_texts()
     names = "['green', 'striped', 'seen by nobody']"
-    scores = f"sorted(lens.scores('layer4', 30, {names}).score.tolist())[::-1]"
+    scores = f"sorted(lens.scores('layer4', 30, {names}, scorer='csp').score.tolist())[::-1]"
     values = [float(text.replace("−", "-")) for text in texts]
     assert values == pytest.approx(kernel.value(scores), abs=0.00051)
 

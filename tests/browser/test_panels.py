@@ -110,7 +110,7 @@ def test_everything_is_done_by_keyboard(notebook: Notebook, explorer: Locator):
     expect(explorer.locator(".slw-pair-out")).to_have_count(1)
     expect(scores.first).not_to_have_text(before[0])
     names = explorer.locator(".slw-score-name").all_inner_texts()
-    table = f"lens.scores({layer!r}, {neuron}, {names!r}, exclude=[1]).score"
+    table = f"lens.scores({layer!r}, {neuron}, {names!r}, scorer='csp', exclude=[1]).score"
     expected = kernel.value(f"{table}.astype(float).tolist()")
     shown = [float(text.replace("−", "-")) for text in scores.all_inner_texts()]
     assert shown == pytest.approx(expected, abs=0.00051)
