@@ -47,7 +47,8 @@ def kill(notebook: Notebook, process: int) -> None:
 
 
 def expect_gone(where: Locator, timeout: int = PATIENCE) -> None:
-    alert = where.get_by_role("alert").filter(has_text="run the cell again")
+    # More than one part may have met it.
+    alert = where.get_by_role("alert").filter(has_text="run the cell again").first
     expect(alert).to_be_visible(timeout=timeout)
     expect(alert.get_by_role("button", name="Retry")).to_be_visible()
 
