@@ -1,4 +1,4 @@
-"""Choose images for every neuron: the most activating ones and their contrastive counterparts.
+"""Choose images for every neuron: the most activating ones, and what its activations look like.
 
 All functions take activations as ``(samples, neurons)`` arrays, unreadable images being rows of
 NaN, and work through them in chunks of neurons: a memory-mapped file of any size will do, and no
@@ -16,14 +16,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from semlens_widgets.analysis.nearest import nearest_quiet, to_screen
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 Activations = Tensor | npt.NDArray[Any]
 
-_CHUNK = 1 << 24  # float32 values per working array: 64 MiB
+CHUNK = 1 << 24  # float32 values per working array: 64 MiB
 
 
 @dataclass(frozen=True)
@@ -66,19 +64,19 @@ def neuron_statistics(activations: Activations, k: int) -> NeuronStatistics:
     ValueError
         If ``activations`` is not two-dimensional or ``k`` is not positive.
     """
-    _check(activations, k)
+    check_activations(activations, k)
     parts = []
-    for _, rows in _neuron_chunks(activations):
+    for _, rows in neuron_chunks(activations):
         missing = rows.isnan()  # (n, S)
         readable = (~missing).sum(1)
         positive = (rows > 0).sum(1)
         top = rows.masked_fill(missing, -torch.inf).amax(1)
         parts.append(
             (
-                _mean(rows).float(),
+                row_means(rows).float(),
                 top.masked_fill(readable == 0, torch.nan),
                 positive / readable,  # 0 / 0 is NaN, as it should be
-                *_quantiles(rows, readable, (0.5, 0.9, 0.99)),
+                *(found.float() for found in row_quantiles(rows, (0.5, 0.9, 0.99))),
                 positive < k,
             )
         )
@@ -118,9 +116,9 @@ def concept_examples(activations: Activations, k: int) -> tuple[Tensor, Tensor]:
     -----
     The concept examples E_k of SemanticLens (arXiv 2501.05398, Methods, "Concept examples").
     """
-    samples = _check(activations, k)
+    samples = check_activations(activations, k)
     indices, values = [], []
-    for _, rows in _neuron_chunks(activations):
+    for _, rows in neuron_chunks(activations):
         # Adding 0 turns -0.0 into 0.0, so that equal values are equal bit for bit.
         chunk_values, chunk_indices = _topk(_fill_nan(rows, -torch.inf) + 0.0, min(k, samples))
         unusable = chunk_values == -torch.inf
@@ -131,91 +129,6 @@ def concept_examples(activations: Activations, k: int) -> tuple[Tensor, Tensor]:
     if len(index) and width == 0:
         raise ValueError("activations: no image is readable, all values are NaN or -inf")
     return index[:, :width].contiguous(), value[:, :width].contiguous()
-
-
-def contrastive_examples(
-    activations: Activations,
-    image_embeddings: Tensor,
-    examples: Tensor,
-    anchors: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Return for every concept example the most similar image that leaves the neuron quiet.
-
-    Quiet means an activation strictly below the neuron's mean over the readable images; similarity
-    is the cosine to the example's embedding. Ties go to the lowest index, an image may serve
-    several examples, and an example is never its own contrast. Images with equal embeddings tie
-    exactly, however the products are blocked: near-ties are decided in float64.
-
-    Parameters
-    ----------
-    activations
-        ``(S, N)``; NaN where an image was unreadable, and such an image is never chosen.
-    image_embeddings
-        ``(S, D)`` float32 unit vectors.
-    examples
-        ``(N, m)`` int64, indices of the concept examples; -1 stands for a missing one.
-    anchors
-        ``(N, m, D)`` unit vectors to compare with instead of the examples' whole images, for
-        instance the embeddings of their crops.
-
-    Returns
-    -------
-    indices
-        ``(N, m)`` int64, -1 where the example is missing or no other image is quiet.
-    similarity
-        ``(N, m)`` float32 cosine, NaN where the index is -1.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit together or an example lies outside the data set.
-
-    Notes
-    -----
-    Negative mining of CSP (arXiv 2604.22477, "Contrastive examples", after FALCON).
-    """
-    samples = _check(activations, 1)
-    _check_contrast(activations, image_embeddings, examples, anchors)
-    device = image_embeddings.device
-    embeddings = image_embeddings.float()
-    screen = to_screen(embeddings)
-    indices = torch.full(examples.shape, -1, dtype=torch.int64, device=device)
-    similarity = torch.full(examples.shape, torch.nan, device=device)
-    block = max(1, _CHUNK // samples)  # pairs of neuron and example at a time
-    # The more neurons are worked on together, the more of their examples are the same image,
-    # which is then compared once; their masks take a byte per activation.
-    group = max(1, 16 * _CHUNK // samples)
-    for start in range(0, activations.shape[1], group):
-        loud = torch.cat(
-            [
-                ~(rows < _ceil_float32(_mean(rows))[:, None])  # true for NaN
-                for _, rows in _neuron_chunks(activations[:, start : start + group])
-            ]
-        ).to(device)  # (group, S)
-        chosen = examples[start : start + group].to(device)
-        neuron, rank = torch.nonzero(chosen >= 0, as_tuple=True)
-        sample = chosen[neuron, rank]
-        # Sorted, so that the pairs of one image meet in one block.
-        for pairs in torch.split(sample.argsort(stable=True), block):
-            row, column, own = neuron[pairs], rank[pairs], sample[pairs]
-            if anchors is None:
-                unique, inverse = torch.unique_consecutive(own, return_inverse=True)
-                vectors = embeddings[unique]
-            else:
-                inverse = torch.arange(len(pairs), device=device)
-                vectors = anchors.to(device)[row + start, column].float()
-            best, exact = nearest_quiet(
-                vectors,
-                inverse,
-                screen=screen,
-                embeddings=embeddings,
-                loud=loud,
-                row=row,
-                own=own,
-            )
-            indices[row + start, column] = best
-            similarity[row + start, column] = exact
-    return indices, similarity
 
 
 def _topk(rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -244,8 +157,9 @@ def _topk(rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return values, indices.gather(1, order)
 
 
-def _quantiles(rows: Tensor, readable: Tensor, shares: Sequence[float]) -> list[Tensor]:
-    """Return for each share the quantile of every row's readable values, as numpy interpolates."""
+def row_quantiles(rows: Tensor, shares: Sequence[float]) -> list[Tensor]:
+    """Return for each share the float64 quantile of every row without NaN, as numpy has it."""
+    readable = (~rows.isnan()).sum(1)
     # NaN goes last either way; on CPU numpy takes a twentieth of torch's time.
     on_cpu = rows.device.type == "cpu"
     ordered = torch.from_numpy(np.sort(rows.numpy())) if on_cpu else rows.sort(1).values
@@ -259,11 +173,11 @@ def _quantiles(rows: Tensor, readable: Tensor, shares: Sequence[float]) -> list[
             for index in (low, torch.minimum(low + 1, last))
         )
         between = place - low
-        found.append(torch.where(between > 0, a + (b - a) * between, a).float())
+        found.append(torch.where(between > 0, a + (b - a) * between, a))
     return found
 
 
-def _mean(rows: Tensor) -> Tensor:
+def row_means(rows: Tensor) -> Tensor:
     """Return each row's float64 mean without NaN: exact for a constant row, so none is quiet."""
     return _fill_nan(rows, 0.0).sum(1, dtype=torch.float64) / (~rows.isnan()).sum(1)
 
@@ -273,20 +187,10 @@ def _fill_nan(rows: Tensor, value: float) -> Tensor:
     return rows.nan_to_num(nan=value, posinf=torch.inf, neginf=-torch.inf)
 
 
-def _ceil_float32(values: Tensor) -> Tensor:
-    """Return the smallest float32 not below: for a float32 x, x < ceil(v) just when x < v."""
-    rounded = values.float()
-    return torch.where(
-        rounded.double() < values,
-        torch.nextafter(rounded, torch.full_like(rounded, torch.inf)),
-        rounded,
-    )
-
-
-def _neuron_chunks(activations: Activations) -> Iterator[tuple[int, Tensor]]:
+def neuron_chunks(activations: Activations) -> Iterator[tuple[int, Tensor]]:
     """Yield the first neuron of a chunk and the chunk as contiguous float32 ``(n, S)``."""
     samples, neurons = activations.shape
-    size = max(1, _CHUNK // samples)
+    size = max(1, CHUNK // samples)
     for start in range(0, neurons, size):
         part = activations[:, start : start + size]
         if isinstance(part, np.ndarray):
@@ -296,7 +200,7 @@ def _neuron_chunks(activations: Activations) -> Iterator[tuple[int, Tensor]]:
             yield start, part.T.contiguous().float()
 
 
-def _check(activations: Activations, k: int) -> int:
+def check_activations(activations: Activations, k: int) -> int:
     """Refuse what is no table of activations; return its number of samples."""
     if activations.ndim != 2:
         raise ValueError(
@@ -307,24 +211,3 @@ def _check(activations: Activations, k: int) -> int:
     if k < 1:
         raise ValueError(f"k: expected at least 1 example, got {k}")
     return int(activations.shape[0])
-
-
-def _check_contrast(
-    activations: Activations, embeddings: Tensor, examples: Tensor, anchors: Tensor | None
-) -> None:
-    samples, neurons = activations.shape
-    if embeddings.ndim != 2 or len(embeddings) != samples:
-        raise ValueError(
-            f"image_embeddings: expected shape ({samples}, dim) to fit the activations, "
-            f"got {tuple(embeddings.shape)}"
-        )
-    if examples.ndim != 2 or len(examples) != neurons or examples.is_floating_point():
-        raise ValueError(
-            f"examples: expected integers of shape ({neurons}, examples) to fit the activations, "
-            f"got {examples.dtype} of shape {tuple(examples.shape)}"
-        )
-    if examples.numel() and (int(examples.max()) >= samples or int(examples.min()) < -1):
-        raise ValueError(f"examples: expected indices from -1 to {samples - 1}")
-    expected = (*examples.shape, embeddings.shape[1])
-    if anchors is not None and tuple(anchors.shape) != expected:
-        raise ValueError(f"anchors: expected shape {expected}, got {tuple(anchors.shape)}")

@@ -15,7 +15,8 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from semlens_widgets.analysis.mining import concept_examples, contrastive_examples
+from semlens_widgets.analysis.contrasting import contrastive_examples
+from semlens_widgets.analysis.mining import concept_examples
 from semlens_widgets.analysis.nearest import to_screen
 
 if TYPE_CHECKING:

@@ -7,13 +7,10 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from semlens_widgets.analysis import contrasting, nearest
 from semlens_widgets.analysis import mining as select
-from semlens_widgets.analysis import nearest
-from semlens_widgets.analysis.mining import (
-    concept_examples,
-    contrastive_examples,
-    neuron_statistics,
-)
+from semlens_widgets.analysis.contrasting import contrastive_examples
+from semlens_widgets.analysis.mining import concept_examples, neuron_statistics
 
 
 def ranked(column: np.ndarray, k: int) -> list[int]:
@@ -57,7 +54,7 @@ def random_world(seed: int) -> tuple[torch.Tensor, torch.Tensor, int]:
 @pytest.mark.parametrize("seed", range(25))
 def test_concept_examples_are_those_of_a_full_sort(seed: int, monkeypatch: pytest.MonkeyPatch):
     activations, _, k = random_world(seed)
-    monkeypatch.setattr(select, "_CHUNK", int(np.random.default_rng(seed).integers(1, 500)))
+    monkeypatch.setattr(select, "CHUNK", int(np.random.default_rng(seed).integers(1, 500)))
     indices, values = concept_examples(activations, k)
     readable = int((~activations[:, 0].isnan()).sum())
     assert indices.shape == (activations.shape[1], min(k, readable))
@@ -123,7 +120,7 @@ def test_memory_mapped_arrays_of_half_precision_work(tmp_path):
 @pytest.mark.parametrize("seed", range(10))
 def test_statistics_are_those_of_numpy(seed: int, monkeypatch: pytest.MonkeyPatch):
     activations, _, k = random_world(seed)
-    monkeypatch.setattr(select, "_CHUNK", 200)
+    monkeypatch.setattr(select, "CHUNK", 200)
     found = neuron_statistics(activations, k)
     for neuron, column in enumerate(activations.T.numpy()):
         readable = column[~np.isnan(column)].astype(np.float64)
@@ -160,10 +157,12 @@ def test_statistics_of_a_neuron_without_values_are_nan():
 @pytest.mark.parametrize("seed", range(25))
 def test_contrasts_are_those_of_a_loop(seed: int, rounded: bool, monkeypatch: pytest.MonkeyPatch):
     activations, embeddings, k = random_world(seed)
-    monkeypatch.setattr(select, "_CHUNK", int(np.random.default_rng(seed).integers(1, 2_000)))
+    chunk = int(np.random.default_rng(seed).integers(1, 2_000))
+    monkeypatch.setattr(select, "CHUNK", chunk)
+    monkeypatch.setattr(contrasting, "CHUNK", chunk)
     monkeypatch.setattr(nearest, "_LISTED", 1 + seed % 7)
     screen = torch.Tensor.bfloat16 if rounded else torch.Tensor.float
-    monkeypatch.setattr(select, "to_screen", screen)
+    monkeypatch.setattr(contrasting, "to_screen", screen)
     examples, _ = concept_examples(activations, k)
     indices, similarity = contrastive_examples(activations, embeddings, examples)
     for neuron, column in enumerate(activations.T.numpy()):
@@ -234,7 +233,8 @@ def test_results_do_not_depend_on_chunks(monkeypatch: pytest.MonkeyPatch):
     embeddings = normalize(torch.randn(300, 16), dim=1)
     examples, _ = concept_examples(activations, 10)
     whole = contrastive_examples(activations, embeddings, examples)
-    monkeypatch.setattr(select, "_CHUNK", 700)
+    monkeypatch.setattr(select, "CHUNK", 700)
+    monkeypatch.setattr(contrasting, "CHUNK", 700)
     parts = [
         contrastive_examples(activations[:, a : a + 7], embeddings, examples[a : a + 7])
         for a in range(0, 20, 7)
