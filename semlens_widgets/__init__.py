@@ -32,7 +32,12 @@ if TYPE_CHECKING:
     from semlens_widgets.labels.candidates.chat import ChatVLM
     from semlens_widgets.labels.candidates.local import TransformersVLM
     from semlens_widgets.labels.candidates.source import Candidates, CandidateSource
+    from semlens_widgets.labels.contrasts.below import OfMaximum, Quantile
+    from semlens_widgets.labels.contrasts.diffusion import Diffusion
     from semlens_widgets.labels.contrasts.generator import ContrastGenerator, Contrasts, Picture
+    from semlens_widgets.labels.contrasts.nearest import Nearest
+    from semlens_widgets.labels.contrasts.perturb import Perturb
+    from semlens_widgets.labels.contrasts.synthesise import Request, Synthesise
     from semlens_widgets.labels.correlation import Correlation
     from semlens_widgets.labels.csp import Csp
     from semlens_widgets.labels.difference import Difference
@@ -88,6 +93,13 @@ _HOMES = {
     "ContrastGenerator": "labels.contrasts.generator",
     "Contrasts": "labels.contrasts.generator",
     "Picture": "labels.contrasts.generator",
+    "Nearest": "labels.contrasts.nearest",
+    "Quantile": "labels.contrasts.below",
+    "OfMaximum": "labels.contrasts.below",
+    "Perturb": "labels.contrasts.perturb",
+    "Synthesise": "labels.contrasts.synthesise",
+    "Request": "labels.contrasts.synthesise",
+    "Diffusion": "labels.contrasts.diffusion",
     "Correlation": "labels.correlation",
     "Csp": "labels.csp",
     "Difference": "labels.difference",
@@ -121,6 +133,7 @@ __all__ = [
     "Correlation",
     "Csp",
     "Difference",
+    "Diffusion",
     "Dissect",
     "EmbeddingError",
     "Explorer",
@@ -131,16 +144,22 @@ __all__ = [
     "Library",
     "ModelChanged",
     "ModelError",
+    "Nearest",
     "NeuronMap",
+    "OfMaximum",
     "OpenClip",
+    "Perturb",
     "Picture",
+    "Quantile",
     "Recognition",
+    "Request",
     "RunStopped",
     "Scorer",
     "Semantic",
     "SemanticLens",
     "SemlensError",
     "StoreError",
+    "Synthesise",
     "TargetModel",
     "Trace",
     "TraceView",

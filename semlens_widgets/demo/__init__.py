@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         describe,
         vocabulary,
     )
+    from semlens_widgets.demo.contrasts import OneAttributeChanged, one_attribute_changed
     from semlens_widgets.demo.drawing import render
     from semlens_widgets.demo.images import SceneImages, scene_images
     from semlens_widgets.demo.models import (
@@ -44,6 +45,7 @@ _HOMES = {
     "CONCEPTS": "world",
     "DISTRACTORS": "captions",
     "SHORTCUT_CLASS": "models",
+    "OneAttributeChanged": "contrasts",
     "SYNONYMS": "captions",
     "WEIGHTS": "models",
     "Scene": "world",
@@ -54,6 +56,7 @@ _HOMES = {
     "concepts": "world",
     "describe": "captions",
     "foundation": "models",
+    "one_attribute_changed": "contrasts",
     "preprocess": "models",
     "render": "drawing",
     "sample_scene": "world",
@@ -67,6 +70,7 @@ __all__ = [
     "CLASSES",
     "CONCEPTS",
     "DISTRACTORS",
+    "OneAttributeChanged",
     "SHORTCUT_CLASS",
     "SYNONYMS",
     "WEIGHTS",
@@ -78,6 +82,7 @@ __all__ = [
     "concepts",
     "describe",
     "foundation",
+    "one_attribute_changed",
     "preprocess",
     "render",
     "sample_scene",

@@ -73,8 +73,10 @@ class SemanticLens:
     examples_by
         ``"activation"``, or ``"relevance"`` for what the model says of each image (RelMax).
     contrasts
-        Where contrastive examples come from: ``"mined"``, from the data set, or a generator of your
-        own (:class:`semlens_widgets.ContrastGenerator`).
+        Where contrastive examples come from: ``"mined"``, from the data set (the settings of
+        :class:`semlens_widgets.Nearest`); ``"perturb"``, the example changed where the neuron looks
+        (:class:`semlens_widgets.Perturb`); a :class:`semlens_widgets.Synthesise`, which asks a
+        function for them; or a :class:`semlens_widgets.ContrastGenerator` of your own.
     batch_size
         Images per forward pass of either model.
     on_change
@@ -375,6 +377,8 @@ class SemanticLens:
 
         Columns: rank, sample, activation, class_name, uri, and contrast_sample (-1 if there is
         none), contrast_activation, similarity (cosine of the pair), contrast_class_name,
-        contrast_uri, contrast_origin ("data set", "edited", "made").
+        contrast_uri, contrast_origin ("data set", "edited", "made", empty if there is none),
+        changed (share of the example's pixels that are other ones in an edited one; NaN for others
+        and where it is not known).
         """
         return self._read.examples(self._read.row(layer, neuron))

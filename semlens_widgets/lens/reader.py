@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import math
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -203,7 +204,7 @@ class AnalysisReader:
         frame = frame[frame["sample"] >= 0].reset_index(drop=True)
         contrasts = frame["contrast_sample"].to_numpy()
         made = self._made(contrasts[contrasts >= self.embeddings.shape[0]].tolist())
-        of = [made[sample][0] if sample in made else sample for sample in contrasts.tolist()]
+        of = [made[sample]["of"] if sample in made else sample for sample in contrasts.tolist()]
         both = np.concatenate([frame["sample"], of]).astype(np.int64)
         about = self.store.rows("samples", both.clip(min=0)).to_pandas()
         names = np.array([self._class_name(label) for label in about["label"]], object)
@@ -212,21 +213,27 @@ class AnalysisReader:
             frame[f"{prefix}class_name"] = np.where(there, names[half], "")
             frame[f"{prefix}uri"] = np.where(there, about["uri"].to_numpy(object)[half], "")
         origins = [
-            made[sample][1] if sample in made else "data set" if sample >= 0 else ""
+            made[sample]["origin"] if sample in made else "data set" if sample >= 0 else ""
             for sample in contrasts.tolist()
         ]
         frame["contrast_origin"] = origins
+        frame["changed"] = [
+            made[sample]["changed"] if sample in made else math.nan for sample in contrasts.tolist()
+        ]
         ours = frame["contrast_origin"].isin(["edited", "made"])
         frame.loc[ours, "contrast_class_name"] = ""
         frame.loc[ours, "contrast_uri"] = frame["contrast_origin"] + ", for " + frame["uri"]
         return frame
 
-    def _made(self, samples: Sequence[int]) -> dict[int, tuple[int, str]]:
+    def _made(self, samples: Sequence[int]) -> dict[int, dict[str, Any]]:
         """Read of which example pictures were made, and how, by their numbers."""
         if not samples:
             return {}
-        rows = self.store.matching("pictures", {"sample": set(samples)}, ["sample", "of", "origin"])
-        return {row["sample"]: (row["of"], row["origin"]) for row in rows.to_pylist()}
+        known = self.store.rows("pictures", []).schema.names
+        columns = [name for name in ("sample", "of", "origin", "changed") if name in known]
+        rows = self.store.matching("pictures", {"sample": set(samples)}, columns)
+        # Earlier releases did not keep how much was changed.
+        return {row["sample"]: {"changed": math.nan, **row} for row in rows.to_pylist()}
 
     def _class_name(self, label: int) -> str:
         return self.classes[label] if 0 <= label < len(self.classes) else ""

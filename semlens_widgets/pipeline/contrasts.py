@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -14,13 +15,15 @@ import torch
 from semlens_widgets.inputs.embeddings import checked_embeddings
 from semlens_widgets.inputs.transforms import transformed
 from semlens_widgets.labels.contrasts.generator import Block
-from semlens_widgets.labels.contrasts.mined import Mined
+from semlens_widgets.labels.contrasts.nearest import Nearest
+from semlens_widgets.pipeline.heatmaps import kept_heatmaps, localise_some
 from semlens_widgets.pipeline.loading import load_again, stacked
 from semlens_widgets.pipeline.pictures import PICTURES
 from semlens_widgets.store.aligned import (
     activation_chunks,
     example_samples,
     image_embeddings,
+    layer_activations,
     layer_spans,
     stored_crops,
 )
@@ -28,8 +31,9 @@ from semlens_widgets.store.columns import vector_column
 from semlens_widgets.store.stages import FOUNDATION, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
     from PIL import Image
     from torch import Tensor
 
@@ -51,16 +55,22 @@ def select_contrasts(
 
     Rows are committed neuron block by block; an interrupted stage goes on with the next. Pictures
     that the generator makes are written to the table ``pictures`` first, with their embeddings.
-    They are numbered behind the images of the data set, each by its place in ``examples``.
+    They are numbered behind the images of the data set, each by its place in ``examples``. Examples
+    that activate their neuron and have no contrast are counted in a warning.
 
     Parameters
     ----------
     generator
-        What finds them; by default :class:`semlens_widgets.labels.contrasts.mined.Mined`.
+        What finds them; by default :class:`semlens_widgets.labels.contrasts.nearest.Nearest`.
     plan
         The models and the images, for a generator that looks at pictures.
+
+    Returns
+    -------
+    dict
+        ``without``, the number of those without a contrast.
     """
-    generator = generator or Mined()
+    generator = generator or Nearest()
     images = image_embeddings(store)
     examples = example_samples(store)
     crops = stored_crops(store, "crops") if embedding == "crop" else None
@@ -69,7 +79,7 @@ def select_contrasts(
     if not done:  # what was made of pictures that are gone, whose numbers are given anew
         for table in ("thumbnails", "heatmaps"):
             store.delete(table, f"sample >= {len(images)}")
-    for row, chunk in activation_chunks(store, "contrastive examples"):
+    for row, chunk in _blocks(store, generator.together):
         rows = slice(row, row + chunk.shape[1])
         if rows.stop <= done:
             continue
@@ -83,6 +93,8 @@ def select_contrasts(
             anchors=None if crops is None else crops[rows],
             picture=partial(_picture, plan),
             respond=partial(_respond, plan, layer, row - first),
+            relevance=partial(_relevance, store, plan, row),
+            layer_activations=partial(layer_activations, store, layer),
         )
         found = generator.contrasts(block)
         samples = found.samples.clone()
@@ -104,7 +116,32 @@ def select_contrasts(
             _write_pictures(store, samples[at], block.examples[at], made)
         store.append("contrasts", _table(samples, activations, similarity))
     store.compact("contrasts")
-    return {}
+    return {"without": _told_of_those_without(store)}
+
+
+def _blocks(store: AnalysisStore, together: int | None) -> Iterator[tuple[int, Tensor]]:
+    """Yield (first row, ``(images, neurons)`` activations) of at most so many neurons."""
+    for row, chunk in activation_chunks(store, "contrastive examples"):
+        start = 0
+        for part in torch.split(chunk, together or chunk.shape[1], dim=1):
+            yield row + start, part
+            start += part.shape[1]
+
+
+def _told_of_those_without(store: AnalysisStore) -> int:
+    """Count the examples that activate their neuron and have no contrast, and say so."""
+    activation = store.read("examples", ["activation"])["activation"].to_numpy()
+    active = np.nan_to_num(activation) > 0
+    without = int((active & (example_samples(store, "contrasts").numpy().ravel() < 0)).sum())
+    if without:
+        warnings.warn(
+            f"{without} of {active.sum()} concept examples that activate their neuron have no "
+            "contrastive example: nothing was found or made on which the neuron is quiet. "
+            "lens.examples() shows them with contrast_sample -1, and scorers take them without "
+            "a contrast.",
+            stacklevel=2,
+        )
+    return without
 
 
 def _layer_at(store: AnalysisStore, row: int) -> tuple[str, int]:
@@ -156,6 +193,7 @@ def _write_pictures(store: AnalysisStore, samples: Tensor, of: Tensor, made: _Me
             "sample": pa.array([ids[at] for at in new], pa.int32()),
             "of": pa.array([int(of[at]) for at in new], pa.int32()),
             "origin": [made.pictures[at].origin for at in new],
+            "changed": pa.array([made.pictures[at].changed for at in new], pa.float32()),
             "picture": [_png(made.pictures[at].image) for at in new],
             "embedding": vector_column(made.embeddings[new].numpy().astype(np.float16)),
         }
@@ -184,6 +222,16 @@ def _respond(
         which = torch.tensor(neurons[at : at + given.batch_size]) + first
         parts.append(values[torch.arange(len(values)), which])
     return torch.cat(parts) if parts else torch.empty(0)
+
+
+def _relevance(
+    store: AnalysisStore, plan: Plan | None, row: int, pairs: Sequence[tuple[int, int]]
+) -> list[NDArray[np.uint8]]:
+    """Compute and keep the heatmaps of (neuron from the block's first, sample); 0 if unplaced."""
+    keys = [(row + neuron, sample) for neuron, sample in pairs]
+    localise_some(store, _needed(plan), keys)
+    found = kept_heatmaps(store, keys)
+    return [found[key].values * np.uint8(found[key].box is not None) for key in keys]
 
 
 def _embedded(foundation: FoundationModel, images: Sequence[Image.Image]) -> Tensor:

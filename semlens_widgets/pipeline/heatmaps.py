@@ -25,7 +25,7 @@ from semlens_widgets.pipeline.engine.local import in_process
 from semlens_widgets.pipeline.loading import load_again, stacked
 from semlens_widgets.pipeline.pictures import Pictures
 from semlens_widgets.store.aligned import example_samples, layer_spans
-from semlens_widgets.store.columns import StoredHeatmap, heatmap_table
+from semlens_widgets.store.columns import StoredHeatmap, heatmap_table, read_heatmaps
 from semlens_widgets.store.stages import IMAGES, TARGET, Stage
 
 if TYPE_CHECKING:
@@ -141,6 +141,21 @@ def stored_keys(store: AnalysisStore, among: Sequence[Key] | None = None) -> set
     return set(zip(rows["row"].to_pylist(), rows["sample"].to_pylist(), strict=True))
 
 
+def kept_heatmaps(store: AnalysisStore, keys: Sequence[Key]) -> dict[Key, StoredHeatmap]:
+    """Read the heatmaps of (neuron row, sample) pairs that are stored."""
+    if not keys:
+        return {}
+    asked = {"row": {row for row, _ in keys}, "sample": {sample for _, sample in keys}}
+    rows = store.matching("heatmaps", asked)
+    found = zip(rows["row"].to_pylist(), rows["sample"].to_pylist(), strict=True)
+    wanted = set(keys)
+    return {
+        key: heatmap
+        for key, heatmap in zip(found, read_heatmaps(rows), strict=True)
+        if key in wanted
+    }
+
+
 def _by_layer(
     spans: dict[str, tuple[int, int]], keys: Sequence[Key], batch_size: int
 ) -> Iterator[tuple[str, list[Key]]]:
@@ -231,8 +246,15 @@ def place_of(target: TargetModel, picture: Image.Image, seen: Tensor) -> Frame |
     return frame
 
 
-def check_places(target: TargetModel, images: ImageDataset) -> None:
+def check_places(target: TargetModel, images: ImageDataset, wanted: str, instead: str) -> None:
     """Refuse a transform for which the places of the first few images are not found.
+
+    Parameters
+    ----------
+    target, images
+        The model and what it is shown.
+    wanted, instead
+        What needs the places, and what does not: arguments of a lens.
 
     Raises
     ------
@@ -252,10 +274,10 @@ def check_places(target: TargetModel, images: ImageDataset) -> None:
             break
     if tried:
         raise TransformError(
-            "embedding='crop' needs to know where what the model sees lies in the image, and for "
+            f"{wanted} needs to know where what the model sees lies in the image, and for "
             f"none of the first {tried} images is it found: the target's transform does more than "
             "resize, crop, pad, flip and change colours, or is random. Use such a transform, or "
-            "embedding='image'."
+            f"{instead}."
         )
 
 

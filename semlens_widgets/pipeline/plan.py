@@ -107,8 +107,12 @@ def _can_be_read(images: ImageDataset, sample: int) -> bool:
 
 
 def _run(store: AnalysisStore, plan: Plan, mapper: Mapper) -> None:
+    # Before hours are spent.
     if plan.embedding == "crop" and not store.is_finished("crops"):
-        check_places(plan.target, plan.images)  # before hours are spent
+        check_places(plan.target, plan.images, "embedding='crop'", "embedding='image'")
+    if plan.contrasts.looks and not store.is_finished("contrasts"):
+        said = f"contrasts={plan.contrasts.name!r}"
+        check_places(plan.target, plan.images, said, "contrasts='mined'")
     stages = stages_of(store.settings)
     done = [stage.is_done(store) for stage in stages]
     with tqdm(total=len(stages), initial=sum(done), disable=all(done) or None) as bar:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from semlens_widgets.inputs.images import ImageDataset
 from semlens_widgets.inputs.target import TargetModel
 from semlens_widgets.inputs.transforms import check_transforms
-from semlens_widgets.labels.contrasts.mined import Mined
+from semlens_widgets.labels.contrasts.nearest import Nearest
 from semlens_widgets.pipeline import fingerprint
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Ranking = Literal["activation", "relevance"]
 
 #: What analyses of earlier releases were made with, where they do not say.
-FORMERLY = {"contrasts": Mined().settings}
+FORMERLY = {"contrasts": Nearest().settings}
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Plan:
     batch_size: int
     examples_by: Ranking = "activation"
     crop_threshold: float = 0.01
-    contrasts: ContrastGenerator = field(default_factory=Mined)
+    contrasts: ContrastGenerator = field(default_factory=Nearest)
 
     def __post_init__(self) -> None:
         self._check_kinds()
@@ -130,8 +130,19 @@ class Plan:
             "examples_by": self.examples_by,
             "embedding": self.embedding,
             "crop_threshold": self.crop_threshold,
-            "contrasts": self.contrasts.settings,
+            "contrasts": self._contrast_settings(),
         }
+
+    def _contrast_settings(self) -> dict[str, Any]:
+        """Those of the generator, a function by what it does, and how heatmaps for it are made."""
+        found = {
+            name: fingerprint.of_function(value) if callable(value) else value
+            for name, value in self.contrasts.settings.items()
+        }
+        if self.contrasts.looks:
+            found["composite"] = fingerprint.of_composite(self.target.composite)
+            found["attention"] = getattr(self.target, "attention", "map")
+        return found
 
 
 def check_foundation(foundation: object) -> None:

@@ -130,6 +130,16 @@ def activation_chunks(
                 bar.update(len(chunk))
 
 
+def layer_activations(store: AnalysisStore, layer: str) -> Tensor:
+    """Read a layer's activations, ``(images, units)`` float32 with NaN where unreadable."""
+    chunks = store.row_chunks("activations", "activations", *layer_spans(store)[layer])
+    values = torch.cat([torch.from_numpy(np.array(chunk)) for _, chunk in chunks]).T
+    values[torch.from_numpy(~store.frame("samples", ["readable"])["readable"].to_numpy())] = (
+        torch.nan
+    )
+    return values
+
+
 def example_samples(store: AnalysisStore, table: str = "examples") -> Tensor:
     """Image ids of concept examples (or of ``contrasts``), ``(neurons, m)`` int64."""
     samples = store.read(table, ["sample"]).column("sample").to_numpy().astype(np.int64)

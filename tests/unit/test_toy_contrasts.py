@@ -108,7 +108,8 @@ def test_another_reader_finds_them_and_another_generator_replaces_them(lens, col
     assert read.examples("seen", 0).equals(lens.examples("seen", 0))
     with pytest.raises(StoreError, match="contrasts: recorded"):
         colour_lens()
-    again = colour_lens(contrasts=Nothing(), on_change="recompute").run()
+    with pytest.warns(UserWarning, match="36 of 36 concept examples that activate"):
+        again = colour_lens(contrasts=Nothing(), on_change="recompute").run()
     assert again.examples("seen", 0)["contrast_sample"].eq(-1).all()
     assert not again.store.has("pictures")
     samples = again.store.frame("thumbnails")["sample"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image
     from torch import Tensor
 
@@ -38,6 +41,13 @@ class Block:
         Gives an image of the data set, in RGB.
     respond
         Gives the activation of a neuron of this block on a picture, for pairs of them.
+    relevance
+        Gives for pairs of a neuron of this block and an image of the data set where the neuron
+        looks: a grid of uint8 over the whole picture, 255 at its maximum, all 0 where nothing is
+        relevant or its place in the picture is unknown. For generators with ``looks``.
+    layer_activations
+        Gives the activations of all neurons of the layer, ``(images, units)`` float32; NaN where
+        an image is unreadable.
     """
 
     layer: str
@@ -48,14 +58,27 @@ class Block:
     anchors: Tensor | None
     picture: Callable[[int], Image.Image]
     respond: Callable[[Sequence[Image.Image], Sequence[int]], Tensor]
+    relevance: Callable[[Sequence[tuple[int, int]]], list[NDArray[np.uint8]]]
+    layer_activations: Callable[[], Tensor]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture that is in no data set."""
+    """A picture that is in no data set.
+
+    Attributes
+    ----------
+    image
+        The picture.
+    origin
+        Whether it is a concept example that was changed, or was made.
+    changed
+        The share of the example's pixels that are other ones; NaN if it is not known.
+    """
 
     image: Image.Image
     origin: Literal["edited", "made"]
+    changed: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,9 +112,16 @@ class ContrastGenerator(ABC):
     ----------
     name
         What code calls it.
+    looks
+        Whether it asks for heatmaps, so that what it makes depends on how they are made.
+    together
+        How many neurons a block holds at most, for one that holds a picture for each example; by
+        default as many as memory allows.
     """
 
     name: ClassVar[str]
+    looks: ClassVar[bool] = False
+    together: ClassVar[int | None] = None
 
     @abstractmethod
     def contrasts(self, block: Block) -> Contrasts:
@@ -99,5 +129,5 @@ class ContrastGenerator(ABC):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Its name and its fields, as they are stored."""
+        """Its name and its fields, as they are stored (JSON; a function by what it does)."""
         return {"name": self.name, **asdict(self)}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from semlens_widgets.labels.contrasts.generator import ContrastGenerator
-from semlens_widgets.labels.contrasts.mined import Mined
+from semlens_widgets.labels.contrasts.nearest import Nearest
+from semlens_widgets.labels.contrasts.perturb import Perturb
 
-GENERATORS: dict[str, type[ContrastGenerator]] = {kind.name: kind for kind in (Mined,)}
+#: Those that need no argument; another one is given itself.
+GENERATORS: dict[str, type[ContrastGenerator]] = {kind.name: kind for kind in (Nearest, Perturb)}
 
 
 def generator_of(given: object) -> ContrastGenerator:

@@ -1,0 +1,91 @@
+"""Contrastive examples from the data set: the most similar image on which a neuron is quiet."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+from semlens_widgets.analysis.contrasting import contrastive_by_others, contrastive_examples
+from semlens_widgets.labels.contrasts.below import check_below, levels_of
+from semlens_widgets.labels.contrasts.generator import ContrastGenerator, Contrasts
+
+if TYPE_CHECKING:
+    from semlens_widgets.labels.contrasts.below import Below
+    from semlens_widgets.labels.contrasts.generator import Block
+
+
+@dataclass(frozen=True)
+class Nearest(ContrastGenerator):
+    """The most similar image of the data set on which the neuron is quiet.
+
+    With crops, similarity in the foundation model's space is between the example's crop and whole
+    images, so that the contrast is like the part that the neuron looks at (both sides are then
+    cropped alike).
+
+    Attributes
+    ----------
+    space
+        Where images are similar: ``"foundation"``, by their embeddings, as CSP has it; or
+        ``"target"``, by what all other neurons of the layer do, as FALCON compares in the target's
+        own space. The similarity that is stored is that of the embeddings either way.
+    below
+        When the neuron counts as quiet: ``"mean"``, :class:`semlens_widgets.Quantile` or
+        :class:`semlens_widgets.OfMaximum`.
+    reuse
+        Whether an image may serve several examples of a neuron. If not, the examples choose one
+        after the other, the most activating first, until no quiet image is left.
+
+    Raises
+    ------
+    ValueError
+        If a setting makes no sense.
+
+    Notes
+    -----
+    Negative mining of CSP (arXiv 2604.22477, "Contrastive examples", after FALCON).
+    """
+
+    space: Literal["foundation", "target"] = "foundation"
+    below: Below = "mean"
+    reuse: bool = True
+
+    name = "mined"
+
+    def __post_init__(self) -> None:
+        if self.space not in {"foundation", "target"}:
+            raise ValueError(f'space={self.space!r} must be "foundation" or "target".')
+        if not isinstance(self.reuse, bool):
+            raise ValueError(f"reuse={self.reuse!r} must be True or False.")
+        check_below(self.below)
+
+    def contrasts(self, block: Block) -> Contrasts:
+        """Return the nearest quiet image of every example, see the functions of `contrasting`."""
+        levels = levels_of(block.activations, self.below)
+        if self.space == "target":
+            return Contrasts(
+                contrastive_by_others(
+                    block.activations,
+                    block.layer_activations(),
+                    block.neurons,
+                    block.examples,
+                    levels=levels,
+                    reuse=self.reuse,
+                )
+            )
+        return Contrasts(
+            *contrastive_examples(
+                block.activations,
+                block.images,
+                block.examples,
+                block.anchors,
+                levels=levels,
+                reuse=self.reuse,
+            )
+        )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its name, and its fields that are not CSP's: analyses of earlier releases hold none."""
+        told = asdict(self)
+        said = {field.name for field in fields(self) if getattr(self, field.name) != field.default}
+        return {"name": self.name} | {name: told[name] for name in told if name in said}
