@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from PIL import Image
@@ -72,7 +72,7 @@ def changes(scene: Scene, size: int) -> tuple[Scene, ...]:
     `ATTRIBUTES` and `ARTEFACTS`.
     """
     others = [
-        replace(scene, **{attribute: value})
+        replace(scene, **cast("Any", {attribute: value}))
         for attribute, values in ATTRIBUTES.items()
         for value in values
         if value != getattr(scene, attribute)
