@@ -16,7 +16,7 @@ from semlens_widgets.inputs.embeddings import checked_embeddings
 from semlens_widgets.inputs.transforms import transformed
 from semlens_widgets.labels.contrasts.generator import Block
 from semlens_widgets.labels.contrasts.nearest import Nearest
-from semlens_widgets.pipeline.heatmaps import kept_heatmaps, localise_some
+from semlens_widgets.pipeline.heatmaps import kept_heatmaps
 from semlens_widgets.pipeline.loading import load_again, stacked
 from semlens_widgets.pipeline.pictures import PICTURES
 from semlens_widgets.store.aligned import (
@@ -93,7 +93,7 @@ def select_contrasts(
             anchors=None if crops is None else crops[rows],
             picture=partial(_picture, plan),
             respond=partial(_respond, plan, layer, row - first),
-            relevance=partial(_relevance, store, plan, row),
+            relevance=partial(_relevance, store, row),
             layer_activations=partial(layer_activations, store, layer),
         )
         found = generator.contrasts(block)
@@ -225,11 +225,10 @@ def _respond(
 
 
 def _relevance(
-    store: AnalysisStore, plan: Plan | None, row: int, pairs: Sequence[tuple[int, int]]
+    store: AnalysisStore, row: int, pairs: Sequence[tuple[int, int]]
 ) -> list[NDArray[np.uint8]]:
-    """Compute and keep the heatmaps of (neuron from the block's first, sample); 0 if unplaced."""
+    """Read the heatmaps of (neuron from the block's first, sample); 0 where unplaced."""
     keys = [(row + neuron, sample) for neuron, sample in pairs]
-    localise_some(store, _needed(plan), keys)
     found = kept_heatmaps(store, keys)
     return [found[key].values * np.uint8(found[key].box is not None) for key in keys]
 

@@ -301,7 +301,9 @@ HEATMAPS = Stage(
     tables=("heatmaps",),
     keyed=True,
     run=lambda store, plan, mapper: localise_some(store, plan, example_keys(store), mapper),
-    wanted=lambda settings: settings["embedding"] == "crop",
+    wanted=lambda settings: (
+        settings["embedding"] == "crop" or "heatmaps" in settings.get("contrasts", {})
+    ),
     done=_those_of_a_run,
     count=_count,
 )

@@ -140,8 +140,10 @@ class Plan:
             for name, value in self.contrasts.settings.items()
         }
         if self.contrasts.looks:
-            found["composite"] = fingerprint.of_composite(self.target.composite)
-            found["attention"] = getattr(self.target, "attention", "map")
+            found["heatmaps"] = {
+                "composite": fingerprint.of_composite(self.target.composite),
+                "attention": getattr(self.target, "attention", "map"),
+            }
         return found
 
 

@@ -31,7 +31,9 @@ class Perturb(ContrastGenerator):
 
     The region grows from the most relevant pixels on; the first share of `shares` that quietens the
     neuron is kept. Where none does the example has no contrast, and the run says how many have
-    none. The neuron looks where its heatmap says; the heatmaps of all examples are computed for it.
+    none: a neuron that likes the colour or the edges of what is filled in stays loud, and so does
+    one that looks everywhere. The neuron looks where its heatmap says; the heatmaps of all examples
+    are computed for it.
 
     Attributes
     ----------
@@ -39,7 +41,8 @@ class Perturb(ContrastGenerator):
         What becomes of the region: ``"remove"``, the mean colour of the picture; ``"blur"``, a
         Gaussian of a tenth of its short side; ``"inpaint"``, the colours around it continued into
         it by diffusion, which draws no structure; ``"shuffle"``, its patches (a sixteenth of the
-        short side) change places.
+        short side) change places. Of several, ``("remove", "shuffle")``, each is tried at a share
+        before the region grows: fewer examples are left without a contrast, at more passes.
     below
         When the neuron counts as quiet, as for :class:`semlens_widgets.Nearest`.
     shares
@@ -53,9 +56,9 @@ class Perturb(ContrastGenerator):
         If a setting makes no sense.
     """
 
-    how: How = "remove"
+    how: How | tuple[How, ...] = "remove"
     below: Below = "mean"
-    shares: tuple[float, ...] = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5)
+    shares: tuple[float, ...] = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
     seed: int = 0
 
     name = "perturb"
@@ -63,9 +66,10 @@ class Perturb(ContrastGenerator):
     together: ClassVar[int | None] = 16
 
     def __post_init__(self) -> None:
-        if self.how not in get_args(How):
+        if not self._ways or any(way not in get_args(How) for way in self._ways):
             raise ValueError(
-                f"how={self.how!r} must be one of {', '.join(map(repr, get_args(How)))}."
+                f"how={self.how!r} must be one of {', '.join(map(repr, get_args(How)))}, or some "
+                "of them in a tuple."
             )
         check_below(self.below)
         rising = [0, *self.shares, 1]
@@ -81,25 +85,29 @@ class Perturb(ContrastGenerator):
             (neuron, sample) for neuron, row in enumerate(samples) for sample in row if sample >= 0
         ]
         relevance = dict(zip(pairs, block.relevance(pairs), strict=True))
+        steps = [(share, way) for share in self.shares for way in self._ways]
 
         def offer(neuron: int, rank: int, attempt: int) -> Picture | None:
             sample = samples[neuron][rank]
+            share, way = steps[attempt]
             before = np.asarray(block.picture(sample).convert("RGB"))
-            region = most_relevant(
-                relevance[neuron, sample], before.shape[:2], self.shares[attempt]
-            )
-            after = self._filled(before, region, sample)
+            region = most_relevant(relevance[neuron, sample], before.shape[:2], share)
+            after = self._filled(way, before, region, sample)
             changed = float((after != before).any(2).mean())
             return Picture(Image.fromarray(after), "edited", changed) if changed else None
 
-        return quietened(block, levels_of(block.activations, self.below), len(self.shares), offer)
+        return quietened(block, levels_of(block.activations, self.below), len(steps), offer)
+
+    @property
+    def _ways(self) -> tuple[How, ...]:
+        return self.how if isinstance(self.how, tuple) else (self.how,)
 
     def _filled(
-        self, picture: NDArray[np.uint8], region: NDArray[np.bool_], sample: int
+        self, way: How, picture: NDArray[np.uint8], region: NDArray[np.bool_], sample: int
     ) -> NDArray[np.uint8]:
-        if self.how == "shuffle":
+        if way == "shuffle":
             return shuffled(picture, region, np.random.default_rng((self.seed, sample)))
-        return {"remove": removed, "blur": blurred, "inpaint": inpainted}[self.how](picture, region)
+        return {"remove": removed, "blur": blurred, "inpaint": inpainted}[way](picture, region)
 
 
 def most_relevant(
