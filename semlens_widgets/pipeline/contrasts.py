@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ from semlens_widgets.store.columns import vector_column
 from semlens_widgets.store.stages import FOUNDATION, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from PIL import Image
@@ -91,7 +91,7 @@ def select_contrasts(
             images=images,
             examples=examples[rows],
             anchors=None if crops is None else crops[rows],
-            picture=partial(_picture, plan),
+            picture=_pictures(plan, ranks),
             respond=partial(_respond, plan, layer, row - first),
             relevance=partial(_relevance, store, row),
             layer_activations=partial(layer_activations, store, layer),
@@ -206,8 +206,14 @@ def _png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _picture(plan: Plan | None, sample: int) -> Image.Image:
-    return load_again(_needed(plan).images, sample)
+def _pictures(plan: Plan | None, kept: int) -> Callable[[int], Image.Image]:
+    """Return what gives images of the data set; the last few are decoded once."""
+
+    @lru_cache(maxsize=kept)
+    def load(sample: int) -> Image.Image:
+        return load_again(_needed(plan).images, sample)
+
+    return lambda sample: load(sample).copy()
 
 
 def _respond(

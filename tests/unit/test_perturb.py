@@ -155,6 +155,7 @@ def test_a_place_that_cannot_be_found_is_refused_before_the_run(tmp_path):
         ({"shares": (0.2, 0.1)}, "must rise"),
         ({"shares": (0.0, 0.1)}, "must rise"),
         ({"shares": (0.5, 1.0)}, "must rise"),
+        ({"seed": -1}, "seed=-1 must be"),
         ({"below": "max"}, "below='max' must be"),
     ],
 )

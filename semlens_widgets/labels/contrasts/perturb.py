@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
@@ -77,6 +78,8 @@ class Perturb(ContrastGenerator):
             raise ValueError(
                 f"shares={self.shares!r} must rise, above 0 and below 1, such as (0.05, 0.2, 0.5)."
             )
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise ValueError(f"seed={self.seed!r} must be a whole number, at least 0.")
 
     def contrasts(self, block: Block) -> Contrasts:
         """Change each example step by step, and keep the first that quietens the neuron."""
@@ -87,11 +90,17 @@ class Perturb(ContrastGenerator):
         relevance = dict(zip(pairs, block.relevance(pairs), strict=True))
         steps = [(share, way) for share in self.shares for way in self._ways]
 
+        @lru_cache(maxsize=block.examples.shape[1])  # for all ways at one share
+        def region_of(
+            neuron: int, sample: int, shape: tuple[int, ...], share: float
+        ) -> NDArray[np.bool_]:
+            return most_relevant(relevance[neuron, sample], shape, share)
+
         def offer(neuron: int, rank: int, attempt: int) -> Picture | None:
             sample = samples[neuron][rank]
             share, way = steps[attempt]
             before = np.asarray(block.picture(sample).convert("RGB"))
-            region = most_relevant(relevance[neuron, sample], before.shape[:2], share)
+            region = region_of(neuron, sample, before.shape[:2], share)
             after = self._filled(way, before, region, sample)
             changed = float((after != before).any(2).mean())
             return Picture(Image.fromarray(after), "edited", changed) if changed else None
