@@ -52,7 +52,9 @@ GENERATORS: dict[str, ContrastGenerator] = {
 SCORERS = {"CSP": slw.Csp(centred=False), "CSP centred": slw.Csp()}
 
 
-def measured(folder: Path, names: Sequence[str], *, planted: bool) -> pd.DataFrame:
+def measured(
+    folder: Path, names: Sequence[str], layers: Sequence[str], *, planted: bool
+) -> pd.DataFrame:
     """Analyse one of the two worlds with each generator in turn.
 
     Parameters
@@ -61,6 +63,8 @@ def measured(folder: Path, names: Sequence[str], *, planted: bool) -> pd.DataFra
         Where the analysis is kept; all of it but the contrasts is made once.
     names
         Of `GENERATORS`.
+    layers
+        Of the network.
     planted
         False for the clean twin.
 
@@ -72,7 +76,7 @@ def measured(folder: Path, names: Sequence[str], *, planted: bool) -> pd.DataFra
         `SCORERS`, and seconds (of the whole run).
     """
     model = classifier(planted=planted)
-    target = slw.TargetModel(model, LAYERS, transform=preprocess, name="scenes")
+    target = slw.TargetModel(model, layers, transform=preprocess, name="scenes")
     truth = planted_truth(target, len(_IMAGES), _JUDGED_ON)
     rows = []
     for name in names:
@@ -115,10 +119,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Measure what contrast does to CSP.")
     parser.add_argument("folder", type=Path, help="where the analyses are kept")
     parser.add_argument("--worlds", nargs="*", default=["planted", "clean"], help="which")
+    parser.add_argument("--layers", nargs="*", default=list(LAYERS), help="which")
     parser.add_argument("--only", nargs="*", default=list(GENERATORS), choices=list(GENERATORS))
     options = parser.parse_args(arguments)
     for world in options.worlds:
-        table = measured(options.folder, options.only, planted=world == "planted")
+        table = measured(options.folder, options.only, options.layers, planted=world == "planted")
         table.round(4).to_csv(options.folder / f"contrasts-{world}.csv", index=False)
 
 
