@@ -55,6 +55,11 @@ class Perturb(ContrastGenerator):
     ------
     ValueError
         If a setting makes no sense.
+
+    Notes
+    -----
+    On the embedded default removal alone quietens 34, 65, 75 and 81 % of the examples of layer1 to
+    layer4 below the mean, all four ways together 56, 82, 92 and 99 % (docs/contrasts.md).
     """
 
     how: How | tuple[How, ...] = "remove"
