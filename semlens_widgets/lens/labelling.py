@@ -348,7 +348,7 @@ class Labelling:
         self, row: int, name: str, run: LabelRun | None, score: float | None = None
     ) -> Given:
         """Return a person's label with the score it has among the candidates of a run."""
-        scorer = _scorer(run)
+        scorer = scorer_of_run(run)
         if run is None or scorer is None or not self._can_score():
             return Given(name, math.nan if score is None else score)
         templates = run.scorer["templates"]
@@ -363,7 +363,7 @@ class Labelling:
         return Given(name, score, score - bar)
 
 
-def _scorer(run: LabelRun | None) -> Scorer | None:
+def scorer_of_run(run: LabelRun | None) -> Scorer | None:
     """Return what labels were scored by; None before the first, and if it is not known here."""
     name = run and run.scorer["scorer"]
     return scorer_of(name, run.scorer) if run and name in SCORERS else None

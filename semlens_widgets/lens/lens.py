@@ -21,6 +21,7 @@ from semlens_widgets.lens.scoring import Scoring
 from semlens_widgets.lens.search import Search
 from semlens_widgets.lens.showing import Showing
 from semlens_widgets.lens.trace import Tracing
+from semlens_widgets.lens.trust import Trusting
 from semlens_widgets.pipeline.engine.device import plainly
 from semlens_widgets.pipeline.engine.local import open_engine
 from semlens_widgets.pipeline.heatmaps import localise_all, localised
@@ -273,6 +274,7 @@ class SemanticLens:
     label_chance = delegated("scoring", Scoring.label_chance)
     neuron_chance = delegated("scoring", Scoring.neuron_chance)
     check_texts = delegated("scoring", Scoring.check_texts)
+    trust = delegated("trusting", Trusting.trust)
     activations = delegated("looking", Looking.activations)
     activation_histogram = delegated("looking", Looking.activation_histogram)
     example_clusters = delegated("looking", Looking.example_clusters)

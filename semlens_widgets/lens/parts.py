@@ -17,6 +17,7 @@ from semlens_widgets.lens.search import Search
 from semlens_widgets.lens.showing import Showing
 from semlens_widgets.lens.texts import Words, needed
 from semlens_widgets.lens.trace import Tracing
+from semlens_widgets.lens.trust import Trusting
 from semlens_widgets.store.answers import KeptAnswers
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Parts:
         self._answers = KeptAnswers(store)
         self.labels = KeptLabels(store, self.reader, listeners)
         self.scoring = Scoring(self.reader, self.words, self.labels.vocabulary)
+        self.trusting = Trusting(self.reader, self.words, self.labels)
         self.looking = Looking(store, self.reader, images, need_plan)
         self.relevances = Relevances(store, self.reader, need_plan)
         self.intervening = Intervening(lens, self.reader, self.relevances, need_plan)

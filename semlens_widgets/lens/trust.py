@@ -1,0 +1,229 @@
+"""How far to trust the labels of a lens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from semlens_widgets.labels.evidence import in_parts, some_neurons
+from semlens_widgets.labels.resampling import drawn_anew, score_interval, shuffled
+from semlens_widgets.labels.scorer import Competing
+from semlens_widgets.lens.labelling import scorer_of_run
+from semlens_widgets.pipeline.engine.device import plainly
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+    from torch import Tensor
+
+    from semlens_widgets.labels.evidence import Evidence
+    from semlens_widgets.labels.scorer import Scorer
+    from semlens_widgets.lens.labelling import KeptLabels
+    from semlens_widgets.lens.reader import AnalysisReader
+    from semlens_widgets.lens.texts import Words
+
+_SHUFFLED = 256  # neurons that are shuffled to see what chance scores
+
+
+class Trusting:
+    """The part of a lens that says how far to trust labels; see :class:`SemanticLens`.
+
+    Parameters
+    ----------
+    reader
+        The finished analysis.
+    words
+        Gives the text embeddings; raises if there is no foundation model.
+    labels
+        The labels.
+    """
+
+    def __init__(
+        self, reader: AnalysisReader, words: Callable[[], Words], labels: KeptLabels
+    ) -> None:
+        self._reader = reader
+        self._words = words
+        self._labels = labels
+
+    @plainly()
+    def trust(
+        self,
+        *,
+        level: float = 0.9,
+        resamples: int = 60,
+        seed: int = 0,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> pd.DataFrame:
+        """Say how far to trust the labels in force: intervals, stability, and chance.
+
+        Everything is by the scorer, the candidates and the templates of the last :meth:`label`.
+        The evidence is drawn anew `resamples` times (the images for scorers that rest on all of
+        them, the pairs of examples for the others) and labelled anew each time.
+
+        Parameters
+        ----------
+        level
+            How often an interval is to hold the score that the label would have with infinitely
+            many images like these.
+        resamples
+            How often to draw; the work is that of as many calls of :meth:`label`.
+        seed
+            The same seed says the same.
+        progress
+            Hears how many neurons of how many are done.
+
+        Returns
+        -------
+        pandas.DataFrame
+            layer, neuron, label, score; ``low`` and ``high``, the interval, less what the best of
+            many candidates gains by luck (so that `score` may lie above it); ``again``, the share
+            of draws in which the same label is the best; ``runner_up``, the best other candidate,
+            and ``lead``, by how much the label scores more (less than 0 for a label that was not
+            chosen by its score); ``by_chance``, what the best of all candidates reaches for one
+            shuffled neuron in twenty; ``known``, whether the score is higher. NaN, and False,
+            where a neuron has no label or is "unknown".
+
+        Raises
+        ------
+        ValueError
+            If nothing is labelled yet, the scorer is one whose scores depend on all candidates and
+            all neurons, or an argument makes no sense.
+        LensUnavailable
+            If the analysis was opened without its foundation model.
+        """
+        _check(level, resamples)
+        scorer, names, templates, labels = self._asked()
+        texts = self._words().prompts(names, templates)
+        chosen_from = len(self._labels.vocabulary())
+        place = {name: at for at, name in enumerate(names)}
+        at = torch.tensor([place.get(label, -1) for label in labels])
+        tell = progress or (lambda _done, _total: None)
+        tell(0, len(at))
+        found: list[dict[str, Tensor]] = []
+        done = 0
+        for part in in_parts(self._reader.evidence, whole=scorer.whole):
+            mine = at[done : done + len(part)]
+            found.append(judged(scorer, part, texts, chosen_from, mine, resamples, seed, level))
+            done += len(part)
+            tell(done, len(at))
+        columns = {name: torch.cat([one[name] for one in found]) for name in found[0]}
+        other = columns.pop("runner_up").tolist()
+        chance = self._by_chance(scorer, texts[:chosen_from], seed)
+        frame = self._labels.now.neurons[["layer", "neuron"]].assign(
+            label=labels, **{name: column.numpy() for name, column in columns.items()}
+        )
+        frame.insert(7, "runner_up", [names[index] if index >= 0 else "" for index in other])
+        known = (frame["score"] > chance) & (at >= 0).numpy()
+        return frame.assign(by_chance=np.float32(chance), known=known)
+
+    def _asked(self) -> tuple[Scorer, list[str], tuple[str, ...], list[str]]:
+        """How labels were scored, candidates first in the texts asked about, and the labels."""
+        now = self._labels.now
+        run = now.latest
+        if run is None:
+            raise ValueError("trust: no neuron is labelled by a scorer yet; call label() first.")
+        scorer = scorer_of_run(run)
+        if scorer is None:
+            raise ValueError(
+                f"trust: the scorer {run.scorer['scorer']!r} is not known here; call label() anew."
+            )
+        if isinstance(scorer, Competing):
+            raise ValueError(
+                f"trust: the scores of {scorer.name} depend on all candidates and all neurons; of "
+                "one label alone no interval can be given. Label by another scorer, such as "
+                '"recognition".'
+            )
+        labels = now.frame["label"].tolist()
+        theirs = (given.label for given in now.persons.values())
+        return (
+            scorer,
+            list(dict.fromkeys((*run.vocabulary, *theirs))),
+            run.scorer["templates"],
+            labels,
+        )
+
+    def _by_chance(self, scorer: Scorer, texts: Tensor, seed: int) -> float:
+        """Return what the best candidate reaches for one shuffled neuron in twenty."""
+        total = len(self._reader.neurons)
+        alive = [
+            row for row in range(total) if bool((self._reader.example_samples[row] >= 0).any())
+        ]
+        step = max(1, -(-len(alive) // _SHUFFLED))
+        rounds = max(1, _SHUFFLED // max(1, len(alive)))
+        best = []
+        for row in alive[::step]:
+            one = some_neurons(self._reader.evidence, row, row + 1)
+            for turn in range(rounds):
+                # Each its own lot: (seed, turn, row) in one number.
+                lot = (seed * rounds + turn) * total + row
+                best.append(scorer.score(shuffled(one, lot), texts).amax(1))
+        return float(torch.cat(best).nanquantile(0.95))
+
+
+def _check(level: float, resamples: int) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"level={level!r}: expected a number between 0 and 1, such as 0.9.")
+    if resamples < 2:
+        raise ValueError(f"resamples={resamples!r}: expected at least 2; 60 give a good idea.")
+
+
+def judged(
+    scorer: Scorer,
+    evidence: Evidence,
+    texts: Tensor,
+    chosen_from: int,
+    at: Tensor,
+    resamples: int,
+    seed: int,
+    level: float,
+) -> dict[str, Tensor]:
+    """Judge the labels of some neurons by drawing the evidence anew.
+
+    Parameters
+    ----------
+    texts
+        ``(T, D)`` text embeddings, those that labels were chosen from first.
+    chosen_from
+        How many these are.
+    at
+        ``(N,)``, each label's place among the texts; -1 where there is none.
+    resamples, seed, level
+        As in :meth:`Trusting.trust`.
+
+    Returns
+    -------
+    dict
+        Columns of :meth:`Trusting.trust` by name, ``(N,)`` each; the runner-up as a place among the
+        texts, -1 where there is none.
+    """
+    rows = torch.arange(len(evidence))
+    scores = scorer.score(evidence, texts)
+    ranked = scores[:, :chosen_from].nan_to_num(-torch.inf)
+    best = ranked.argmax(1)
+    label = scores[rows, at]
+    others = ranked.clone()
+    others[rows[at < chosen_from], at[at < chosen_from].clamp(min=0)] = -torch.inf
+    value, runner_up = others.max(1)
+    drawn, gain, again = [], [], []
+    for one in drawn_anew(scorer, evidence, resamples, seed):
+        anew = scorer.score(one, texts)
+        winner = anew[:, :chosen_from].nan_to_num(-torch.inf).argmax(1)
+        drawn.append(anew[rows, at])
+        gain.append(anew[rows, winner] - scores[rows, winner])
+        again.append(winner == at)
+    optimism = torch.stack(gain).mean(0) * (best == at)
+    low, high = score_interval(label, torch.stack(drawn), optimism, level)
+    none = (at < 0) | label.isnan()
+    share = torch.stack(again).float().mean(0)
+    lead = torch.where(value.isinf(), torch.nan, label - value)
+    return {
+        "score": label.masked_fill(none, torch.nan),
+        "low": low.masked_fill(none, torch.nan),
+        "high": high.masked_fill(none, torch.nan),
+        "again": share.masked_fill(none, torch.nan),
+        "runner_up": runner_up.masked_fill(none | value.isinf(), -1),
+        "lead": lead.masked_fill(none, torch.nan),
+    }
