@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from semlens_widgets.analysis.mining import contrastive_examples
+from semlens_widgets.analysis.contrasting import contrastive_examples
 from semlens_widgets.labels.evidence import HeldEmbeddings
 
 if TYPE_CHECKING:
