@@ -11,6 +11,7 @@ from semlens_widgets.errors import LensUnavailable, StoreError
 from semlens_widgets.labels.contrasts.generators import generator_of
 from semlens_widgets.lens.audit import Auditing
 from semlens_widgets.lens.delegated import delegated
+from semlens_widgets.lens.explained import Explaining
 from semlens_widgets.lens.intervene import Intervening
 from semlens_widgets.lens.labelling import Labelling, Listeners
 from semlens_widgets.lens.looking import Looking
@@ -275,6 +276,7 @@ class SemanticLens:
     neuron_chance = delegated("scoring", Scoring.neuron_chance)
     check_texts = delegated("scoring", Scoring.check_texts)
     trust = delegated("trusting", Trusting.trust)
+    explain = delegated("explaining", Explaining.explain)
     activations = delegated("looking", Looking.activations)
     activation_histogram = delegated("looking", Looking.activation_histogram)
     example_clusters = delegated("looking", Looking.example_clusters)

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from semlens_widgets.lens.audit import Auditing
+from semlens_widgets.lens.explained import Explaining
 from semlens_widgets.lens.intervene import Intervening
 from semlens_widgets.lens.labelling import KeptLabels, Labelling
 from semlens_widgets.lens.looked import Looked
@@ -67,6 +68,7 @@ class Parts:
         self.labels = KeptLabels(store, self.reader, listeners)
         self.scoring = Scoring(self.reader, self.words, self.labels.vocabulary)
         self.trusting = Trusting(self.reader, self.words, self.labels)
+        self.explaining = Explaining(self.reader, self.words, self.labels)
         self.looking = Looking(store, self.reader, images, need_plan)
         self.relevances = Relevances(store, self.reader, need_plan)
         self.intervening = Intervening(lens, self.reader, self.relevances, need_plan)
