@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import warnings
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ import torch
 
 from semlens_widgets.labels.assign import Assignment, assign, chance_level, check_candidates
 from semlens_widgets.labels.candidates.sources import source_of
-from semlens_widgets.labels.scorers import DEFAULT, SCORERS, scorer_of
+from semlens_widgets.labels.scorers import DEFAULT, scorer_of
 from semlens_widgets.labels.words import RANDOM_WORDS
 from semlens_widgets.lens.looked import Looked, telling
 from semlens_widgets.lens.scoring import by_scorer
@@ -20,7 +19,6 @@ from semlens_widgets.pipeline.engine.device import plainly
 from semlens_widgets.pipeline.progress import stops_in_a_line
 from semlens_widgets.store.labels import (
     PERSON,
-    Given,
     Labelled,
     LabelRun,
     read_labels,
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
 
     from semlens_widgets.labels.candidates.source import Candidates, CandidateSource
     from semlens_widgets.labels.scorer import Scorer
+    from semlens_widgets.lens.people import PeoplesLabels
     from semlens_widgets.lens.reader import AnalysisReader
     from semlens_widgets.lens.scoring import Scoring
     from semlens_widgets.lens.texts import Words
@@ -167,10 +166,10 @@ class Labelling:
         Scores labels.
     kept
         The labels.
+    people
+        The labels that people give.
     answers
         What models have answered about the neurons.
-    can_score
-        Whether there is a foundation model.
     """
 
     def __init__(
@@ -179,15 +178,15 @@ class Labelling:
         words: Callable[[], Words],
         scoring: Scoring,
         kept: KeptLabels,
+        people: PeoplesLabels,
         answers: KeptAnswers,
-        can_score: Callable[[], bool],
     ) -> None:
         self._reader = reader
         self._words = words
         self._scoring = scoring
         self._kept = kept
+        self._people = people
         self._answers = answers
-        self._can_score = can_score
 
     @by_scorer
     @plainly()
@@ -296,7 +295,7 @@ class Labelling:
 
         def keep(present: Labelled) -> Labelled:
             theirs = present.persons.items()
-            persons = {row: self._given(row, given.label, new) for row, given in theirs}
+            persons = {row: self._people.given(row, given.label, new) for row, given in theirs}
             others = {name: other for name, other in present.runs.items() if name != called}
             return replace(present, runs={**others, called: new}, persons=persons)
 
@@ -309,64 +308,6 @@ class Labelling:
             looked = Looked(self._reader, self._answers, tell)
             with stops_in_a_line(lambda: looked.told, "label()"):
                 return source.candidates(looked)
-
-    @plainly()
-    def set_label(self, layer: str, neuron: int, label: str, score: float | None = None) -> None:
-        """Give one neuron a label that a person chose, and keep it.
-
-        Parameters
-        ----------
-        score
-            By default what the scorer of :attr:`labelled_by` gives the label, so that it compares
-            with those of the other neurons; unknown (NaN) before the first :meth:`label`, and
-            without the foundation model.
-        """
-        (name,) = check_candidates([label])
-        row = self._reader.row(layer, neuron)
-
-        def put(present: Labelled) -> Labelled:
-            given = self._given(row, name, present.latest, score)
-            return replace(present, persons={**present.persons, row: given})
-
-        self._kept.commit(put)
-
-    @plainly()
-    def clear_label(self, layer: str, neuron: int) -> None:
-        """Take a person's label away: the neuron has what the last :meth:`label` said of it.
-
-        Before the first :meth:`label` it has no label then.
-        """
-        row = self._reader.row(layer, neuron)
-
-        def clear(present: Labelled) -> Labelled:
-            others = {at: given for at, given in present.persons.items() if at != row}
-            return replace(present, persons=others)
-
-        self._kept.commit(clear)
-
-    def _given(
-        self, row: int, name: str, run: LabelRun | None, score: float | None = None
-    ) -> Given:
-        """Return a person's label with the score it has among the candidates of a run."""
-        scorer = scorer_of_run(run)
-        if run is None or scorer is None or not self._can_score():
-            return Given(name, math.nan if score is None else score)
-        templates = run.scorer["templates"]
-        if score is None:
-            others = [other for other in run.vocabulary if other != name] or [name]
-            scores = self._scoring.of_one(row, others, scorer, templates, beside=[name])
-            score = float(scores[0])
-        bar = run.threshold
-        if bar is None:
-            empty = self._scoring.of_one(row, run.vocabulary, scorer, templates, beside=[""])
-            bar = float(empty[0])
-        return Given(name, score, score - bar)
-
-
-def scorer_of_run(run: LabelRun | None) -> Scorer | None:
-    """Return what labels were scored by; None before the first, and if it is not known here."""
-    name = run and run.scorer["scorer"]
-    return scorer_of(name, run.scorer) if run and name in SCORERS else None
 
 
 def _checked_run(name: str) -> str:

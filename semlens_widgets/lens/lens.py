@@ -17,6 +17,7 @@ from semlens_widgets.lens.labelling import Labelling, Listeners
 from semlens_widgets.lens.looking import Looking
 from semlens_widgets.lens.opening import finished_store, state_of, tell_unreadable
 from semlens_widgets.lens.parts import Parts
+from semlens_widgets.lens.people import PeoplesLabels
 from semlens_widgets.lens.relevance import Relevances
 from semlens_widgets.lens.scoring import Scoring
 from semlens_widgets.lens.search import Search
@@ -268,8 +269,11 @@ class SemanticLens:
     search = delegated("searching", Search.search)
     search_chance = delegated("searching", Search.search_chance)
     label = delegated("labelling", Labelling.label)
-    set_label = delegated("labelling", Labelling.set_label)
-    clear_label = delegated("labelling", Labelling.clear_label)
+    set_label = delegated("people", PeoplesLabels.set_label)
+    set_labels = delegated("people", PeoplesLabels.set_labels)
+    clear_label = delegated("people", PeoplesLabels.clear_label)
+    export_labels = delegated("people", PeoplesLabels.export_labels)
+    import_labels = delegated("people", PeoplesLabels.import_labels)
     scores = delegated("scoring", Scoring.scores)
     contributions = delegated("scoring", Scoring.contributions)
     label_chance = delegated("scoring", Scoring.label_chance)

@@ -11,6 +11,7 @@ from semlens_widgets.lens.intervene import Intervening
 from semlens_widgets.lens.labelling import KeptLabels, Labelling
 from semlens_widgets.lens.looked import Looked
 from semlens_widgets.lens.looking import Looking
+from semlens_widgets.lens.people import PeoplesLabels
 from semlens_widgets.lens.reader import AnalysisReader
 from semlens_widgets.lens.relevance import Relevances
 from semlens_widgets.lens.scoring import Scoring
@@ -100,14 +101,16 @@ class Parts:
     @cached_property
     def labelling(self) -> Labelling:
         """What gives labels."""
-        can_score = self._foundation
         return Labelling(
-            self.reader,
-            self.words,
-            self.scoring,
-            self.labels,
-            self._answers,
-            lambda: can_score() is not None,
+            self.reader, self.words, self.scoring, self.labels, self.people, self._answers
+        )
+
+    @cached_property
+    def people(self) -> PeoplesLabels:
+        """What keeps the labels that people give."""
+        foundation = self._foundation
+        return PeoplesLabels(
+            self.reader, self.scoring, self.labels, lambda: foundation() is not None
         )
 
     @property

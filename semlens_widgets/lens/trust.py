@@ -10,7 +10,7 @@ import torch
 from semlens_widgets.labels.evidence import in_parts, some_neurons
 from semlens_widgets.labels.resampling import drawn_anew, score_interval, shuffled
 from semlens_widgets.labels.scorer import Competing
-from semlens_widgets.lens.labelling import scorer_of_run
+from semlens_widgets.lens.people import scorer_of_run
 from semlens_widgets.pipeline.engine.device import plainly
 
 if TYPE_CHECKING:

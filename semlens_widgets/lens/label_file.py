@@ -1,0 +1,94 @@
+"""Labels as a CSV file that people edit in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from semlens_widgets.labels.assign import check_candidates
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator
+
+    import pandas as pd
+
+_NEEDED = ("layer", "neuron", "label")
+_COLUMNS = [*_NEEDED, "score", "margin", "chance", "source"]
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what a spreadsheet would work out
+_ESCAPED = re.compile(r"'+[=+\-@\t\r]")
+
+Key = tuple[str, int]
+
+
+def write_label_file(path: str | Path, labels: pd.DataFrame) -> None:
+    """Write labels, those that a spreadsheet would take for a formula behind an apostrophe."""
+    named = {name: labels[name].map(_as_text) for name in ("layer", "label", "source")}
+    labels.assign(**named)[_COLUMNS].to_csv(path, index=False, encoding="utf-8")
+
+
+def _as_text(text: str) -> str:
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def _from_text(text: str) -> str:
+    return text[1:] if _ESCAPED.match(text) else text
+
+
+def read_label_file(path: str | Path, known: Container[Key]) -> dict[Key, str]:
+    """Read labels by layer and neuron; rows without a label are passed over.
+
+    Parameters
+    ----------
+    path
+        A CSV file in UTF-8 with the columns layer, neuron and label; others are not read. Commas or
+        semicolons separate them.
+    known
+        The neurons that there are.
+
+    Raises
+    ------
+    ValueError
+        If it is no such file; a line names no neuron, one that was named before, or no label.
+    """
+    found: dict[Key, str] = {}
+    for line, row in _rows(path):
+        layer, number, label = (_from_text((row[name] or "").strip()) for name in _NEEDED)
+        key = (layer, int(number)) if re.fullmatch(r"[0-9]{1,9}", number) else None
+        if key is None or key not in known:
+            raise ValueError(f"{path}, line {line}: there is no neuron {layer!r} {number!r} here.")
+        if key in found:
+            raise ValueError(f"{path}, line {line}: {layer} {number} has been named before.")
+        if not label:
+            continue
+        try:
+            (found[key],) = check_candidates([label])
+        except ValueError as error:
+            raise ValueError(f"{path}, line {line}: the label is no text ({error})") from None
+    return found
+
+
+def _rows(path: str | Path) -> Iterator[tuple[int, dict[str, str | None]]]:
+    """Go through the rows with the line that each ends in."""
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: not in UTF-8; save it as “CSV UTF-8”.") from None
+    first = text.split("\n", 1)[0]
+    reader = csv.DictReader(
+        text.splitlines(keepends=True),
+        delimiter=";" if first.count(";") > first.count(",") else ",",
+    )
+    columns = reader.fieldnames or []
+    missing = [name for name in _NEEDED if name not in columns]
+    if missing:
+        raise ValueError(
+            f"{path}: no column {missing[0]!r}; its first line must name layer, neuron and label "
+            f"(it names {', '.join(map(repr, columns)) or 'nothing'})."
+        )
+    try:
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {reader.line_num}: no CSV ({error}).") from None
