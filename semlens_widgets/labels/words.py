@@ -63,10 +63,15 @@ VISUAL_WORDS: tuple[str, ...] = tuple(dict.fromkeys(" ".join(_VISUAL.split()).sp
 
 
 def default_vocabulary(classes: Iterable[str]) -> tuple[str, ...]:
-    """Return labels to begin with: the images' classes that are words, then `VISUAL_WORDS`.
+    """Return labels to begin with: the images' classes that are words, then `VISUAL_WORDS`."""
+    return tuple(dict.fromkeys((*class_words(classes), *VISUAL_WORDS)))
+
+
+def class_words(classes: Iterable[str]) -> tuple[str, ...]:
+    """Return the images' classes that are words.
 
     Underscores become blanks. Class names such as ``"7"`` and ``"n01440764"`` are no words.
     """
     names = (" ".join(name.replace("_", " ").split()) for name in classes)
     words = (name for name in names if re.search(r"[^\W\d_]{2}|^[^\W\d_]+$", name))
-    return tuple(dict.fromkeys((*words, *VISUAL_WORDS)))
+    return tuple(dict.fromkeys(words))

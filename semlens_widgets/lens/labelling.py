@@ -210,9 +210,9 @@ class Labelling:
         candidates
             Words or phrases to choose from, or what finds them: a
             :class:`semlens_widgets.CandidateSource`, such as :class:`semlens_widgets.ChatVLM`, or
-            the name of one (``"classes"``: the names of the images' classes). By default
-            ``"everyday"``: these names and :data:`semlens_widgets.labels.words.VISUAL_WORDS`,
-            common words for what pictures show.
+            the name of one (``"classes"``: the names of the images' classes; ``"wide"``: these and
+            some four thousand words). By default ``"everyday"``: these names and
+            :data:`semlens_widgets.labels.words.VISUAL_WORDS`, common words for what pictures show.
         scorer
             One of :data:`semlens_widgets.labels.scorers.SCORERS` by its name (``"recognition"``,
             ``"correlation"``, ``"csp"``, ``"semanticlens"``, ``"difference"``,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from semlens_widgets.labels.candidates.source import CandidateSource
-from semlens_widgets.labels.candidates.vocabulary import ClassNames, Everyday, Vocabulary
+from semlens_widgets.labels.candidates.vocabulary import ClassNames, Everyday, Vocabulary, Wide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 #: Those that need no arguments.
 SOURCES: dict[str, Callable[[], CandidateSource]] = {
-    source.name: source for source in (Everyday, ClassNames)
+    source.name: source for source in (Everyday, Wide, ClassNames)
 }
 
 

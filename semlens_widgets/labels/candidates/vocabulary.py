@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from semlens_widgets.labels.candidates.source import Candidates, CandidateSource
-from semlens_widgets.labels.words import default_vocabulary
+from semlens_widgets.labels.hypernyms import parents
+from semlens_widgets.labels.words import class_words, default_vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,16 @@ class Everyday(CandidateSource):
     def candidates(self, looked: Looked) -> Candidates:
         """Return :func:`semlens_widgets.labels.words.default_vocabulary`."""
         return Candidates(default_vocabulary(looked.classes))
+
+
+class Wide(CandidateSource):
+    """The names of the images' classes that are words, and some four thousand packaged words."""
+
+    name = "wide"
+
+    def candidates(self, looked: Looked) -> Candidates:
+        """Return these names, and the words of :func:`semlens_widgets.labels.hypernyms.parents`."""
+        return Candidates((*class_words(looked.classes), *parents()))
 
 
 class ClassNames(CandidateSource):
