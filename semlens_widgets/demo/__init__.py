@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         foundation,
         preprocess,
     )
+    from semlens_widgets.demo.truth import annotate, pictures_of
     from semlens_widgets.demo.world import (
         ATTRIBUTES,
         CLASSES,
@@ -50,6 +51,7 @@ _HOMES = {
     "WEIGHTS": "models",
     "Scene": "world",
     "SceneImages": "images",
+    "annotate": "truth",
     "caption": "captions",
     "classifier": "models",
     "clip_dir": "models",
@@ -57,6 +59,7 @@ _HOMES = {
     "describe": "captions",
     "foundation": "models",
     "one_attribute_changed": "contrasts",
+    "pictures_of": "truth",
     "preprocess": "models",
     "render": "drawing",
     "sample_scene": "world",
@@ -76,6 +79,7 @@ __all__ = [
     "OneAttributeChanged",
     "Scene",
     "SceneImages",
+    "annotate",
     "caption",
     "classifier",
     "clip_dir",
@@ -83,6 +87,7 @@ __all__ = [
     "describe",
     "foundation",
     "one_attribute_changed",
+    "pictures_of",
     "preprocess",
     "render",
     "sample_scene",

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from semlens_widgets.errors import LensUnavailable, StoreError
 from semlens_widgets.labels.contrasts.generators import generator_of
+from semlens_widgets.lens.agreeing import Agreeing
 from semlens_widgets.lens.audit import Auditing
 from semlens_widgets.lens.delegated import delegated
 from semlens_widgets.lens.explained import Explaining
+from semlens_widgets.lens.faithfulness import Faithfulness
 from semlens_widgets.lens.intervene import Intervening
 from semlens_widgets.lens.labelling import Labelling, Listeners
 from semlens_widgets.lens.looking import Looking
@@ -295,6 +297,9 @@ class SemanticLens:
     relevance = delegated("relevances", Relevances.relevance)
     class_examples = delegated("relevances", Relevances.class_examples)
     audit = delegated("auditing", Auditing.audit)
+    faithfulness = delegated("judging", Faithfulness.faithfulness)
+    agreement = delegated("agreeing", Agreeing.agreement)
+    consistency = delegated("agreeing", Agreeing.consistency)
     intervene = delegated("intervening", Intervening.intervene)
     trace = delegated("tracing", Tracing.trace)
     map = delegated("showing", Showing.map)

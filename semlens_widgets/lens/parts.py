@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from semlens_widgets.lens.agreeing import Agreeing
 from semlens_widgets.lens.audit import Auditing
 from semlens_widgets.lens.explained import Explaining
+from semlens_widgets.lens.faithfulness import Faithfulness
 from semlens_widgets.lens.intervene import Intervening
 from semlens_widgets.lens.labelling import KeptLabels, Labelling
 from semlens_widgets.lens.looked import Looked
@@ -74,6 +76,8 @@ class Parts:
         self.relevances = Relevances(store, self.reader, need_plan)
         self.intervening = Intervening(lens, self.reader, self.relevances, need_plan)
         self.tracing = Tracing(lens, self.reader, self.relevances, self.labels, need_plan)
+        self.judging = Faithfulness(self.reader, self.labels, foundation, need_plan)
+        self.agreeing = Agreeing(self.reader, self.labels, self.words)
         self.auditing = Auditing(
             lens,
             self.reader,

@@ -96,3 +96,27 @@ def images_variant_units(
     return torch.cat(
         [variant_units(target, inputs, variants, layer) for _, inputs in batches], dim=1
     )
+
+
+def images_units(
+    target: TargetModel, images: ImageDataset, samples: Sequence[int], batch_size: int
+) -> Tensor:
+    """Compute every neuron on chosen images, with progress.
+
+    Returns
+    -------
+    Tensor
+        ``(samples, neurons)`` float32, pooled, the layers side by side.
+
+    Raises
+    ------
+    UnreadableImage
+        If one of the images cannot be read; the message names it.
+    """
+    batches = input_batches(target, images, samples, batch_size, doing="activations", quick=500)
+    found = []
+    for _, inputs in batches:
+        with torch.no_grad():
+            units = target.units(inputs)
+        found.append(torch.cat([units[layer].cpu() for layer in target.layers], dim=1))
+    return torch.cat(found)

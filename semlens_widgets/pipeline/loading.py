@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from semlens_widgets.inputs.foundation import FoundationModel
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.inputs.target import TargetModel
     from semlens_widgets.pipeline.pictures import Readable
@@ -142,7 +143,7 @@ def stacked(names: Sequence[str], tensors: Sequence[Tensor]) -> Tensor:
 
 
 def input_batches(
-    target: TargetModel,
+    target: TargetModel | FoundationModel,
     images: ImageDataset,
     samples: Sequence[int],
     batch_size: int,
