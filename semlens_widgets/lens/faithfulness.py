@@ -265,10 +265,11 @@ class Faithfulness:
         if missing := [name for name in names if name not in found.labels]:
             said.append(f"shown has no images of the labels {named(missing)}.")
         mean = found.mean(found.values)
-        moments = (one(others, axis=0, dtype=np.float64)[:, None] for one in (np.mean, np.std))
+        middle = others.mean(axis=0, dtype=np.float64)[:, None]
+        spread = others.std(axis=0, dtype=np.float64)[:, None]
         measured = {
             "auc": found.mean(above_controls(found.values, others)),
-            "mad": mean_difference(mean, *moments),
+            "mad": mean_difference(mean, middle, spread),
             "dma": of_maximum(mean, self._maximum()),
         }
         return {name: (found.labels, one) for name, one in measured.items()}
