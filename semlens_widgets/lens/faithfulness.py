@@ -31,7 +31,9 @@ from semlens_widgets.lens.shown import (
     Shown,
     annotated,
     check_simulator,
+    controls_given,
     data_set,
+    images_of_labels,
     responses,
     seen_before,
     similarities,
@@ -40,7 +42,7 @@ from semlens_widgets.lens.shown import (
 from semlens_widgets.pipeline.engine.device import plainly
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -139,8 +141,9 @@ class Faithfulness:
         Raises
         ------
         ValueError
-            Before anything is computed: if no evidence is given, there are no labels, an argument
-            does not fit another, or the simulator is the model that the labels are from.
+            Before the model is run: if no evidence is given, there are no labels, an argument does
+            not fit another, or the simulator is the model that the labels are from. After it: if
+            `images` are those of the analysis.
         LensUnavailable
             If images are given and the analysis was opened without the model.
         UnreadableImage
@@ -157,6 +160,8 @@ class Faithfulness:
         if simulator is not None:
             check_simulator(simulator, self._reader, self._foundation(), names)
         said = unlabelled_said(own)
+        given = None if shown is None else images_of_labels(shown, names)
+        others = None if controls is None else controls_given(controls)
         plan = None if shown is None and images is None else self._need_plan("Images of labels")
         held_out = None if images is None else data_set(images)
         table = None
@@ -167,8 +172,8 @@ class Faithfulness:
         found: Found = {}
         if table is not None:
             found |= self._by_annotations(table[0], table[1][kept], values, said, names)
-        if shown is not None and plan is not None:
-            found |= self._by_images(plan, shown, controls, names, said)
+        if given is not None and plan is not None:
+            found |= self._by_images(plan, given, others, names, said)
         if simulator is not None and plan is not None and held_out is not None:
             samples = np.flatnonzero(kept).tolist()
             like = similarities(simulator, held_out, samples, names, plan.batch_size, templates)
@@ -249,19 +254,17 @@ class Faithfulness:
     def _by_images(
         self,
         plan: Plan,
-        shown: Shown,
-        controls: Images | None,
+        given: Mapping[str, ImageDataset],
+        controls: ImageDataset | None,
         names: Sequence[str],
         said: list[str],
     ) -> Found:
         others = (
             self._values(None, None, said)[0]
             if controls is None
-            else units_of(plan, data_set(controls), "controls")
+            else units_of(plan, controls, "controls")
         )
-        if len(others) < FEWEST:
-            raise ValueError(f"controls: {len(others)} images say nothing; give at least {FEWEST}.")
-        found = responses(plan, shown, names)
+        found = responses(plan, given)
         if missing := [name for name in names if name not in found.labels]:
             said.append(f"shown has no images of the labels {named(missing)}.")
         mean = found.mean(found.values)

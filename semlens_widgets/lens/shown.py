@@ -58,15 +58,13 @@ class Responses:
         return np.array(found, np.float64).reshape(len(self.labels), values.shape[1]).T
 
 
-def responses(plan: Plan, shown: Shown, labels: Sequence[str]) -> Responses:
-    """Compute the activations on the images of each label; labels without images are left out.
+def images_of_labels(shown: Shown, labels: Sequence[str]) -> dict[str, ImageDataset]:
+    """Return the images of each label; labels without images are left out.
 
     Raises
     ------
     ValueError
-        If there are images of no label, or of one there is a single image.
-    UnreadableImage
-        If one cannot be read; label and image are named.
+        If there are images of no label, or a single one of some label.
     """
     given = {label: images for label in labels if (images := _images_of(shown, label)) is not None}
     if not given:
@@ -74,6 +72,17 @@ def responses(plan: Plan, shown: Shown, labels: Sequence[str]) -> Responses:
             f"shown has images of none of the neurons' labels ({named(list(labels))}); its keys "
             "must be spelt as the labels are."
         )
+    return given
+
+
+def responses(plan: Plan, given: Mapping[str, ImageDataset]) -> Responses:
+    """Compute the activations on the images of each label.
+
+    Raises
+    ------
+    UnreadableImage
+        If an image cannot be read; label and image are named.
+    """
     values = [units_of(plan, images, f"shown, {label!r}") for label, images in given.items()]
     of = np.repeat(np.arange(len(given)), [len(some) for some in values])
     return Responses(tuple(given), np.concatenate(values), of)
@@ -86,6 +95,13 @@ def _images_of(shown: Shown, label: str) -> ImageDataset | None:
     if len(found) < FEWEST:
         raise ValueError(f"shown has a single image of {label!r}; give at least {FEWEST}, or none.")
     return data_set(found)
+
+
+def controls_given(images: Images) -> ImageDataset:
+    """Return controls as a data set; refuse too few."""
+    if len(images) < FEWEST:
+        raise ValueError(f"controls: {len(images)} images say nothing; give at least {FEWEST}.")
+    return data_set(images)
 
 
 def data_set(images: Images) -> ImageDataset:
