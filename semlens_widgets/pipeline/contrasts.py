@@ -56,7 +56,8 @@ def select_contrasts(
     Rows are committed neuron block by block; an interrupted stage goes on with the next. Pictures
     that the generator makes are written to the table ``pictures`` first, with their embeddings.
     They are numbered behind the images of the data set, each by its place in ``examples``. Examples
-    that activate their neuron and have no contrast are counted in a warning.
+    that activate their neuron and have no contrast are counted, and told of in a warning unless
+    the generator is the default.
 
     Parameters
     ----------
@@ -116,7 +117,17 @@ def select_contrasts(
             _write_pictures(store, samples[at], block.examples[at], made)
         store.append("contrasts", _table(samples, activations, similarity))
     store.compact("contrasts")
-    return {"without": _told_of_those_without(store)}
+    without, active = _without(store)
+    # Under the mean there is always a quiet image, but for a neuron that is the same on all.
+    if without and generator != Nearest():
+        warnings.warn(
+            f"{without} of {active} concept examples that activate their neuron have no "
+            "contrastive example: nothing was found or made on which the neuron is quiet. "
+            "lens.examples() shows them with contrast_sample -1, and scorers take them without "
+            "a contrast.",
+            stacklevel=2,
+        )
+    return {"without": without}
 
 
 def _blocks(store: AnalysisStore, together: int | None) -> Iterator[tuple[int, Tensor]]:
@@ -128,20 +139,12 @@ def _blocks(store: AnalysisStore, together: int | None) -> Iterator[tuple[int, T
             start += part.shape[1]
 
 
-def _told_of_those_without(store: AnalysisStore) -> int:
-    """Count the examples that activate their neuron and have no contrast, and say so."""
+def _without(store: AnalysisStore) -> tuple[int, int]:
+    """Count the examples that activate their neuron: those without a contrast, and all."""
     activation = store.read("examples", ["activation"])["activation"].to_numpy()
     active = np.nan_to_num(activation) > 0
-    without = int((active & (example_samples(store, "contrasts").numpy().ravel() < 0)).sum())
-    if without:
-        warnings.warn(
-            f"{without} of {active.sum()} concept examples that activate their neuron have no "
-            "contrastive example: nothing was found or made on which the neuron is quiet. "
-            "lens.examples() shows them with contrast_sample -1, and scorers take them without "
-            "a contrast.",
-            stacklevel=2,
-        )
-    return without
+    without = active & (example_samples(store, "contrasts").numpy().ravel() < 0)
+    return int(without.sum()), int(active.sum())
 
 
 def _layer_at(store: AnalysisStore, row: int) -> tuple[str, int]:
