@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from semlens_widgets.labels.candidates.chat import ChatVLM
     from semlens_widgets.labels.candidates.local import TransformersVLM
     from semlens_widgets.labels.candidates.source import Candidates, CandidateSource
+    from semlens_widgets.labels.candidates.vocabulary import Vocabulary
     from semlens_widgets.labels.contrasts.below import OfMaximum, Quantile
     from semlens_widgets.labels.contrasts.diffusion import Diffusion
     from semlens_widgets.labels.contrasts.generator import ContrastGenerator, Contrasts, Picture
@@ -88,6 +89,7 @@ _HOMES = {
     "OpenClip": "inputs.foundation",
     "CandidateSource": "labels.candidates.source",
     "Candidates": "labels.candidates.source",
+    "Vocabulary": "labels.candidates.vocabulary",
     "ChatVLM": "labels.candidates.chat",
     "TransformersVLM": "labels.candidates.local",
     "ContrastGenerator": "labels.contrasts.generator",
@@ -167,6 +169,7 @@ __all__ = [
     "TransformersVLM",
     "UnreadableImage",
     "VlmUnavailable",
+    "Vocabulary",
     "WeightsUnavailable",
     "compare",
     "demo",

@@ -6,6 +6,8 @@ import re
 from functools import cache
 from importlib.resources import files
 
+from semlens_widgets.analysis.granularity import lineage
+
 
 @cache
 def parents() -> dict[str, str]:
@@ -53,7 +55,4 @@ def parsed(text: str) -> dict[str, str]:
 
 def ancestors(word: str) -> tuple[str, ...]:
     """Return what a packaged word is a kind of, the nearest first; empty for roots and others."""
-    above, tree = [], parents()
-    while word := tree.get(word, ""):
-        above.append(word)
-    return tuple(above)
+    return lineage(word, parents())[1:]

@@ -305,7 +305,7 @@ class Labelling:
         self, source: CandidateSource, progress: Callable[[int, int], None] | None
     ) -> Candidates:
         with telling(progress) as tell:
-            looked = Looked(self._reader, self._answers, tell)
+            looked = Looked(self._reader, self._words, self._answers, tell)
             with stops_in_a_line(lambda: looked.told, "label()"):
                 return source.candidates(looked)
 

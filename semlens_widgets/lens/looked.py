@@ -6,13 +6,20 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+import torch
 from PIL import Image
 from tqdm.auto import tqdm
 
+from semlens_widgets.labels.evidence import in_parts
+from semlens_widgets.labels.semantic import Semantic
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    from torch import Tensor
 
     from semlens_widgets.lens.reader import AnalysisReader
+    from semlens_widgets.lens.texts import Words
     from semlens_widgets.store.answers import KeptAnswers
 
 
@@ -45,6 +52,8 @@ class Looked:
     ----------
     reader
         The analysis.
+    words
+        Gives the text embeddings; raises if there is no foundation model.
     answers
         What models have answered about it.
     tell
@@ -54,10 +63,12 @@ class Looked:
     def __init__(
         self,
         reader: AnalysisReader,
+        words: Callable[[], Words],
         answers: KeptAnswers,
         tell: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> None:
         self._reader = reader
+        self._words = words
         self._tell = tell
         self._told = (0, len(reader.neurons))
         self.answers = answers
@@ -96,6 +107,16 @@ class Looked:
     def contrast_pictures(self, row: int) -> list[Image.Image]:
         """Return the contrastive examples of a neuron, in the order of their examples."""
         return self._pictures(self._reader.contrast_samples[row].tolist())
+
+    def likeness(self, words: Sequence[str]) -> Tensor:
+        """Return how like words each neuron's concept examples are, ``(neurons, words)``.
+
+        The centred cosine of their mean and the word
+        (:class:`semlens_widgets.labels.semantic.Semantic`); NaN where a neuron has no examples.
+        """
+        texts = self._words().prompts(words, None)
+        scorer = Semantic()
+        return torch.cat([scorer.score(part, texts) for part in in_parts(self._reader.evidence)])
 
     def _pictures(self, samples: list[int]) -> list[Image.Image]:
         there = [sample for sample in samples if sample >= 0]

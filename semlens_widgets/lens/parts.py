@@ -120,7 +120,7 @@ class Parts:
     @property
     def looked(self) -> Looked:
         """What a candidate source may look at."""
-        return Looked(self.reader, self._answers)
+        return Looked(self.reader, self.words, self._answers)
 
     @cached_property
     def searching(self) -> Search:

@@ -55,6 +55,18 @@ class Looked(Protocol):
         """Return the contrastive examples of a neuron, in the order of their examples."""
         ...
 
+    def likeness(self, words: Sequence[str]) -> Tensor:
+        """Return how like words each neuron's concept examples are, ``(neurons, words)``.
+
+        The centred cosine of their mean and the word; NaN where a neuron has no examples.
+
+        Raises
+        ------
+        LensUnavailable
+            If the analysis was opened without its foundation model.
+        """
+        ...
+
     @property
     def answers(self) -> Answers:
         """What models have answered about this analysis."""
@@ -86,10 +98,14 @@ class Candidates:
     of_neuron
         By row of the neuron, those that count for it; where a neuron is not named, all count. An
         empty list leaves the neuron "unknown".
+    parents
+        By name, what it is a kind of, "" for none; by default as in
+        :func:`semlens_widgets.labels.hypernyms.parents`.
     """
 
     names: Sequence[str]
     of_neuron: Mapping[int, Sequence[str]] | None = None
+    parents: Mapping[str, str] | None = None
 
     def eligible(self, names: Sequence[str], start: int, stop: int) -> Tensor | None:
         """Return which of the names count for the neurons from `start` to before `stop`.

@@ -33,6 +33,7 @@ def source_of(given: CandidateSource | Sequence[str] | str | None) -> CandidateS
     if given not in SOURCES:
         raise TypeError(
             f"candidates: expected a sequence of labels, got the string {given!r}; "
-            f"sources by name are {', '.join(map(repr, SOURCES))}."
+            f"sources by name are {', '.join(map(repr, SOURCES))}. The words of a file: "
+            "Vocabulary.from_file(path)."
         )
     return SOURCES[given]()
