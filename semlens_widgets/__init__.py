@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.inputs.target import TargetModel
     from semlens_widgets.labels.candidates.chat import ChatVLM
+    from semlens_widgets.labels.candidates.compositions import CaptionTemplates, Compositions
     from semlens_widgets.labels.candidates.local import TransformersVLM
     from semlens_widgets.labels.candidates.source import Candidates, CandidateSource
     from semlens_widgets.labels.candidates.vocabulary import Vocabulary
@@ -90,6 +91,8 @@ _HOMES = {
     "CandidateSource": "labels.candidates.source",
     "Candidates": "labels.candidates.source",
     "Vocabulary": "labels.candidates.vocabulary",
+    "CaptionTemplates": "labels.candidates.compositions",
+    "Compositions": "labels.candidates.compositions",
     "ChatVLM": "labels.candidates.chat",
     "TransformersVLM": "labels.candidates.local",
     "ContrastGenerator": "labels.contrasts.generator",
@@ -124,10 +127,12 @@ __all__ = [
     "AuditView",
     "CandidateSource",
     "Candidates",
+    "CaptionTemplates",
     "ChatVLM",
     "CheckFailed",
     "CompareView",
     "Comparison",
+    "Compositions",
     "ConceptGallery",
     "ContrastGenerator",
     "ContrastPanel",

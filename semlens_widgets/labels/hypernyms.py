@@ -56,3 +56,12 @@ def parsed(text: str) -> dict[str, str]:
 def ancestors(word: str) -> tuple[str, ...]:
     """Return what a packaged word is a kind of, the nearest first; empty for roots and others."""
     return lineage(word, parents())[1:]
+
+
+def kinds_of(*words: str) -> tuple[str, ...]:
+    """Return the packaged words that are kinds or parts of some, in the order of the file.
+
+    The words themselves are not among them.
+    """
+    wanted = set(words)
+    return tuple(word for word in parents() if not wanted.isdisjoint(ancestors(word)))

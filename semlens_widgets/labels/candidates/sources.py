@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from semlens_widgets.labels.candidates.compositions import CaptionTemplates
 from semlens_widgets.labels.candidates.source import CandidateSource
 from semlens_widgets.labels.candidates.vocabulary import ClassNames, Everyday, Vocabulary, Wide
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 #: Those that need no arguments.
 SOURCES: dict[str, Callable[[], CandidateSource]] = {
-    source.name: source for source in (Everyday, Wide, ClassNames)
+    source.name: source for source in (Everyday, Wide, ClassNames, CaptionTemplates)
 }
 
 
