@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -154,3 +154,26 @@ def assign(
     index = index.masked_fill(~known, -1)
     labels = tuple(names[i] if i >= 0 else UNKNOWN for i in index.tolist())
     return Assignment(indices=index, labels=labels, score=best, margin=margin)
+
+
+def relabelled(
+    found: Assignment, indices: Tensor, candidates: Sequence[str], scores: Tensor
+) -> Assignment:
+    """Return the assignment with other candidates in place of some of the best.
+
+    Parameters
+    ----------
+    indices
+        ``(N,)`` the candidates, -1 where unknown, which stays as it is.
+    candidates, scores
+        As for :func:`assign`.
+    """
+    changed = indices != found.indices
+    own = scores.gather(1, indices.clamp(min=0)[:, None])[:, 0]
+    return replace(
+        found,
+        indices=indices,
+        labels=tuple(candidates[at] if at >= 0 else UNKNOWN for at in indices.tolist()),
+        score=torch.where(changed, own, found.score),
+        margin=torch.where(changed, found.margin - (found.score - own), found.margin),
+    )

@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from semlens_widgets.labels.assign import Assignment, assign, chance_level, check_candidates
+from semlens_widgets.labels.assign import (
+    Assignment,
+    assign,
+    chance_level,
+    check_candidates,
+    relabelled,
+)
+from semlens_widgets.labels.back_off import backed_off, tree_of
 from semlens_widgets.labels.candidates.sources import source_of
+from semlens_widgets.labels.evidence import some_neurons
+from semlens_widgets.labels.hypernyms import parents
+from semlens_widgets.labels.scorer import Competing
 from semlens_widgets.labels.scorers import DEFAULT, scorer_of
 from semlens_widgets.labels.words import RANDOM_WORDS
 from semlens_widgets.lens.looked import Looked, telling
@@ -197,6 +207,7 @@ class Labelling:
         scorer: str | Scorer = DEFAULT,
         templates: Sequence[str] | None = None,
         threshold: float | None = None,
+        back_off: bool = False,
         run: str | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> pd.DataFrame:
@@ -226,6 +237,11 @@ class Labelling:
             Score below which a neuron is "unknown"; by default the score of the empty prompt, and
             what is chance by nature for the scorers that have such a score (recognition: 0.5,
             correlation: 0).
+        back_off
+            Where the best candidate cannot be told from other kinds of the same thing (its lead is
+            less than its standard error), give what they are kinds of, if that is a candidate too
+            and its score is above the threshold. What is a kind of what, `candidates` says, by
+            default the packaged vocabulary. See :func:`semlens_widgets.labels.back_off.backed_off`.
         run
             What to call it in :attr:`labels`; by default the scorer's name. A run of the same name
             is replaced.
@@ -238,12 +254,13 @@ class Labelling:
         pandas.DataFrame
             layer, neuron, label, score, margin (over the threshold), chance (what one random word
             in twenty reaches for this neuron, see :meth:`label_chance`), source ("person", or the
-            scorer's name).
+            scorer's name, with "backed off" behind it where a hypernym took the best one's place).
 
         Raises
         ------
         ValueError
-            If there is no candidate, or an argument makes no sense.
+            If there is no candidate, or an argument makes no sense: also `back_off`, where no
+            candidate is a kind of another, or a score depends on the other candidates.
         LensUnavailable
             If the analysis was opened without its foundation model.
         VlmUnavailable
@@ -263,14 +280,21 @@ class Labelling:
         CLIP-Dissect that of arXiv 2204.10965.
         """
         how = scorer_of(scorer)
+        if back_off and isinstance(how, Competing):
+            raise ValueError(
+                f"back_off: the scores of {how.name} depend on all candidates and all neurons, so "
+                'no error of one is known. Label by another scorer, such as "recognition".'
+            )
         called = how.name if run is None else _checked_run(run)
         words = self._words()
         offered = self._offered(source_of(candidates), progress)
         names = check_candidates(offered.names)
+        more_general = self._backing_off(offered, names, how, templates) if back_off else None
         if said := str(words.check(names, templates)):
             warnings.warn(said, stacklevel=4)
         bar = how.chance if threshold is None else threshold
         found: list[Assignment] = []
+        backed: list[bool] = []
         levels: list[Tensor] = []
         tell = progress or (lambda _done, _total: None)
         total = len(self._reader.neurons)
@@ -278,7 +302,15 @@ class Labelling:
         for scores, beside in self._scoring.of_all(names, ["", *RANDOM_WORDS], how, templates):
             first = sum(len(part.labels) for part in found)
             eligible = offered.eligible(names, first, first + len(scores))
-            found.append(assign(scores, names, beside[:, 0], bar, eligible))
+            best = assign(scores, names, beside[:, 0], bar, eligible)
+            found.append(best)
+            if more_general is not None:
+                counts = scores > (beside[:, :1] if bar is None else bar)
+                counts = counts if eligible is None else counts & eligible
+                found[-1] = relabelled(
+                    best, more_general(first, scores, best, counts), names, scores
+                )
+            backed.extend((found[-1].indices != best.indices).tolist())
             levels.append(chance_level(beside[:, 1:]))
             tell(first + len(scores), total)
         key = self._scoring.chance_key(self._scoring.beside(names, how), how, templates)
@@ -288,7 +320,7 @@ class Labelling:
             score=torch.cat([part.score for part in found]).numpy(),
             margin=torch.cat([part.margin for part in found]).numpy(),
             chance=chance[:, 1],
-            source=how.name,
+            source=[f"{how.name}, backed off" if less else how.name for less in backed],
         )
         settings = {"scorer": how.name, **how.settings, "templates": words.sentences(templates)}
         new = LabelRun(frame, names, settings, bar)
@@ -300,6 +332,23 @@ class Labelling:
             return replace(present, runs={**others, called: new}, persons=persons)
 
         return self._kept.commit(keep).frame.copy()
+
+    def _backing_off(
+        self,
+        offered: Candidates,
+        names: tuple[str, ...],
+        scorer: Scorer,
+        templates: Sequence[str] | None,
+    ) -> Callable[[int, Tensor, Assignment, Tensor], Tensor]:
+        """Return what gives labels of some neurons that can be told from their siblings."""
+        tree = tree_of(names, parents() if offered.parents is None else offered.parents)
+        texts = self._words().prompts(names, templates)
+
+        def more_general(first: int, scores: Tensor, best: Assignment, counts: Tensor) -> Tensor:
+            evidence = some_neurons(self._reader.evidence, first, first + len(scores))
+            return backed_off(scorer, evidence, texts, scores, best.indices, tree, counts)
+
+        return more_general
 
     def _offered(
         self, source: CandidateSource, progress: Callable[[int, int], None] | None
