@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_ROUNDING = 1e-6  # two ways to compute the same score differ by less
+
 
 def lineage(word: str, parents: Mapping[str, str]) -> tuple[str, ...]:
     """Return a word and what it is a kind of, the nearest first.
@@ -65,8 +67,8 @@ def fitting_others(
 ) -> NDArray[np.float64]:
     """Return which share of the other neurons of its layer a neuron's label fits, ``(neurons,)``.
 
-    A label fits a neuron if it scores more for that neuron than what chance is for it. A label that
-    fits all others says nothing of its own.
+    A label fits a neuron if it scores more for that neuron, by more than rounding, than what chance
+    is for it. A label that fits all others says nothing of its own.
 
     Parameters
     ----------
@@ -86,7 +88,7 @@ def fitting_others(
     """
     share = np.full(len(labels), np.nan)
     known = np.isfinite(scores) & np.isfinite(chance)[:, None]
-    fits = known & (scores > chance[:, None])
+    fits = known & (scores > chance[:, None] + _ROUNDING)
     for layer in layers:
         rows = np.arange(len(labels))[layer]
         rows = rows[labels[rows] >= 0]

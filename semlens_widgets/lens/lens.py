@@ -14,6 +14,7 @@ from semlens_widgets.lens.audit import Auditing
 from semlens_widgets.lens.delegated import delegated
 from semlens_widgets.lens.explained import Explaining
 from semlens_widgets.lens.faithfulness import Faithfulness
+from semlens_widgets.lens.granular import Granular
 from semlens_widgets.lens.intervene import Intervening
 from semlens_widgets.lens.labelling import Labelling, Listeners
 from semlens_widgets.lens.looking import Looking
@@ -299,6 +300,7 @@ class SemanticLens:
     audit = delegated("auditing", Auditing.audit)
     faithfulness = delegated("judging", Faithfulness.faithfulness)
     agreement = delegated("agreeing", Agreeing.agreement)
+    granularity = delegated("granular", Granular.granularity)
     consistency = delegated("agreeing", Agreeing.consistency)
     intervene = delegated("intervening", Intervening.intervene)
     trace = delegated("tracing", Tracing.trace)

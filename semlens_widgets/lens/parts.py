@@ -9,6 +9,7 @@ from semlens_widgets.lens.agreeing import Agreeing
 from semlens_widgets.lens.audit import Auditing
 from semlens_widgets.lens.explained import Explaining
 from semlens_widgets.lens.faithfulness import Faithfulness
+from semlens_widgets.lens.granular import Granular
 from semlens_widgets.lens.intervene import Intervening
 from semlens_widgets.lens.labelling import KeptLabels, Labelling
 from semlens_widgets.lens.looked import Looked
@@ -78,6 +79,7 @@ class Parts:
         self.tracing = Tracing(lens, self.reader, self.relevances, self.labels, need_plan)
         self.judging = Faithfulness(self.reader, self.labels, foundation, need_plan)
         self.agreeing = Agreeing(self.reader, self.labels, self.words)
+        self.granular = Granular(self.reader, self.scoring, self.labels)
         self.auditing = Auditing(
             lens,
             self.reader,
