@@ -95,5 +95,6 @@ def test_wheel_and_sdist_contain_every_bundle(tmp_path):
     wanted = {f"semlens_widgets/static/{name}" for name in BUNDLES}
     assert wanted <= set(packed)
     assert wanted <= set(installed)
+    assert "semlens_widgets/labels/candidates/vocabulary.txt" in installed
     assert not [name for name in packed if "node_modules" in name]
     assert "js/package-lock.json" in packed
