@@ -82,10 +82,11 @@ class CaptionTemplates(CandidateSource):
     """For each neuron, short captions of the words that its concept examples are most like.
 
     No model is asked but the foundation model. The words are those with the highest centred cosine
-    to the mean of the neuron's examples, and the names of the examples' classes that are words, the
-    most frequent first, as objects. Candidates are these words, and the templates filled with each
-    choice of them. As they are chosen for the neuron, they lie above what random words score; how
-    true one is, its score says.
+    to the mean of the neuron's examples. Candidates are the names of the examples' classes that are
+    words, the most frequent first; these words; and the templates filled with each choice of them,
+    where a class of one word is an object too (one of several, such as “striped ring”, says already
+    what it is like). As candidates are chosen for the neuron, even a false one may lie above what
+    random words score.
 
     Parameters
     ----------
@@ -95,8 +96,8 @@ class CaptionTemplates(CandidateSource):
         By the name of a part, the words for it. By default the packaged ones: colours, patterns,
         textures and materials; animals, things and shapes; scenes and weather.
     each
-        How many words are taken for a part, and how many classes beside, from 1 to 10. All that any
-        neuron's captions come to is scored for all neurons: with more words, that takes longer.
+        How many words are taken for a part, and how many classes, from 1 to 10. Every caption of
+        any neuron is scored for all neurons: with more words, that takes longer.
 
     Raises
     ------
@@ -132,13 +133,14 @@ class CaptionTemplates(CandidateSource):
         own: dict[int, tuple[str, ...]] = {}
         for row in range(len(looked.neurons)):
             chosen = {part: words[row] for part, words in nearest.items()}
+            classes = self._classes(looked.example_classes(row))
             if _OBJECT in chosen:
-                classes = self._classes(looked.example_classes(row))
-                chosen[_OBJECT] = tuple(dict.fromkeys((*classes, *chosen[_OBJECT])))
+                single = (name for name in classes if len(name.split()) == 1)
+                chosen[_OBJECT] = tuple(dict.fromkeys((*single, *chosen[_OBJECT])))
             filled = dict(self._filled(chosen))
             above |= filled
             alone = (word for words in chosen.values() for word in words)
-            own[row] = tuple(dict.fromkeys((*alone, *filled)))
+            own[row] = tuple(dict.fromkeys((*classes, *alone, *filled)))
         names = dict.fromkeys(name for mine in own.values() for name in mine)
         return Candidates(tuple(names), own, {**above, **parents()})
 
