@@ -223,8 +223,9 @@ class Labelling:
             :class:`semlens_widgets.CandidateSource`, such as :class:`semlens_widgets.ChatVLM`, or
             the name of one (``"classes"``: the names of the images' classes; ``"wide"``: these and
             some four thousand words; ``"captions"``: for each neuron, phrases of the words that its
-            examples are most like, see :class:`semlens_widgets.CaptionTemplates`). By default ``"everyday"``: these names and
-            :data:`semlens_widgets.labels.words.VISUAL_WORDS`, common words for what pictures show.
+            examples are most like, see :class:`semlens_widgets.CaptionTemplates`). By default
+            ``"everyday"``: these names and :data:`semlens_widgets.labels.words.VISUAL_WORDS`,
+            common words for what pictures show.
         scorer
             One of :data:`semlens_widgets.labels.scorers.SCORERS` by its name (``"recognition"``,
             ``"correlation"``, ``"csp"``, ``"semanticlens"``, ``"difference"``,
