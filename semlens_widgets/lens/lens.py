@@ -9,24 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from semlens_widgets.errors import LensUnavailable, StoreError
 from semlens_widgets.labels.contrasts.generators import generator_of
-from semlens_widgets.lens.agreeing import Agreeing
-from semlens_widgets.lens.audit import Auditing
-from semlens_widgets.lens.delegated import delegated
-from semlens_widgets.lens.explained import Explaining
-from semlens_widgets.lens.faithfulness import Faithfulness
-from semlens_widgets.lens.granular import Granular
-from semlens_widgets.lens.intervene import Intervening
-from semlens_widgets.lens.labelling import Labelling, Listeners
-from semlens_widgets.lens.looking import Looking
+from semlens_widgets.lens.labelling import Listeners
+from semlens_widgets.lens.methods import Methods
 from semlens_widgets.lens.opening import finished_store, state_of, tell_unreadable
 from semlens_widgets.lens.parts import Parts
-from semlens_widgets.lens.people import PeoplesLabels
-from semlens_widgets.lens.relevance import Relevances
-from semlens_widgets.lens.scoring import Scoring
-from semlens_widgets.lens.search import Search
-from semlens_widgets.lens.showing import Showing
-from semlens_widgets.lens.trace import Tracing
-from semlens_widgets.lens.trust import Trusting
 from semlens_widgets.pipeline.engine.device import plainly
 from semlens_widgets.pipeline.engine.local import open_engine
 from semlens_widgets.pipeline.heatmaps import localise_all, localised
@@ -55,7 +41,7 @@ if TYPE_CHECKING:
     from semlens_widgets.store.aligned import Embedding
 
 
-class SemanticLens:
+class SemanticLens(Methods):
     """Look into a vision model: what each neuron stands for, and the evidence for it.
 
     Parameters
@@ -268,46 +254,6 @@ class SemanticLens:
             Ends it; more than once does no harm.
         """
         return self._listeners.on_labels(callback)
-
-    search = delegated("searching", Search.search)
-    search_chance = delegated("searching", Search.search_chance)
-    label = delegated("labelling", Labelling.label)
-    set_label = delegated("people", PeoplesLabels.set_label)
-    set_labels = delegated("people", PeoplesLabels.set_labels)
-    clear_label = delegated("people", PeoplesLabels.clear_label)
-    export_labels = delegated("people", PeoplesLabels.export_labels)
-    import_labels = delegated("people", PeoplesLabels.import_labels)
-    scores = delegated("scoring", Scoring.scores)
-    contributions = delegated("scoring", Scoring.contributions)
-    label_chance = delegated("scoring", Scoring.label_chance)
-    neuron_chance = delegated("scoring", Scoring.neuron_chance)
-    check_texts = delegated("scoring", Scoring.check_texts)
-    trust = delegated("trusting", Trusting.trust)
-    explain = delegated("explaining", Explaining.explain)
-    activations = delegated("looking", Looking.activations)
-    activation_histogram = delegated("looking", Looking.activation_histogram)
-    example_clusters = delegated("looking", Looking.example_clusters)
-    original = delegated("looking", Looking.original)
-    original_jpeg = delegated("looking", Looking.original_jpeg)
-    thumbnail = delegated("looking", Looking.thumbnail)
-    thumbnails = delegated("looking", Looking.thumbnails)
-    thumbnail_jpegs = delegated("looking", Looking.thumbnail_jpegs)
-    heatmap = delegated("looking", Looking.heatmap)
-    heatmaps = delegated("looking", Looking.heatmaps)
-    figure = delegated("looking", Looking.figure)
-    relevance = delegated("relevances", Relevances.relevance)
-    class_examples = delegated("relevances", Relevances.class_examples)
-    audit = delegated("auditing", Auditing.audit)
-    faithfulness = delegated("judging", Faithfulness.faithfulness)
-    agreement = delegated("agreeing", Agreeing.agreement)
-    granularity = delegated("granular", Granular.granularity)
-    consistency = delegated("agreeing", Agreeing.consistency)
-    intervene = delegated("intervening", Intervening.intervene)
-    trace = delegated("tracing", Tracing.trace)
-    map = delegated("showing", Showing.map)
-    gallery = delegated("showing", Showing.gallery)
-    contrast = delegated("showing", Showing.contrast)
-    explore = delegated("showing", Showing.explore)
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
