@@ -72,12 +72,12 @@ LABELLERS: dict[str, Scorer] = {
 BEST, CONSTANT, RANDOM = "best possible", "best constant", "random"
 #: Sentences around a label, by name.
 PROMPTS = {"": None, ", six templates": slw.CSP_TEMPLATES}
-_PICTURES = 5000
-_OTHERS = 500  # added to a world's seed: the pictures that labels are judged on
+PICTURES = 5000
+OTHERS = 500  # added to a world's seed: the pictures that labels are judged on
 _DRAWS = 1000
 
 
-def judged(world: BenchWorld, folder: Path, pictures: int = _PICTURES) -> pd.DataFrame:
+def judged(world: BenchWorld, folder: Path, pictures: int = PICTURES) -> pd.DataFrame:
     """Label the neurons of a world by everyone, and judge each label.
 
     Parameters
@@ -95,16 +95,8 @@ def judged(world: BenchWorld, folder: Path, pictures: int = _PICTURES) -> pd.Dat
         world, held_out, layer, neuron, words, labeller, label, auroc (on pictures that the analysis
         has not seen; .5 for a word that is true of nothing), nothing (whether it is one).
     """
-    target = slw.TargetModel(
-        trained_classifier(world, folder), LAYERS, transform=preprocess, name=world.name
-    )
-    lens = slw.SemanticLens(
-        target,
-        slw.ImageDataset.from_dataset(scene_images(pictures, seed=world.pictures)),
-        slw.OpenClip(foundation_dir(world.foundation, folder)),
-        path=folder / f"{world.place}-{pictures}",
-    ).run()
-    truth = planted_truth(target, pictures, world.pictures + _OTHERS)
+    target, lens = analysed(world, folder, pictures)
+    truth = planted_truth(target, pictures, world.pictures + OTHERS)
     neurons = lens.neurons[["layer", "neuron"]]
     rng = np.random.default_rng(world.pictures)
     tables = []
@@ -123,6 +115,22 @@ def judged(world: BenchWorld, folder: Path, pictures: int = _PICTURES) -> pd.Dat
             tables.append(_judge(neurons, truth, labels).assign(words=words, labeller=labeller))
     table = pd.concat(tables, ignore_index=True)
     return table.assign(world=world.name, held_out=world.held_out)
+
+
+def analysed(
+    world: BenchWorld, folder: Path, pictures: int
+) -> tuple[slw.TargetModel, slw.SemanticLens]:
+    """Return a world's network and the analysis of it, which is kept in the folder."""
+    target = slw.TargetModel(
+        trained_classifier(world, folder), LAYERS, transform=preprocess, name=world.name
+    )
+    lens = slw.SemanticLens(
+        target,
+        slw.ImageDataset.from_dataset(scene_images(pictures, seed=world.pictures)),
+        slw.OpenClip(foundation_dir(world.foundation, folder)),
+        path=folder / f"{world.place}-{pictures}",
+    )
+    return target, lens.run()
 
 
 def planted_truth(target: slw.TargetModel, pictures: int, seed: int) -> NDArray[np.float64]:

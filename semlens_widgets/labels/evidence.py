@@ -180,6 +180,26 @@ def some_neurons(evidence: Evidence, start: int, stop: int) -> Evidence:
     )
 
 
+def these_neurons(evidence: Evidence, rows: Sequence[int]) -> Evidence:
+    """Return the evidence on some neurons, by row in the order given; whole images for crops."""
+    top_samples = evidence.top_samples
+    rows = list(rows)
+
+    def distribution(start: int, stop: int) -> Tensor:
+        return torch.cat([some_neurons(evidence, row, row + 1).values for row in rows[start:stop]])
+
+    return replace(
+        evidence,
+        examples=evidence.examples[rows],
+        contrasts=evidence.contrasts[rows],
+        activations=evidence.activations[rows],
+        top_samples=None if top_samples is None else top_samples[rows],
+        crops=None,
+        distribution=distribution,
+        first=0,
+    )
+
+
 def in_parts(evidence: Evidence, *, whole: bool = False) -> Iterator[Evidence]:
     """Go through the evidence by as many neurons as fit into memory at a time.
 

@@ -69,37 +69,52 @@ def _given(positives: Tensor, negatives: Tensor, *_: int) -> tuple[Tensor, Tenso
 
 def _seen(evidence: Evidence, matrix: Tensor, values: Tensor) -> Evidence:
     """Return the evidence with other images, and the activations on them."""
-    first = evidence.first
     return replace(
         evidence,
         images=HeldEmbeddings(matrix),
         crops=None,
-        distribution=lambda start, stop: values[start - first : stop - first],
+        distribution=partial(_some_of, values, evidence.first),
         shared=None,
     )
 
 
-def shuffled(evidence: Evidence, seed: int) -> Evidence:
+def shuffled(evidence: Evidence, seed: int, *, contrasts: bool = True) -> Evidence:
     """Return the evidence on neurons of which nothing can be said.
 
     Each has the activations of a real one, dealt out among the images by lot, the examples that
     follow from them, and contrastive examples that are mined anew. Of crops nothing is known then:
     whole images stand for them.
+
+    Parameters
+    ----------
+    contrasts
+        Whether contrastive examples are wanted; without, none exists.
     """
     generator = torch.Generator().manual_seed(seed)
-    matrix = torch.cat(list(evidence.images.blocks()))
-    readable = matrix.any(1).nonzero()[:, 0]
     values, examples = evidence.values.clone(), evidence.examples.clone()
+    readable = (~values.isnan().all(0)).nonzero()[:, 0]
     for row in range(len(evidence)):
-        goes = torch.arange(len(matrix))
+        goes = torch.arange(values.shape[1])
         goes[readable] = readable[torch.randperm(len(readable), generator=generator)]
         values[row, goes] = evidence.values[row]
         there = evidence.examples[row] >= 0
         examples[row, there] = goes[evidence.examples[row, there]]
-    contrasts, _ = contrastive_examples(values.T, matrix, examples)
+    mined = torch.full_like(examples, -1)
+    if contrasts:
+        matrix = torch.cat(list(evidence.images.blocks()))
+        mined, _ = contrastive_examples(values.T, matrix, examples)
     return replace(
-        _seen(evidence, matrix, values), examples=examples, contrasts=contrasts, top_samples=None
+        evidence,
+        examples=examples,
+        contrasts=mined,
+        top_samples=None,
+        crops=None,
+        distribution=partial(_some_of, values, evidence.first),
     )
+
+
+def _some_of(values: Tensor, first: int, start: int, stop: int) -> Tensor:
+    return values[start - first : stop - first]
 
 
 def score_interval(

@@ -23,6 +23,7 @@ from semlens_widgets.labels.hypernyms import parents
 from semlens_widgets.labels.scorer import Competing
 from semlens_widgets.labels.scorers import DEFAULT, scorer_of
 from semlens_widgets.labels.words import RANDOM_WORDS
+from semlens_widgets.lens.chance import best_by_chance
 from semlens_widgets.lens.looked import Looked, telling
 from semlens_widgets.lens.scoring import by_scorer
 from semlens_widgets.pipeline.engine.device import plainly
@@ -236,9 +237,11 @@ class Labelling:
             Sentences with ``{}`` where the candidate goes, such as ``slw.CSP_TEMPLATES``; by
             default the candidate alone.
         threshold
-            Score below which a neuron is "unknown"; by default the score of the empty prompt, and
-            what is chance by nature for the scorers that have such a score (recognition: 0.5,
-            correlation: 0).
+            Score below which a neuron is "unknown". By default a label has to score more than the
+            best candidate does for 19 of 20 shuffled neurons, whose activations are dealt out among
+            the images by lot, and more than the empty prompt, or than what is chance by nature for
+            the scorers that have such a score (recognition: 0.5, correlation: 0). For
+            ``"clip-dissect"``, whose scores depend on all neurons, the empty prompt alone counts.
         back_off
             Where the best candidate cannot be told from other kinds of the same thing (its lead is
             less than its standard error), give what they are kinds of, if that is a candidate too
@@ -294,7 +297,8 @@ class Labelling:
         more_general = self._backing_off(offered, names, how, templates) if back_off else None
         if said := str(words.check(names, templates)):
             warnings.warn(said, stacklevel=4)
-        bar = how.chance if threshold is None else threshold
+        empty = threshold is None and how.chance is None
+        bar = self._bar(offered, names, how, templates) if threshold is None else threshold
         found: list[Assignment] = []
         backed: list[bool] = []
         levels: list[Tensor] = []
@@ -304,10 +308,12 @@ class Labelling:
         for scores, beside in self._scoring.of_all(names, ["", *RANDOM_WORDS], how, templates):
             first = sum(len(part.labels) for part in found)
             eligible = offered.eligible(names, first, first + len(scores))
-            best = assign(scores, names, beside[:, 0], bar, eligible)
+            reached = beside[:, 0] if empty else torch.full((len(scores),), -torch.inf)
+            reached = reached.clamp(min=-torch.inf if bar is None else bar)
+            best = assign(scores, names, reached, threshold, eligible)
             found.append(best)
             if more_general is not None:
-                counts = scores > (beside[:, :1] if bar is None else bar)
+                counts = scores > reached[:, None]
                 counts = counts if eligible is None else counts & eligible
                 found[-1] = relabelled(
                     best, more_general(first, scores, best, counts), names, scores
@@ -325,7 +331,7 @@ class Labelling:
             source=[f"{how.name}, backed off" if less else how.name for less in backed],
         )
         settings = {"scorer": how.name, **how.settings, "templates": words.sentences(templates)}
-        new = LabelRun(frame, names, settings, bar)
+        new = LabelRun(frame, names, settings, bar, empty)
 
         def keep(present: Labelled) -> Labelled:
             theirs = present.persons.items()
@@ -334,6 +340,31 @@ class Labelling:
             return replace(present, runs={**others, called: new}, persons=persons)
 
         return self._kept.commit(keep).frame.copy()
+
+    def _bar(
+        self,
+        offered: Candidates,
+        names: tuple[str, ...],
+        scorer: Scorer,
+        templates: Sequence[str] | None,
+    ) -> float | None:
+        """Return what a label's score must be above; None if the empty prompt alone is known."""
+        if isinstance(scorer, Competing):
+            return None
+        words = self._words()
+
+        def by_chance() -> float:
+            texts, total = words.prompts(names, templates), len(self._reader.neurons)
+            counts = offered.eligible(names, 0, total)
+            return best_by_chance(self._reader, scorer, texts, eligible=counts)
+
+        if offered.of_neuron is not None:
+            reached = by_chance()
+        else:
+            key = ("best by chance", names, scorer, words.sentences(templates))
+            reached = words.once(key, by_chance)
+        bars = [bar for bar in (reached, scorer.chance) if bar is not None and bar == bar]
+        return max(bars, default=None)
 
     def _backing_off(
         self,

@@ -197,10 +197,10 @@ class PeoplesLabels:
             others = [other for other in run.vocabulary if other != name] or [name]
             scores = self._scoring.of_one(row, others, scorer, templates, beside=[name])
             score = float(scores[0])
-        bar = run.threshold
-        if bar is None:
+        bar = -math.inf if run.threshold is None else run.threshold
+        if run.empty:
             empty = self._scoring.of_one(row, run.vocabulary, scorer, templates, beside=[""])
-            bar = float(empty[0])
+            bar = max(bar, float(empty[0]))
         return Given(name, score, score - bar)
 
 

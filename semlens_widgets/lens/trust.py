@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from semlens_widgets.labels.evidence import in_parts, some_neurons
-from semlens_widgets.labels.resampling import drawn_anew, score_interval, shuffled
+from semlens_widgets.labels.evidence import in_parts
+from semlens_widgets.labels.resampling import drawn_anew, score_interval
 from semlens_widgets.labels.scorer import Competing
+from semlens_widgets.lens.chance import best_by_chance
 from semlens_widgets.lens.people import scorer_of_run
 from semlens_widgets.pipeline.engine.device import plainly
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from semlens_widgets.lens.labelling import KeptLabels
     from semlens_widgets.lens.reader import AnalysisReader
     from semlens_widgets.lens.texts import Words
-
-_SHUFFLED = 256  # neurons that are shuffled to see what chance scores
 
 
 class Trusting:
@@ -111,7 +110,7 @@ class Trusting:
             tell(done, len(at))
         columns = {name: torch.cat([one[name] for one in found]) for name in found[0]}
         other = columns.pop("runner_up").tolist()
-        chance = self._by_chance(scorer, texts[:chosen_from], seed)
+        chance = best_by_chance(self._reader, scorer, texts[:chosen_from], seed=seed)
         frame = self._labels.now.neurons[["layer", "neuron"]].assign(
             label=labels, **{name: column.numpy() for name, column in columns.items()}
         )
@@ -144,23 +143,6 @@ class Trusting:
             run.scorer["templates"],
             labels,
         )
-
-    def _by_chance(self, scorer: Scorer, texts: Tensor, seed: int) -> float:
-        """Return what the best candidate reaches for one shuffled neuron in twenty."""
-        total = len(self._reader.neurons)
-        alive = [
-            row for row in range(total) if bool((self._reader.example_samples[row] >= 0).any())
-        ]
-        step = max(1, -(-len(alive) // _SHUFFLED))
-        rounds = max(1, _SHUFFLED // max(1, len(alive)))
-        best = []
-        for row in alive[::step]:
-            one = some_neurons(self._reader.evidence, row, row + 1)
-            for turn in range(rounds):
-                # Each its own lot: (seed, turn, row) in one number.
-                lot = (seed * rounds + turn) * total + row
-                best.append(scorer.score(shuffled(one, lot), texts).amax(1))
-        return float(torch.cat(best).nanquantile(0.95))
 
 
 def _check(level: float, resamples: int) -> None:

@@ -40,13 +40,16 @@ class LabelRun:
     scorer
         The scorer's name (``scorer``) and settings, and the ``templates``.
     threshold
-        The bar below which a neuron is "unknown"; None for the empty prompt.
+        The score below which a neuron is "unknown"; None if the empty prompt alone is the bar.
+    empty
+        Whether a label has to score more than the empty prompt as well.
     """
 
     frame: pd.DataFrame
     vocabulary: tuple[str, ...]
     scorer: Mapping[str, Any]
     threshold: float | None = None
+    empty: bool = True
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,9 @@ def _run(rows: pd.DataFrame, about: Mapping[str, Any]) -> LabelRun:
     scorer = dict(about["scorer"])
     scorer["templates"] = tuple(scorer["templates"])
     frame = rows[["layer", "neuron", *_SAID]].reset_index(drop=True)
-    return LabelRun(frame, tuple(about["vocabulary"]), scorer, about["threshold"])
+    threshold = about["threshold"]
+    empty = about.get("empty", threshold is None)  # once, one of the two was the bar
+    return LabelRun(frame, tuple(about["vocabulary"]), scorer, threshold, empty)
 
 
 def _persons(store: AnalysisStore, rows: pd.DataFrame, labelled: Labelled) -> dict[int, Given]:
@@ -179,6 +184,7 @@ def write_labels(store: AnalysisStore, labelled: Labelled) -> None:
             "vocabulary": run.vocabulary,
             "scorer": dict(run.scorer),
             "threshold": run.threshold,
+            "empty": run.empty,
         }
         for name, run in labelled.runs.items()
     }

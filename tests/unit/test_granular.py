@@ -15,7 +15,7 @@ NAMES = ["red", "green", "blue", "grey"]
 @pytest.mark.parametrize("scorer", ["correlation", "csp", "clip-dissect"])
 def test_depth_and_what_the_label_fits_besides(colour_lens, scorer):
     lens = colour_lens().run()
-    labelled = lens.label(NAMES, scorer=scorer)
+    labelled = lens.label(NAMES, scorer=scorer, threshold=-np.inf)
     frame = lens.granularity(TREE)
     assert frame.columns.tolist() == [
         *("layer", "neuron", "label", "depth", "others"),

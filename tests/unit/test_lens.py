@@ -58,7 +58,7 @@ def test_a_text_an_image_and_a_neuron_find_the_same_neuron(colour_lens):
 
 def test_labels_are_kept_and_a_person_may_overrule_them(colour_lens):
     lens = colour_lens().run()
-    lens.label(["red", "green", "blue"], scorer=slw.Csp(centred=True))
+    lens.label(["red", "green", "blue"], scorer="correlation")
     seen = lens.neurons.query("layer == 'seen'")
     assert seen["label"].tolist() == ["red", "green", "blue"]
     lens.set_label("seen", 1, "grass")

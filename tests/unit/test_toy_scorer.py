@@ -34,7 +34,7 @@ def test_a_scorer_labels_scores_searches_and_has_its_controls_in_the_panel(
 ):
     monkeypatch.setitem(SCORERS, "nearest", Nearest)
     lens = colour_lens().run()
-    found = lens.label(NAMES, scorer="nearest")
+    found = lens.label(NAMES, scorer="nearest", threshold=-np.inf)
     assert found["label"].iloc[:3].tolist() == NAMES
     assert set(found["source"]) == {"nearest"}
     scores = lens.scores("seen", 1, NAMES, scorer=Nearest(weight=0.5), templates=["{}"])
