@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from dataclasses import dataclass, replace
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -363,7 +364,7 @@ class Labelling:
         else:
             key = ("best by chance", names, scorer, words.sentences(templates))
             reached = words.once(key, by_chance)
-        bars = [bar for bar in (reached, scorer.chance) if bar is not None and bar == bar]
+        bars = [bar for bar in (reached, scorer.chance) if bar is not None and not isnan(bar)]
         return max(bars, default=None)
 
     def _backing_off(
