@@ -22,7 +22,7 @@ from semlens_widgets.lens.audit_frames import (
     samples_frame,
     summary_frame,
 )
-from semlens_widgets.lens.labelling import Listeners
+from semlens_widgets.lens.listeners import Listeners
 from semlens_widgets.lens.proof import Proof, prove
 from semlens_widgets.lens.report import report
 from semlens_widgets.store.decisions import DECISIONS, write_decision

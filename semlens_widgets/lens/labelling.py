@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from semlens_widgets.labels.candidates.source import Candidates, CandidateSource
     from semlens_widgets.labels.scorer import Scorer
+    from semlens_widgets.lens.listeners import Listeners
     from semlens_widgets.lens.people import PeoplesLabels
     from semlens_widgets.lens.reader import AnalysisReader
     from semlens_widgets.lens.scoring import Scoring
@@ -55,47 +56,6 @@ if TYPE_CHECKING:
 
 # JupyterLab may answer widgets in another thread than the one that runs cells.
 _LOCK = threading.RLock()
-
-
-@dataclass(frozen=True, eq=False)
-class _Listener:
-    """A callback by itself: the same function may listen twice, and end once."""
-
-    call: Callable[[], None]
-
-
-class Listeners:
-    """Who hears of changed labels."""
-
-    def __init__(self) -> None:
-        self._all: list[_Listener] = []
-
-    def on_labels(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call `callback` whenever labels have changed, in the thread that changed them.
-
-        Returns
-        -------
-        callable
-            Ends it; more than once does no harm.
-        """
-        listener = _Listener(callback)
-        self._all.append(listener)
-
-        def end() -> None:
-            if listener in self._all:
-                self._all.remove(listener)
-
-        return end
-
-    def tell(self) -> None:
-        """Call them all; one that fails does not keep the others from hearing."""
-        for listener in tuple(self._all):
-            try:
-                listener.call()
-            except Exception as error:  # noqa: BLE001 - the labels are kept; a view is not all views
-                warnings.warn(
-                    f"The labels are kept, but a view could not follow: {error!r}", stacklevel=4
-                )
 
 
 class KeptLabels:
@@ -293,7 +253,8 @@ class Labelling:
             )
         called = how.name if run is None else _checked_run(run)
         words = self._words()
-        offered = self._offered(source_of(candidates), progress)
+        source = source_of(candidates)
+        offered = self._offered(source, progress)
         names = check_candidates(offered.names)
         more_general = self._backing_off(offered, names, how, templates) if back_off else None
         if said := str(words.check(names, templates)):
@@ -331,7 +292,8 @@ class Labelling:
             chance=chance[:, 1],
             source=[f"{how.name}, backed off" if less else how.name for less in backed],
         )
-        settings = {"scorer": how.name, **how.settings, "templates": words.sentences(templates)}
+        asked = {"templates": words.sentences(templates), "candidates": source.name}
+        settings = {"scorer": how.name, **how.settings, **asked, "back_off": back_off}
         new = LabelRun(frame, names, settings, bar, empty)
 
         def keep(present: Labelled) -> Labelled:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from semlens_widgets.errors import LensUnavailable, StoreError
 from semlens_widgets.labels.contrasts.generators import generator_of
-from semlens_widgets.lens.labelling import Listeners
+from semlens_widgets.lens.listeners import Listeners
 from semlens_widgets.lens.methods import Methods
 from semlens_widgets.lens.opening import finished_store, state_of, tell_unreadable
 from semlens_widgets.lens.parts import Parts
@@ -262,7 +262,11 @@ class SemanticLens(Methods):
 
     @property
     def labelled_by(self) -> dict[str, Any]:
-        """How :meth:`label` last scored: scorer, its settings, templates; empty before."""
+        """How :meth:`label` last scored; empty before.
+
+        The scorer and its settings, ``templates``, ``candidates`` (the source's name;
+        "vocabulary" for words that were given), and ``back_off``.
+        """
         return self._parts.labels.labelled_by()
 
     @property

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from semlens_widgets.inputs.foundation import FoundationModel
     from semlens_widgets.inputs.images import ImageDataset
-    from semlens_widgets.lens.labelling import Listeners
     from semlens_widgets.lens.lens import SemanticLens
+    from semlens_widgets.lens.listeners import Listeners
     from semlens_widgets.pipeline.settings import Plan
     from semlens_widgets.store.store import AnalysisStore
 

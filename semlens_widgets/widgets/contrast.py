@@ -91,6 +91,8 @@ def _as_labelled(lens: Lens) -> dict[str, Any]:
     """Return the settings that gave the labels: the panel's first scores are theirs."""
     settings = dict(lens.labelled_by)
     scorer, templates = settings.pop("scorer", None), settings.pop("templates", None)
+    for name in ("candidates", "back_off"):  # how labels were chosen, not how they score
+        settings.pop(name, None)
     # The panel has no others; with those its own stay.
     known = [name for name, sentences in TEMPLATES.items() if sentences == templates]
     options = {"templates": known[0]} if known else {}

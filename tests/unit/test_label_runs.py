@@ -38,6 +38,16 @@ def test_each_run_is_kept_by_its_name_and_the_last_is_in_force(colour_lens, tmp_
     assert len(lens.labels) == 3 * len(lens.neurons)
 
 
+def test_a_run_says_where_its_candidates_came_from(colour_lens):
+    lens = colour_lens().run()
+    lens.label(NAMES, scorer="correlation")
+    said = slw.open(lens.store.path).labelled_by
+    assert (said["candidates"], said["back_off"]) == ("vocabulary", False)
+    lens.label("wide", scorer="correlation", back_off=True)
+    said = slw.open(lens.store.path).labelled_by
+    assert (said["candidates"], said["back_off"]) == ("wide", True)
+
+
 def test_a_persons_label_outranks_every_run_and_changes_none(colour_lens):
     lens = colour_lens().run()
     said = lens.label(NAMES)
