@@ -57,7 +57,9 @@ def test_a_phrase_is_the_label_where_it_is_more_than_its_words():
 def test_a_lens_chooses_among_compositions(colour_lens):
     lens = colour_lens().run()
     with pytest.warns(UserWarning, match="cannot tell these apart"):  # it knows colours alone
-        frame = lens.label(slw.Compositions(["red", "green", "blue"], ["grey"]), scorer="csp")
+        frame = lens.label(
+            slw.Compositions(["red", "green", "blue"], ["grey"]), scorer="correlation"
+        )
     seen = frame[frame["layer"] == "seen"]["label"].tolist()
     assert seen == ["red", "green", "blue"]  # "red grey" is red to this model: the first wins
 
