@@ -100,7 +100,7 @@ class Assignment:
 def assign(
     scores: Tensor,
     candidates: Sequence[str],
-    empty_scores: Tensor | None = None,
+    bars: Tensor | None = None,
     threshold: float | None = None,
     eligible: Tensor | None = None,
 ) -> Assignment:
@@ -112,11 +112,11 @@ def assign(
         ``(N, T)`` from a scorer.
     candidates
         The T labels, in the order of the scores' columns.
-    empty_scores
-        ``(N,)`` scores of the empty text: a label must score strictly more. Zeros, if the empty
-        text's score is already subtracted.
+    bars
+        What a label must score strictly more than: ``(N,)`` for each neuron, such as the scores of
+        the empty text, or ``(N, T)`` or ``(N, 1)`` for each text too.
     threshold
-        A score to reach instead; takes the place of the empty text as the bar.
+        A score to reach instead; takes the place of the bars.
     eligible
         ``(N, T)`` bool, which candidates count for which neuron; all by default. A neuron without
         any is unknown, and its score NaN.
@@ -134,10 +134,13 @@ def assign(
             f"scores: expected shape (neurons, {len(names)}), one column per candidate, "
             f"got {tuple(scores.shape)}"
         )
-    if empty_scores is not None and empty_scores.shape != scores.shape[:1]:
-        raise ValueError(
-            f"empty_scores: expected shape ({len(scores)},), got {tuple(empty_scores.shape)}"
-        )
+    if bars is not None:
+        bars = bars[:, None] if bars.ndim == 1 else bars
+        if len(bars) != len(scores) or bars.shape[1] not in {1, len(names)}:
+            raise ValueError(
+                f"bars: expected shape ({len(scores)},) or ({len(scores)}, {len(names)}), "
+                f"got {tuple(bars.shape)}"
+            )
     if eligible is not None:
         scores = scores.masked_fill(~eligible, -torch.inf)
         scores = scores.masked_fill(~eligible.any(1, keepdim=True), torch.nan)
@@ -145,8 +148,8 @@ def assign(
     if threshold is not None:
         margin = best - threshold
         known = margin >= 0
-    elif empty_scores is not None:
-        margin = best - empty_scores
+    elif bars is not None:
+        margin = best - bars.expand(-1, len(names)).gather(1, index[:, None])[:, 0]
         known = margin > 0
     else:
         margin = torch.full_like(best, torch.nan)
@@ -157,7 +160,7 @@ def assign(
 
 
 def relabelled(
-    found: Assignment, indices: Tensor, candidates: Sequence[str], scores: Tensor
+    found: Assignment, indices: Tensor, candidates: Sequence[str], scores: Tensor, bars: Tensor
 ) -> Assignment:
     """Return the assignment with other candidates in place of some of the best.
 
@@ -165,15 +168,17 @@ def relabelled(
     ----------
     indices
         ``(N,)`` the candidates, -1 where unknown, which stays as it is.
-    candidates, scores
-        As for :func:`assign`.
+    candidates, scores, bars
+        As for :func:`assign`; bars ``(N, T)`` or ``(N, 1)``.
     """
     changed = indices != found.indices
-    own = scores.gather(1, indices.clamp(min=0)[:, None])[:, 0]
+    at = indices.clamp(min=0)[:, None]
+    own = scores.gather(1, at)[:, 0]
+    margin = own - bars.expand(scores.shape).gather(1, at)[:, 0]
     return replace(
         found,
         indices=indices,
         labels=tuple(candidates[at] if at >= 0 else UNKNOWN for at in indices.tolist()),
         score=torch.where(changed, own, found.score),
-        margin=torch.where(changed, found.margin - (found.score - own), found.margin),
+        margin=torch.where(changed, margin, found.margin),
     )

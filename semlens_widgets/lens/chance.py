@@ -1,4 +1,4 @@
-"""What the best of many candidates scores for neurons of which nothing can be said."""
+"""What labels score on neurons of which nothing can be said."""
 
 from __future__ import annotations
 
@@ -17,49 +17,69 @@ if TYPE_CHECKING:
 
 _SHUFFLED = 256  # neurons that are shuffled to see what chance scores
 _AT_ONCE = 1 << 25  # activations of these: 128 MiB
+_LEAST_SPREAD = 1e-6  # scores differ by rounding alone
 
 
-def best_by_chance(
+def bars_by_chance(
     reader: AnalysisReader,
     scorer: Scorer,
     texts: Tensor,
     *,
-    seed: int = 0,
+    chosen_from: int | None = None,
     eligible: Tensor | None = None,
-) -> float:
-    """Return what the best candidate reaches for one shuffled neuron in twenty.
+    seed: int = 0,
+) -> Tensor:
+    """Return what each label has to score more than, to be more than the luckiest of many.
 
     Neurons that are spread over the analysis have their activations dealt out among the images by
-    lot, see :func:`semlens_widgets.labels.resampling.shuffled`.
+    lot, see :func:`semlens_widgets.labels.resampling.shuffled`, and are labelled. Some texts score
+    high on all of them, so a label's score counts by how many standard deviations it lies above the
+    mean of the same text's scores on shuffled neurons. One shuffled neuron in twenty has a label
+    that lies higher than the bar.
 
     Parameters
     ----------
     texts
-        ``(T, D)`` the candidates' unit embeddings.
+        ``(T, D)`` unit embeddings, the candidates first.
+    chosen_from
+        How many are candidates; all by default.
+    eligible
+        ``(neurons, candidates)`` bool, which of them count for which neuron; a shuffled one chooses
+        from those of the real one. By default all.
     seed
         The same seed deals the same.
-    eligible
-        ``(neurons, T)`` bool, which candidates count for which neuron; a shuffled one chooses from
-        those of the real one. By default all.
 
     Returns
     -------
-    float
-        NaN where no neuron has an example, or a candidate.
+    Tensor
+        ``(T,)`` float32, the least score of each text; NaN if no neuron has an example and a
+        candidate.
+
+    Notes
+    -----
+    A permutation test of the largest standardised statistic, after Westfall and Young,
+    Resampling-Based Multiple Testing (1993).
     """
     alive = (reader.example_samples >= 0).any(1).nonzero()[:, 0].tolist()
     rows = alive[:: max(1, -(-len(alive) // _SHUFFLED))]
     rows = rows * max(1, _SHUFFLED // max(1, len(alive)))
+    if not rows:
+        return texts.new_full((len(texts),), torch.nan)
     at_once = max(1, _AT_ONCE // reader.evidence.images.shape[0])
-    best = [texts.new_full((1,), torch.nan)]
+    found = []
     for start in range(0, len(rows), at_once):
-        some = rows[start : start + at_once]
+        some = these_neurons(reader.evidence, rows[start : start + at_once])
         # Each part its own lot: (seed, start) in one number.
-        lot = seed * len(rows) + start
-        dealt = shuffled(these_neurons(reader.evidence, some), lot, contrasts=scorer.pairs)
-        scores = scorer.score(dealt, texts)
-        if eligible is not None:
-            scores = scores.masked_fill(~eligible[some], -torch.inf)
-        highest = scores.amax(1)
-        best.append(highest.masked_fill(highest == -torch.inf, torch.nan))
-    return float(torch.cat(best).nanquantile(0.95))
+        dealt = shuffled(some, seed * len(rows) + start, contrasts=scorer.pairs)
+        found.append(scorer.score(dealt, texts))
+    scores = torch.cat(found).double()
+    count = len(rows)
+    mean = scores.nanmean(0)
+    spread = ((scores - mean) ** 2).nanmean(0).sqrt().clamp(min=_LEAST_SPREAD)
+    offered = scores[:, :chosen_from].nan_to_num(-torch.inf)
+    if eligible is not None:
+        offered = offered.masked_fill(~eligible[rows], -torch.inf)
+    score, label = offered.max(1)
+    high = (scores[range(count), label] - mean[label]) / spread[label]
+    reached = high.masked_fill(score.isinf(), torch.nan).nanquantile(0.95)
+    return (mean + reached * spread).float()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import warnings
 from dataclasses import replace
-from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,7 +23,7 @@ from semlens_widgets.labels.hypernyms import parents
 from semlens_widgets.labels.scorer import Competing
 from semlens_widgets.labels.scorers import DEFAULT, scorer_of
 from semlens_widgets.labels.words import RANDOM_WORDS
-from semlens_widgets.lens.chance import best_by_chance
+from semlens_widgets.lens.chance import bars_by_chance
 from semlens_widgets.lens.looked import Looked, telling
 from semlens_widgets.lens.scoring import by_scorer
 from semlens_widgets.pipeline.engine.device import plainly
@@ -198,11 +197,13 @@ class Labelling:
             Sentences with ``{}`` where the candidate goes, such as ``slw.CSP_TEMPLATES``; by
             default the candidate alone.
         threshold
-            Score below which a neuron is "unknown". By default a label has to score more than the
-            best candidate does for 19 of 20 shuffled neurons, whose activations are dealt out among
-            the images by lot, and more than the empty prompt, or than what is chance by nature for
-            the scorers that have such a score (recognition: 0.5, correlation: 0). For
-            ``"clip-dissect"``, whose scores depend on all neurons, the empty prompt alone counts.
+            Score below which a neuron is "unknown". By default a label has to lie higher above what
+            it scores by chance than the labels of 19 in 20 shuffled neurons do, whose activations
+            are dealt out among the images by lot, see
+            :func:`semlens_widgets.lens.chance.bars_by_chance`; and above the empty prompt, or what
+            is chance by nature for the scorers that have such a score (recognition: 0.5,
+            correlation: 0). For ``"clip-dissect"``, whose scores depend on all neurons, the empty
+            prompt alone counts.
         back_off
             Where the best candidate cannot be told from other kinds of the same thing (its lead is
             less than its standard error), give what they are kinds of, if that is a candidate too
@@ -260,7 +261,7 @@ class Labelling:
         if said := str(words.check(names, templates)):
             warnings.warn(said, stacklevel=4)
         empty = threshold is None and how.chance is None
-        bar = self._bar(offered, names, how, templates) if threshold is None else threshold
+        bars = self._bars(offered, names, how, templates) if threshold is None else None
         found: list[Assignment] = []
         backed: list[bool] = []
         levels: list[Tensor] = []
@@ -270,15 +271,16 @@ class Labelling:
         for scores, beside in self._scoring.of_all(names, ["", *RANDOM_WORDS], how, templates):
             first = sum(len(part.labels) for part in found)
             eligible = offered.eligible(names, first, first + len(scores))
-            reached = beside[:, 0] if empty else torch.full((len(scores),), -torch.inf)
-            reached = reached.clamp(min=-torch.inf if bar is None else bar)
+            reached = beside[:, :1] if empty else torch.full((len(scores), 1), -torch.inf)
+            reached = reached if bars is None else torch.maximum(reached, bars)
             best = assign(scores, names, reached, threshold, eligible)
             found.append(best)
             if more_general is not None:
-                counts = scores > reached[:, None]
+                reached = reached if threshold is None else torch.full_like(reached, threshold)
+                counts = scores > reached
                 counts = counts if eligible is None else counts & eligible
                 found[-1] = relabelled(
-                    best, more_general(first, scores, best, counts), names, scores
+                    best, more_general(first, scores, best, counts), names, scores, reached
                 )
             backed.extend((found[-1].indices != best.indices).tolist())
             levels.append(chance_level(beside[:, 1:]))
@@ -294,6 +296,7 @@ class Labelling:
         )
         asked = {"templates": words.sentences(templates), "candidates": source.name}
         settings = {"scorer": how.name, **how.settings, **asked, "back_off": back_off}
+        bar = threshold if bars is None else tuple(bars.tolist())
         new = LabelRun(frame, names, settings, bar, empty)
 
         def keep(present: Labelled) -> Labelled:
@@ -304,30 +307,30 @@ class Labelling:
 
         return self._kept.commit(keep).frame.copy()
 
-    def _bar(
+    def _bars(
         self,
         offered: Candidates,
         names: tuple[str, ...],
         scorer: Scorer,
         templates: Sequence[str] | None,
-    ) -> float | None:
-        """Return what a label's score must be above; None if the empty prompt alone is known."""
+    ) -> Tensor | None:
+        """Return what each label's score must be above; None if the empty prompt is all we have."""
         if isinstance(scorer, Competing):
             return None
         words = self._words()
 
-        def by_chance() -> float:
+        def by_chance() -> Tensor:
             texts, total = words.prompts(names, templates), len(self._reader.neurons)
             counts = offered.eligible(names, 0, total)
-            return best_by_chance(self._reader, scorer, texts, eligible=counts)
+            bars = bars_by_chance(self._reader, scorer, texts, eligible=counts)
+            return bars.nan_to_num(-torch.inf)  # no neuron has examples: nothing is labelled
 
         if offered.of_neuron is not None:
-            reached = by_chance()
+            bars = by_chance()
         else:
-            key = ("best by chance", names, scorer, words.sentences(templates))
-            reached = words.once(key, by_chance)
-        bars = [bar for bar in (reached, scorer.chance) if bar is not None and not isnan(bar)]
-        return max(bars, default=None)
+            key = ("bars by chance", names, scorer, words.sentences(templates))
+            bars = words.once(key, by_chance)
+        return bars if scorer.chance is None else bars.clamp(min=scorer.chance)
 
     def _backing_off(
         self,

@@ -197,11 +197,21 @@ class PeoplesLabels:
             others = [other for other in run.vocabulary if other != name] or [name]
             scores = self._scoring.of_one(row, others, scorer, templates, beside=[name])
             score = float(scores[0])
-        bar = -math.inf if run.threshold is None else run.threshold
+        bar = _bar_of(name, run)
         if run.empty:
             empty = self._scoring.of_one(row, run.vocabulary, scorer, templates, beside=[""])
             bar = max(bar, float(empty[0]))
         return Given(name, score, score - bar)
+
+
+def _bar_of(name: str, run: LabelRun) -> float:
+    """Return what a label's score must be above; NaN for one that was no candidate."""
+    if run.threshold is None:
+        return -math.inf
+    if not isinstance(run.threshold, tuple):
+        return run.threshold
+    known = name in run.vocabulary
+    return run.threshold[run.vocabulary.index(name)] if known else math.nan
 
 
 def scorer_of_run(run: LabelRun | None) -> Scorer | None:

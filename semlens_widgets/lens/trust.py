@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from semlens_widgets.labels.evidence import in_parts
 from semlens_widgets.labels.resampling import drawn_anew, score_interval
 from semlens_widgets.labels.scorer import Competing
-from semlens_widgets.lens.chance import best_by_chance
+from semlens_widgets.lens.chance import bars_by_chance
 from semlens_widgets.lens.people import scorer_of_run
 from semlens_widgets.pipeline.engine.device import plainly
 
@@ -81,9 +80,10 @@ class Trusting:
             many candidates gains by luck (so that `score` may lie above it); ``again``, the share
             of draws in which the same label is the best; ``runner_up``, the best other candidate,
             and ``lead``, by how much the label scores more (less than 0 for a label that was not
-            chosen by its score); ``by_chance``, what the best of all candidates reaches for one
-            shuffled neuron in twenty; ``known``, whether the score is higher. NaN, and False,
-            where a neuron has no label or is "unknown".
+            chosen by its score); ``by_chance``, how high this label must score to be more than the
+            luckiest label of one shuffled neuron in twenty
+            (:func:`semlens_widgets.lens.chance.bars_by_chance`); ``known``, whether it does. NaN,
+            and False, where a neuron has no label or is "unknown".
 
         Raises
         ------
@@ -110,13 +110,14 @@ class Trusting:
             tell(done, len(at))
         columns = {name: torch.cat([one[name] for one in found]) for name in found[0]}
         other = columns.pop("runner_up").tolist()
-        chance = best_by_chance(self._reader, scorer, texts[:chosen_from], seed=seed)
+        bars = bars_by_chance(self._reader, scorer, texts, chosen_from=chosen_from, seed=seed)
+        chance = bars[at].masked_fill(at < 0, torch.nan).numpy()
         frame = self._labels.now.neurons[["layer", "neuron"]].assign(
             label=labels, **{name: column.numpy() for name, column in columns.items()}
         )
         frame.insert(7, "runner_up", [names[index] if index >= 0 else "" for index in other])
         known = (frame["score"] > chance) & (at >= 0).numpy()
-        return frame.assign(by_chance=np.float32(chance), known=known)
+        return frame.assign(by_chance=chance, known=known)
 
     def _asked(self) -> tuple[Scorer, list[str], tuple[str, ...], list[str]]:
         """How labels were scored, candidates first in the texts asked about, and the labels."""

@@ -40,7 +40,8 @@ class LabelRun:
     scorer
         The scorer's name (``scorer``) and settings, and the ``templates``.
     threshold
-        The score below which a neuron is "unknown"; None if the empty prompt alone is the bar.
+        The score below which a neuron is "unknown", one for all labels or one for each of the
+        vocabulary; None if the empty prompt alone is the bar.
     empty
         Whether a label has to score more than the empty prompt as well.
     """
@@ -48,7 +49,7 @@ class LabelRun:
     frame: pd.DataFrame
     vocabulary: tuple[str, ...]
     scorer: Mapping[str, Any]
-    threshold: float | None = None
+    threshold: float | tuple[float, ...] | None = None
     empty: bool = True
 
 
@@ -139,6 +140,8 @@ def _run(rows: pd.DataFrame, about: Mapping[str, Any]) -> LabelRun:
     scorer["templates"] = tuple(scorer["templates"])
     frame = rows[["layer", "neuron", *_SAID]].reset_index(drop=True)
     threshold = about["threshold"]
+    if isinstance(threshold, list):
+        threshold = tuple(threshold)
     empty = about.get("empty", threshold is None)  # once, one of the two was the bar
     return LabelRun(frame, tuple(about["vocabulary"]), scorer, threshold, empty)
 

@@ -49,7 +49,7 @@ def labels(evidence, texts, scorer=None, names=NAMES, parents=PARENTS):
     found = assign(scores, names, threshold=0.0)
     tree = tree_of(names, parents)
     indices = backed_off(scorer, evidence, texts, scores, found.indices, tree, scores > 0)
-    return found, relabelled(found, indices, names, scores), scores
+    return found, relabelled(found, indices, names, scores, torch.zeros(len(scores), 1)), scores
 
 
 def test_what_can_be_told_apart_keeps_its_label():

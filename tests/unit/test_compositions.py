@@ -143,7 +143,7 @@ def test_a_lens_chooses_captions_for_each_neuron(colour_lens):
         each=1,
     )
     with pytest.warns(UserWarning, match="cannot tell these apart"):
-        frame = lens.label(captions, scorer="csp")
+        frame = lens.label(captions, scorer="csp", threshold=-1.0)
     assert frame["label"].tolist()[:3] == ["red", "green", "blue"]
 
 

@@ -85,7 +85,7 @@ def test_a_run_has_a_name_of_its_own(colour_lens, name):
 def test_labels_as_they_once_were_stored_still_open(colour_lens, key):
     """One run, a person's label in the place of the scorer's; every setting under one name."""
     lens = colour_lens().run()
-    frame = lens.label(NAMES)
+    frame = lens.label(NAMES, threshold=-np.inf)
     frame.loc[1, ["label", "source"]] = ["grass", "person"]
     settings = {"gamma": 1.0, "centred": False, "templates": ["a {}"]}
     facts = {"vocabulary": NAMES, "scorer": {key: "csp", **settings}, "threshold": None}

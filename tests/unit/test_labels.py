@@ -268,5 +268,5 @@ def test_assign_checks_its_arguments():
         assign(torch.zeros(2, 0), [])
     with pytest.raises(ValueError, match="scores"):
         assign(torch.zeros(2, 3), ["a"])
-    with pytest.raises(ValueError, match="empty_scores"):
+    with pytest.raises(ValueError, match="bars"):
         assign(torch.zeros(2, 1), ["a"], torch.zeros(3))
