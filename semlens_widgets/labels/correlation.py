@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from semlens_widgets.labels.evidence import Evidence
+    from semlens_widgets.labels.likeness import Likeness
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,29 @@ class Correlation(Scorer):
 
         NaN for a neuron that is as active on one image as on any other.
         """
-        values = _standardised(evidence.values)
-        # Similarities are linear in the embeddings: each neuron is projected onto these once.
-        towards = torch.zeros(len(values), evidence.images.shape[1])
-        start = 0
-        for block in evidence.images.blocks():
-            towards += values[:, start : start + len(block)] @ block
-            start += len(block)
-        towards -= values.sum(1, keepdim=True) * evidence.images.mean  # 0, but for rounding
-        scores: Tensor = (towards @ texts.T) / evidence.likeness.spread(texts)
-        return scores
+        return correlations(activation_directions(evidence), texts, evidence.likeness)
+
+
+def activation_directions(evidence: Evidence) -> Tensor:
+    """Project each neuron's standardised activations onto the images' embeddings, ``(N, D)``.
+
+    Similarities are linear in the embeddings: whatever the text, its covariance with a neuron is
+    the product of its embedding and this. NaN for a neuron that is as active on one image as on any
+    other.
+    """
+    values = _standardised(evidence.values)
+    towards = torch.zeros(len(values), evidence.images.shape[1])
+    start = 0
+    for block in evidence.images.blocks():
+        towards += values[:, start : start + len(block)] @ block
+        start += len(block)
+    return towards - values.sum(1, keepdim=True) * evidence.images.mean  # 0, but for rounding
+
+
+def correlations(directions: Tensor, texts: Tensor, likeness: Likeness) -> Tensor:
+    """Return the correlations of neurons, given by their directions, with texts, ``(N, T)``."""
+    scores: Tensor = (directions @ texts.T) / likeness.spread(texts)
+    return scores
 
 
 def _standardised(values: Tensor) -> Tensor:

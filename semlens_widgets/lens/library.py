@@ -108,6 +108,9 @@ class Library:
     ) -> pd.DataFrame:
         """Rank the neurons of all analyses by how well they fit a text, or another neuron.
 
+        The score is the cosine of their semantic vectors, as of
+        ``SemanticLens.search(query, scorer=None)``: all that has to be read of an analysis.
+
         Parameters
         ----------
         query

@@ -15,7 +15,8 @@ from torch.nn.functional import normalize
 
 from semlens_widgets.errors import StoreError
 from semlens_widgets.inputs.patterns import layers_like
-from semlens_widgets.labels.evidence import Evidence
+from semlens_widgets.labels.correlation import activation_directions
+from semlens_widgets.labels.evidence import Evidence, in_parts
 from semlens_widgets.labels.likeness import Likeness
 from semlens_widgets.store.aligned import StoredEmbeddings, example_samples, layer_spans
 from semlens_widgets.store.columns import read_heatmaps
@@ -122,6 +123,12 @@ class AnalysisReader:
             distribution=self.values,
             shared=Likeness(self.embeddings),
         )
+
+    @cached_property
+    def activation_directions(self) -> Tensor:
+        """Each neuron's activations projected onto the embeddings, ``(neurons, dim)``."""
+        parts = in_parts(self.evidence, whole=True)
+        return torch.cat([activation_directions(part) for part in parts])
 
     def _crops(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Read both sides' embeddings of some neurons' examples, ``(n, m, dim)`` each."""

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 
 from semlens_widgets.labels.assign import chance_level, check_candidates
+from semlens_widgets.labels.correlation import Correlation, correlations
 from semlens_widgets.labels.evidence import in_parts, some_neurons, without_pairs
 from semlens_widgets.labels.scorer import Competing, Explaining
 from semlens_widgets.labels.scorers import DEFAULT, scorer_of
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from semlens_widgets.lens.reader import AnalysisReader
     from semlens_widgets.lens.texts import TextCheck, Words
 
+_AT_ONCE = 1 << 14  # neurons whose directions are known
 _SPELT = 'give scorer="csp", or an object such as Csp(gamma=0.5, centred=True)'
 by_scorer = formerly(method=_SPELT, gamma=_SPELT, centred=_SPELT)
 
@@ -249,6 +251,13 @@ class Scoring:
         scores, beside
             ``(some, names)`` and ``(some, beside)``, in the order of the neurons.
         """
+        if isinstance(scorer, Correlation):
+            texts = self._words().prompts([*names, *beside], templates)
+            likeness = self._reader.evidence.likeness
+            for some in torch.split(self._reader.activation_directions, _AT_ONCE):
+                scores = correlations(some, texts, likeness)
+                yield scores[:, : len(names)], scores[:, len(names) :]
+            return
         everyone = in_parts(self._reader.evidence, whole=scorer.whole)
         if isinstance(scorer, Competing):
             for evidence in everyone:

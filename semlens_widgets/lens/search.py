@@ -16,6 +16,7 @@ from semlens_widgets.inputs.embeddings import checked_embeddings
 from semlens_widgets.inputs.foundation import embed_prompts
 from semlens_widgets.inputs.transforms import transformed
 from semlens_widgets.labels.assign import chance_level, check_candidates
+from semlens_widgets.labels.correlation import Correlation
 from semlens_widgets.labels.scorer import Competing
 from semlens_widgets.labels.scorers import scorer_of
 from semlens_widgets.labels.words import RANDOM_WORDS
@@ -75,7 +76,7 @@ class Search:
         query: Query | list[Query],
         *,
         layer: str | None = None,
-        scorer: str | Scorer | None = None,
+        scorer: str | Scorer | None = "auto",
         centred: bool = True,
         minus_empty: bool = False,
         templates: Sequence[str] | None = None,
@@ -83,8 +84,8 @@ class Search:
     ) -> pd.DataFrame:
         """Rank the neurons by how well they fit a text, an image, a neuron, or several of them.
 
-        A score is the cosine of the neuron's semantic vector to the query, averaged over the
-        templates of a text, or what a label scorer gives a text. Several queries average.
+        A score is what a label scorer gives a text, or the cosine of the neuron's semantic vector
+        to the query, averaged over the templates of a text. Several queries average.
 
         Parameters
         ----------
@@ -93,10 +94,14 @@ class Search:
         layer
             Search this layer alone, or those that fit a pattern such as ``"layer4.*"``.
         scorer
-            Rank by a label scorer instead of the cosine, see :meth:`label`; for texts.
+            Rank texts by a label scorer, see :meth:`label`; None: by the cosine. By default
+            ``"correlation"`` where every query is a text, and the cosine where an image or a neuron
+            is among them, or `centred` or `minus_empty` ask for one. (Of the scorers that need one
+            product alone it finds the truest neurons in worlds that it was not chosen in, see
+            :mod:`semlens_widgets.demo.bench_search`.)
         centred
-            Subtract the query's mean similarity over all images: 0 is what any image scores, and
-            queries can be compared. A scorer has a setting of its own for this.
+            Of the cosine subtract the query's mean similarity over all images: 0 is what any image
+            scores, and queries can be compared. A scorer has a setting of its own for this.
         minus_empty
             Subtract from texts the neuron's cosine to the empty prompt, as SemanticLens does. It is
             as good as what the foundation model makes of an empty prompt.
@@ -136,7 +141,7 @@ class Search:
         if not queries:
             raise ValueError("query is empty; give a text, an image or a neuron.")
         options = {"centred": centred, "minus_empty": minus_empty, "templates": templates}
-        how = None if scorer is None else scorer_of(scorer)
+        how = _scorer(scorer, options, all(isinstance(one, str) for one in queries))
         columns = [self._of_query(one, how, options) for one in queries]
         texts = [one for one in queries if isinstance(one, str)]
         if texts and (said := str(self._words().check(check_candidates(texts), templates))):
@@ -158,7 +163,7 @@ class Search:
     def search_chance(
         self,
         *,
-        scorer: str | Scorer | None = None,
+        scorer: str | Scorer | None = "auto",
         centred: bool = True,
         minus_empty: bool = False,
         templates: Sequence[str] | None = None,
@@ -175,7 +180,7 @@ class Search:
             ``(neurons, 2)`` float32, in the order of :attr:`neurons`.
         """
         options = {"centred": centred, "minus_empty": minus_empty, "templates": templates}
-        return self._chance(None if scorer is None else scorer_of(scorer), options).copy()
+        return self._chance(_scorer(scorer, options, texts=True), options).copy()
 
     def _chance(self, scorer: Scorer | None, options: dict[str, Any]) -> NDArray[np.float32]:
         if scorer is not None:
@@ -245,3 +250,13 @@ class Search:
             rows = torch.cat([torch.arange(start, stop) for start, stop in spans])
             order = rows[searching.rank(scores[rows], top)]
         return order.numpy(), scores[order].numpy()
+
+
+def _scorer(scorer: str | Scorer | None, options: dict[str, Any], texts: bool) -> Scorer | None:
+    """Return the scorer to rank by, None for the cosine."""
+    if scorer is None:
+        return None
+    if scorer == "auto":
+        cosine = options["minus_empty"] or not options["centred"] or not texts
+        return None if cosine else Correlation()
+    return scorer_of(scorer)

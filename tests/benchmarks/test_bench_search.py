@@ -28,10 +28,10 @@ def test_text_search(benchmark, tmp_path):
         return directions @ query
 
     def top():
-        return lens.search("watermark", top=50)
+        return lens.search("watermark", scorer=None, top=50)
 
     def everything():
-        return lens.search("watermark")
+        return lens.search("watermark", scorer=None)
 
     assert len(everything()) == NEURONS
     ratios = {}

@@ -56,6 +56,32 @@ def test_a_text_an_image_and_a_neuron_find_the_same_neuron(colour_lens):
     assert len(lens.search("red", top=2)) == 2
 
 
+def test_texts_are_searched_by_correlation_and_other_queries_by_cosine(colour_lens):
+    lens = colour_lens().run()
+    images = np.stack(
+        [lens.foundation.encode_images(to_tensor(one)[None])[0] for one in colour_images()]
+    )
+    red, green = lens.foundation.encode_text(["red", "green"]).numpy()
+    found = lens.search("red").sort_index()
+    for row in found.itertuples():
+        values = lens.activations(row.layer, row.neuron)
+        expected = np.corrcoef(values, images @ red)[0, 1]
+        assert row.score == pytest.approx(expected, abs=1e-3, nan_ok=True)  # kept as float16
+    both = lens.search(["red", "green"], layer="mixed").sort_values("neuron")["score"]
+    expected = [
+        np.mean(
+            [np.corrcoef(lens.activations("mixed", at), images @ one)[0, 1] for one in (red, green)]
+        )
+        for at in range(4)
+    ]
+    np.testing.assert_allclose(both, expected, atol=1e-3)
+    for asked in ({"scorer": None}, {"minus_empty": True}, {"centred": False}):
+        cosine = lens.search("red", **asked).sort_index()
+        assert cosine["score"].max() != pytest.approx(found["score"].max(), abs=1e-3)
+    near = lens.search(("seen", 0), centred=False).iloc[0]
+    assert near["score"] == pytest.approx(1, abs=1e-5)  # the cosine to itself
+
+
 def test_labels_are_kept_and_a_person_may_overrule_them(colour_lens):
     lens = colour_lens().run()
     lens.label(["red", "green", "blue"], scorer="correlation")
