@@ -65,8 +65,10 @@ class Likeness:
         found = []
         for block in self._images.blocks():
             similar = texts.double() @ block.double().T
-            found.append(similar.masked_fill_(~block.any(1), -torch.inf))
-        return torch.cat(found, dim=1)
+            if (unreadable := ~block.any(1)).any():
+                similar.masked_fill_(unreadable, -torch.inf)
+            found.append(similar)
+        return torch.cat(found, dim=1) if len(found) > 1 else found[0]
 
     def _keep(self, key: tuple[int, bytes], found: Tensor) -> Tensor:
         self._known[key] = found

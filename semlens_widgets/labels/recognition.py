@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from semlens_widgets.labels.evidence import Evidence
 
-_AT_ONCE = 1 << 24  # sums of ranks: 64 MiB
+_AT_ONCE = 1 << 24  # sums of ranks, and images that show a text: 64 MiB each
 _EXACT = 1 << 24  # whole numbers up to this are float32
 _WIDER = (2, 4, 8)
 
@@ -73,11 +73,16 @@ class Recognition(Scorer):
         counts = [shown, *(shown * times for times in _WIDER if 2 * shown * times < count)]
         if not self.wider:
             counts = counts[:1]
-        table = torch.zeros(len(readable), len(evidence.values))
+        seen = evidence.values if count == len(readable) else evidence.values[:, readable]
         # Twice the ranks less their mean: whole numbers, and as small as they can be.
-        table[readable] = (2 * average_ranks(evidence.values[:, readable]) - (count + 1)).T
+        table = average_ranks(seen).mul_(2).sub_(count + 1).T.contiguous()  # (readable, N)
+        if count < len(readable):
+            table = table.new_zeros(len(readable), table.shape[1]).masked_scatter_(
+                readable[:, None], table
+            )
         most = max(1, _EXACT // count)  # so many of them add up without rounding
-        step = max(1, _AT_ONCE // (table.shape[1] * (counts[-1] // most + len(counts))))
+        sums_of_a_text = table.shape[1] * (counts[-1] // most + len(counts))
+        step = max(1, _AT_ONCE // max(sums_of_a_text, counts[-1]))
         found = []
         for some in torch.split(texts, step):
             members = evidence.likeness.most_similar(some, counts[-1])
@@ -117,7 +122,9 @@ def _sums(table: Tensor, members: Tensor, counts: list[int], most: int) -> Tenso
         members.flatten(), table, offsets.flatten().to(members.dtype), mode="sum"
     ).reshape(texts, len(starts), -1)
     ends = [sum(start < count for start in starts) for count in counts]
-    return torch.stack([parts[:, :end].sum(1, dtype=torch.float64) for end in ends], dim=1)
+    rings = zip([0, *ends], ends, strict=False)
+    sums = [parts[:, low:high].sum(1, dtype=torch.float64) for low, high in rings]
+    return torch.stack(sums, dim=1).cumsum(1)
 
 
 def average_ranks(values: Tensor) -> Tensor:
@@ -130,7 +137,9 @@ def average_ranks(values: Tensor) -> Tensor:
         bits = (row + np.float32(0)).view(np.int32)
         key = (bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))).astype(np.int64)
         ordered = np.sort((key << 32) | places)
-        starts = np.flatnonzero(np.diff(ordered >> 32, prepend=-1 << 40))
+        high = ordered >> 32
+        starts = np.append(0, np.flatnonzero(high[1:] != high[:-1]) + 1)
         sizes = np.diff(starts, append=len(row))
-        found[ordered & 0xFFFFFFFF] = np.repeat(starts + (sizes + 1) / 2, sizes)
+        mean = (starts + (sizes + 1) / 2).astype(np.float32)
+        found[ordered & 0xFFFFFFFF] = np.repeat(mean, sizes)
     return torch.from_numpy(ranks)
