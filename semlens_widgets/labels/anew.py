@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 
 from semlens_widgets.analysis.contrasting import contrastive_examples
 from semlens_widgets.analysis.mining import concept_examples
-from semlens_widgets.labels.assign import Assignment, assign
+from semlens_widgets.labels.assign import assign
 from semlens_widgets.labels.evidence import Evidence, HeldEmbeddings, in_parts
 from semlens_widgets.labels.likeness import Likeness
 from semlens_widgets.labels.scorer import Competing, masked_mean
@@ -62,8 +62,9 @@ def chosen(
     evidence: Evidence,
     names: Sequence[str],
     texts: Tensor,
-    empty: Tensor,
-    threshold: float | None,
+    *,
+    threshold: float | Sequence[float] | None = None,
+    empty: Tensor | None = None,
 ) -> Tensor:
     """Return the best candidate of each neuron, ``(N,)`` int64; -1 where it is unknown.
 
@@ -71,22 +72,32 @@ def chosen(
     ----------
     names, texts
         The candidates, and their ``(T, D)`` unit text embeddings.
+    threshold
+        A score to reach, or one for each candidate to be above.
     empty
-        ``(1, D)``, that of the empty text, the bar where there is no `threshold`.
+        ``(1, D)``, the embedding of the empty text, if its score is to be exceeded too.
     """
-    found: list[Assignment] = []
+    least = threshold if isinstance(threshold, (int, float)) else None
+    bars = torch.full((1, len(names)), -torch.inf)
+    if threshold is not None and least is None:
+        bars = torch.tensor(threshold)[None]
     if isinstance(scorer, Competing):
         prior = scorer.prior(in_parts(evidence), texts)
-        beside = scorer.prior(in_parts(evidence), empty, texts)
+        beside = None if empty is None else scorer.prior(in_parts(evidence), empty, texts)
+    found = []
     for part in in_parts(evidence, whole=scorer.whole):
+        reached = bars.expand(len(part), -1)
         if isinstance(scorer, Competing):
             scores = scorer.score_among(part, texts, None, prior)
-            bar = scorer.score_among(part, empty, texts, beside)[:, 0]
+            if empty is not None and beside is not None:
+                reached = reached.maximum(scorer.score_among(part, empty, texts, beside))
+        elif empty is None:
+            scores = scorer.score(part, texts)
         else:
             both = scorer.score(part, torch.cat([texts, empty]))
-            scores, bar = both[:, :-1], both[:, -1]
-        found.append(assign(scores, names, bar, threshold))
-    return torch.cat([part.indices for part in found])
+            scores, reached = both[:, :-1], reached.maximum(both[:, -1:])
+        found.append(assign(scores, names, reached, least).indices)
+    return torch.cat(found)
 
 
 def example_directions(evidence: Evidence) -> Tensor:

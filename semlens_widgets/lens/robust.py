@@ -90,7 +90,8 @@ class Robust:
 
         (a) All images are changed a little, in one way after the other, and seen again by the model
         and the foundation model. (b) Half of the images are used alone. Each time examples are
-        mined, semantic vectors averaged and labels chosen once more, as :meth:`label` last did.
+        mined, semantic vectors averaged and labels chosen once more, as :meth:`label` last did,
+        with the bar below which it found neurons unknown.
 
         Parameters
         ----------
@@ -156,7 +157,14 @@ class Robust:
             evidence = mined_evidence(
                 values, images, self._reader.ranks, TOP_SAMPLES, contrasts=scorer.pairs
             )
-            labels = chosen(scorer, evidence, names, texts, empty, run.threshold)
+            labels = chosen(
+                scorer,
+                evidence,
+                names,
+                texts,
+                threshold=run.threshold,
+                empty=empty if run.empty else None,
+            )
             return _Found(labels.numpy(), example_directions(evidence).numpy())
 
         values = self._reader.values(0, len(self._reader.neurons))[:, samples]

@@ -62,7 +62,7 @@ def lens(colour_lens, model):
         target=slw.TargetModel(model, ["seen"], transform=to_tensor, name="artefact"),
         images=slw.ImageDataset.from_list(plain()),
     ).run()
-    found.label(COLOURS)
+    found.label(COLOURS, scorer="correlation")
     return found
 
 
@@ -119,7 +119,7 @@ def test_a_table_of_formulas(lens):
 @pytest.mark.parametrize("scorer", SCORERS)
 def test_labels_are_chosen_as_label_chooses_them(colour_lens, scorer):
     lens = colour_lens().run()
-    lens.label([*COLOURS, "grey"], scorer=scorer)
+    lens.label([*COLOURS, "grey"], scorer=scorer, threshold=-100)  # a bar for each and every one
     found = lens.robustness({"nothing": nothing}, halves=1)
     assert found.neurons["label"].tolist() == lens.neurons["label"].tolist()
     assert found.neurons["nothing_becomes"].tolist() == lens.neurons["label"].tolist()
@@ -149,7 +149,7 @@ def test_labels_of_noise_are_no_better_kept_than_by_chance(colour_lens):
         target=slw.TargetModel(Lots(), ["seen"], transform=to_tensor, name="lots"),
         images=slw.ImageDataset.from_list(images),
     ).run()
-    lens.label(COLOURS)
+    lens.label(COLOURS, threshold=0)
     found = lens.robustness([]).neurons
     for measure, by_chance in (("halves", True), ("half", False)):
         over = found[f"{measure}_label"] - found[f"{measure}_label_random"]
