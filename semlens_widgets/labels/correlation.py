@@ -68,9 +68,13 @@ def _standardised(values: Tensor) -> Tensor:
     0 where an image was unreadable; NaN all along a row that is constant.
     """
     readable = ~values.isnan().all(0)
-    rows = values[:, readable]
-    constant = rows.amax(1, keepdim=True) == rows.amin(1, keepdim=True)
+    whole = bool(readable.all())
+    rows = values if whole else values[:, readable]
+    low, high = rows.aminmax(dim=1, keepdim=True)
     rest = rows - rows.mean(1, keepdim=True)
+    rest = rest.div_(rest.norm(dim=1, keepdim=True)).masked_fill_(low == high, torch.nan)
+    if whole:
+        return rest
     found = torch.zeros_like(values)
-    found[:, readable] = (rest / rest.norm(dim=1, keepdim=True)).masked_fill(constant, torch.nan)
+    found[:, readable] = rest
     return found

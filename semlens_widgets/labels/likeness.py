@@ -37,7 +37,7 @@ class Likeness:
         self._kept = 0
 
     def most_similar(self, texts: Tensor, count: int) -> Tensor:
-        """Find the images most like each text, ``(T, count)``, the most similar first.
+        """Find the images most like each text, ``(T, count)`` int32, the most similar first.
 
         Parameters
         ----------
@@ -54,7 +54,7 @@ class Likeness:
             members = most_similar(self._similarities(texts[some]), count).int()
             for at, one in zip(some, members.unbind(), strict=True):
                 found[keys[at]] = self._keep(keys[at], one.clone())
-        return torch.stack([found[key] for key in keys]).long()
+        return torch.stack([found[key] for key in keys])
 
     def _similarities(self, texts: Tensor) -> Tensor:
         """Return the similarity of every text to every image, ``(T, S)``; unreadable: -inf.
@@ -65,8 +65,10 @@ class Likeness:
         found = []
         for block in self._images.blocks():
             similar = texts.double() @ block.double().T
-            found.append(similar.masked_fill_(~block.any(1), -torch.inf))
-        return torch.cat(found, dim=1)
+            if (unreadable := ~block.any(1)).any():
+                similar.masked_fill_(unreadable, -torch.inf)
+            found.append(similar)
+        return torch.cat(found, dim=1) if len(found) > 1 else found[0]
 
     def _keep(self, key: tuple[int, bytes], found: Tensor) -> Tensor:
         self._known[key] = found
@@ -101,11 +103,20 @@ def most_similar(scores: Tensor, count: int) -> Tensor:
 
     Of equal ones the lowest index comes first.
     """
-    edge = scores.topk(count, dim=1).values[:, -1:]
+    values, found = scores.topk(min(count + 1, scores.shape[1]), dim=1)
+    found = found[:, :count]
+    tied = (values[:, 1:] == values[:, :-1]).any(1)
+    if tied.any():
+        found[tied] = _lowest_first(scores[tied], values[tied, count - 1 : count], count)
+    return found
+
+
+def _lowest_first(scores: Tensor, edge: Tensor, count: int) -> Tensor:
+    """Do the same where some are equal; `edge` ``(T, 1)`` is the last value that is in."""
     above = scores > edge
-    tied = scores == edge
+    level = scores == edge
     room = count - above.sum(1, keepdim=True)
-    chosen = above | (tied & (tied.cumsum(1) <= room))
+    chosen = above | (level & (level.cumsum(1) <= room))
     found = chosen.nonzero()[:, 1].reshape(len(scores), count)
     order = scores.gather(1, found).sort(dim=1, descending=True, stable=True).indices
     return found.gather(1, order)

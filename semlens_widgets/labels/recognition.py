@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from torch.nn.functional import embedding_bag
 
 from semlens_widgets.labels.scorer import Scorer, control
 
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
 
     from semlens_widgets.labels.evidence import Evidence
 
-_AT_ONCE = 1 << 24  # ranks of the images that show a text: 64 MiB
+_AT_ONCE = 1 << 24  # sums of ranks, and images that show a text: 64 MiB each
+_EXACT = 1 << 24  # whole numbers up to this are float32
 _WIDER = (2, 4, 8)
 
 
@@ -63,34 +66,80 @@ class Recognition(Scorer):
         NaN where no image, or every image, counts as showing it.
         """
         readable = ~evidence.values.isnan().all(0)
-        ranks = average_ranks(evidence.values[:, readable])  # (N, readable)
-        count = ranks.shape[1]
+        count = int(readable.sum())
         shown = max(1, round(self.share * count))
         if shown >= count:
-            return ranks.new_full((len(ranks), len(texts)), torch.nan)
-        place = readable.cumsum(0) - 1  # among the readable ones
+            return torch.full((len(evidence.values), len(texts)), torch.nan)
         counts = [shown, *(shown * times for times in _WIDER if 2 * shown * times < count)]
         if not self.wider:
             counts = counts[:1]
-        step = max(1, _AT_ONCE // (len(ranks) * counts[-1]))
+        seen = evidence.values if count == len(readable) else evidence.values[:, readable]
+        # Twice the ranks less their mean: whole numbers, and as small as they can be.
+        table = average_ranks(seen).mul_(2).sub_(count + 1).T.contiguous()  # (readable, N)
+        if count < len(readable):
+            table = table.new_zeros(len(readable), table.shape[1]).masked_scatter_(
+                readable[:, None], table
+            )
+        most = max(1, _EXACT // count)  # so many of them add up without rounding
+        sums_of_a_text = table.shape[1] * (counts[-1] // most + len(counts))
+        step = max(1, _AT_ONCE // max(sums_of_a_text, counts[-1]))
         found = []
         for some in torch.split(texts, step):
-            members = ranks[:, place[evidence.likeness.most_similar(some, counts[-1])]]
+            members = evidence.likeness.most_similar(some, counts[-1])
+            sums = _sums(table, members, counts, most)  # (t, counts, N)
             # The members' mean rank, less what it is at least, over the number of the others.
             asked = [
-                (members[..., :size].mean(2) - (size + 1) / 2) / (count - size) for size in counts
+                (((one + size * (count + 1)) / (2 * size)).float() - (size + 1) / 2)
+                / (count - size)
+                for one, size in zip(sums.unbind(1), counts, strict=True)
             ]
-            found.append(torch.stack(asked).amax(0))  # (N, t)
+            found.append(torch.stack(asked).amax(0).T)  # (N, t)
         return torch.cat(found, dim=1)
 
 
+def _sums(table: Tensor, members: Tensor, counts: list[int], most: int) -> Tensor:
+    """Add up the rows of ``(S, N)`` of the first so many members of each text, exactly.
+
+    Parameters
+    ----------
+    members
+        ``(T, M)``, the rows of each text.
+    counts
+        Of how many of them, rising to M.
+    most
+        How many rows may be added in float32 before it rounds.
+
+    Returns
+    -------
+    Tensor
+        ``(T, counts, N)`` float64, the same whatever the order of the members.
+    """
+    edges = zip([0, *counts], counts, strict=False)
+    starts = [start for low, high in edges for start in range(low, high, most)]
+    texts, width = members.shape
+    offsets = torch.arange(texts)[:, None] * width + torch.tensor(starts)
+    parts = embedding_bag(
+        members.flatten(), table, offsets.flatten().to(members.dtype), mode="sum"
+    ).reshape(texts, len(starts), -1)
+    ends = [sum(start < count for start in starts) for count in counts]
+    rings = zip([0, *ends], ends, strict=False)
+    sums = [parts[:, low:high].sum(1, dtype=torch.float64) for low, high in rings]
+    return torch.stack(sums, dim=1).cumsum(1)
+
+
 def average_ranks(values: Tensor) -> Tensor:
-    """Return the rank of each value in its row, from 1, ties sharing their mean, ``(N, S)``."""
-    ordered, order = values.sort(dim=1)
-    starts = torch.ones_like(ordered, dtype=torch.bool)
-    starts[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    group = starts.cumsum(1) - 1  # (N, S), which run of equal values
-    sizes = torch.zeros_like(ordered).scatter_add_(1, group, torch.ones_like(ordered))
-    last = sizes.cumsum(1)
-    mean = last - (sizes - 1) / 2
-    return torch.empty_like(ordered).scatter_(1, order, mean.gather(1, group))
+    """Return the rank of each of ``(N, S)`` float32 in its row, from 1, ties sharing their mean."""
+    ranks = np.empty(values.shape, np.float32)
+    places = np.arange(values.shape[1], dtype=np.int64)
+    for row, found in zip(values.numpy(), ranks, strict=True):
+        # As whole numbers of the same order (0 and -0 alike), each with its place behind it: such
+        # are sorted several times as fast as the places of numbers.
+        bits = (row + np.float32(0)).view(np.int32)
+        key = (bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))).astype(np.int64)
+        ordered = np.sort((key << 32) | places)
+        high = ordered >> 32
+        starts = np.append(0, np.flatnonzero(high[1:] != high[:-1]) + 1)
+        sizes = np.diff(starts, append=len(row))
+        mean = (starts + (sizes + 1) / 2).astype(np.float32)
+        found[ordered & 0xFFFFFFFF] = np.repeat(mean, sizes)
+    return torch.from_numpy(ranks)

@@ -13,6 +13,7 @@ from semlens_widgets.lens.labelling import Labelling
 from semlens_widgets.lens.looking import Looking
 from semlens_widgets.lens.people import PeoplesLabels
 from semlens_widgets.lens.relevance import Relevances
+from semlens_widgets.lens.robust import Robust
 from semlens_widgets.lens.scoring import Scoring
 from semlens_widgets.lens.search import Search
 from semlens_widgets.lens.showing import Showing
@@ -53,6 +54,7 @@ class Methods:
     class_examples = delegated("relevances", Relevances.class_examples)
     audit = delegated("auditing", Auditing.audit)
     faithfulness = delegated("judging", Faithfulness.faithfulness)
+    robustness = delegated("robust", Robust.robustness)
     agreement = delegated("agreeing", Agreeing.agreement)
     granularity = delegated("granular", Granular.granularity)
     consistency = delegated("agreeing", Agreeing.consistency)

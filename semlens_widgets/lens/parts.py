@@ -17,6 +17,7 @@ from semlens_widgets.lens.looking import Looking
 from semlens_widgets.lens.people import PeoplesLabels
 from semlens_widgets.lens.reader import AnalysisReader
 from semlens_widgets.lens.relevance import Relevances
+from semlens_widgets.lens.robust import Robust
 from semlens_widgets.lens.scoring import Scoring
 from semlens_widgets.lens.search import Search
 from semlens_widgets.lens.showing import Showing
@@ -78,6 +79,7 @@ class Parts:
         self.intervening = Intervening(lens, self.reader, self.relevances, need_plan)
         self.tracing = Tracing(lens, self.reader, self.relevances, self.labels, need_plan)
         self.judging = Faithfulness(self.reader, self.labels, foundation, need_plan)
+        self.robust = Robust(self.reader, self.labels, self.words, need_plan)
         self.agreeing = Agreeing(self.reader, self.labels, self.words)
         self.granular = Granular(self.reader, self.scoring, self.labels)
         self.auditing = Auditing(

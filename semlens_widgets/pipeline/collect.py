@@ -102,7 +102,8 @@ def write_classes(store: AnalysisStore, images: ImageDataset) -> dict[str, Any]:
     return {"names": list(images.classes)}
 
 
-def _activations(target: TargetModel, batch: Tensor) -> dict[str, Tensor]:
+def units_of_batch(target: TargetModel, batch: Tensor) -> dict[str, Tensor]:
+    """Return what :class:`Values` computes for activations."""
     return target.units(batch)
 
 
@@ -110,7 +111,7 @@ def activations_of(
     store: AnalysisStore, target: TargetModel, images: ImageDataset, batch_size: int
 ) -> ValuesLog:
     """Return what collects the activations in a pass over the images."""
-    reader = Values(target, images, _activations)
+    reader = Values(target, images, units_of_batch)
     return ValuesLog(store, "collect", "activations", reader, batch_size)
 
 

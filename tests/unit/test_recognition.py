@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from scipy.stats import pearsonr
+from scipy.stats import pearsonr, rankdata
 from sklearn.metrics import roc_auc_score
 from torch.nn.functional import normalize
 
@@ -128,6 +128,34 @@ def test_a_text_that_all_images_are_as_like_says_nothing(world):
 def test_equal_values_share_their_mean_rank():
     values = torch.tensor([[3.0, 1.0, 3.0, 2.0, 3.0], [0.0, 0.0, 0.0, 0.0, -1.0]])
     assert average_ranks(values).tolist() == [[4, 1, 4, 2, 4], [3.5, 3.5, 3.5, 3.5, 1]]
+
+
+def test_ranks_are_those_of_scipy():
+    values = torch.randn(4, 500, generator=torch.Generator().manual_seed(6))
+    values[1].clamp_(min=0)
+    values[2] = values[2].round()
+    values[3, ::3], values[3, 1::3] = 0.0, -0.0
+    assert average_ranks(values).numpy().tolist() == rankdata(values.numpy(), axis=1).tolist()
+
+
+def test_the_ranks_of_very_many_images_add_up_exactly():
+    """To the last bit, and the same for a neuron alone: float32 would round on the way."""
+    many = 20_000
+    images, texts = unit(many, D, seed=3), unit(4, D, seed=4)
+    values = torch.randn(3, many, generator=torch.Generator().manual_seed(5))
+    values[1].clamp_(min=0)
+    found = Recognition().score(evidence(images, values), texts)
+    alone = Recognition().score(evidence(images, values[1:2]), texts[2:])
+    assert alone.equal(found[1:2, 2:])
+    ranks = rankdata(values.numpy(), axis=1)
+    for t in range(4):
+        similarity = images.double().numpy() @ texts[t].double().numpy()
+        order = np.argsort(-similarity, kind="stable")
+        expected = []
+        for size in (400, 800, 1600, 3200):
+            mean = (ranks[:, order[:size]].sum(1) / size).astype(np.float32)
+            expected.append((mean - np.float32((size + 1) / 2)) / np.float32(many - size))
+        assert found[:, t].tolist() == np.max(expected, axis=0).tolist()
 
 
 def test_where_every_image_would_count_nothing_is_known():
