@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 #: Singular values, relative to the largest, below which contrasts differ by the rounding of stored
 #: embeddings alone (half precision): no direction to take out.
 _ALIKE = 1e-3
+#: What is left of unit vectors, of this length, is rounding in single precision: no direction.
+_NOTHING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,10 @@ class Csp(Scorer):
             )
 
     def score(self, evidence: Evidence, texts: Tensor) -> Tensor:
-        """Return the score of every text for every neuron, ``(N, T)``."""
+        """Return the score of every text for every neuron, ``(N, T)``.
+
+        NaN also where contrasts take everything out of all examples, such as copies of them.
+        """
         scores = self.vectors(evidence) @ texts.T
         return unseen(evidence, scores - offset(evidence, texts, centred=self.centred))
 
@@ -82,10 +87,11 @@ class Csp(Scorer):
         residuals = positives @ texts.T
         for j in range(quiet.shape[2]):
             residuals -= self.gamma * taken[:, :, j, None] * (quiet[:, :, j] @ texts.T)
-        parts = weights[..., None] * residuals / total.norm(dim=1).clamp(min=TINY)[:, None, None]
-        shift = shares(weights)[..., None] * offset(evidence, texts, centred=self.centred)
-        found: Tensor = parts - shift
-        return found
+        length = total.norm(dim=1, keepdim=True)
+        parts = weights[..., None] * residuals / length.clamp(min=TINY)[..., None]
+        parts -= shares(weights)[..., None] * offset(evidence, texts, centred=self.centred)
+        nothing: Tensor = length <= _NOTHING * weights.sum(1, keepdim=True)
+        return parts.masked_fill(nothing[..., None], 0)
 
     def vectors(self, evidence: Evidence) -> Tensor:
         """Return the contrastive semantic vectors u_k, ``(N, D)`` of unit length.
@@ -94,14 +100,15 @@ class Csp(Scorer):
         span of the contrastive examples of p_i; with a single one, n_i, this is
         p_i - gamma cos(p_i, n_i) n_i. r_i = p_i where the example has no contrast.
         u_k = normalise(sum_i w_i r_i) with the weights w_i of
-        :func:`semlens_widgets.labels.weights.example_weights`.
+        :func:`semlens_widgets.labels.weights.example_weights`; NaN where nothing is left.
 
         Notes
         -----
         Contrastive Semantic Projection (arXiv 2604.22477), with one contrast and raw weights.
         """
-        *_, total = self._sum(evidence)
-        return normalize(total, dim=1)
+        weights, *_, total = self._sum(evidence)
+        left = total.norm(dim=1, keepdim=True) > _NOTHING * weights.sum(1, keepdim=True)
+        return normalize(total, dim=1).masked_fill(~left, torch.nan)
 
     def _sum(self, evidence: Evidence) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Return weights, p, contrasts, how much of each is taken out, and sum_i w_i r_i.
