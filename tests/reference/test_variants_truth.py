@@ -53,6 +53,8 @@ def variants():
     for neighbours in NEIGHBOURS:
         scorer = slw.Csp(gamma=0.5, neighbours=neighbours)
         yield "neighbours", "CSP, γ = 0.5", str(neighbours), scorer, None
+    for gamma in (1.0, 0.75, 0.5, 0.25):
+        yield "gamma", "CSP", f"{gamma:g}", slw.Csp(gamma=gamma), None
     for sentences, templates in SENTENCES.items():
         yield "sentences", "recognition", sentences, slw.Recognition(), templates
 
