@@ -91,7 +91,8 @@ class Csp(Scorer):
         parts = weights[..., None] * residuals / length.clamp(min=TINY)[..., None]
         parts -= shares(weights)[..., None] * offset(evidence, texts, centred=self.centred)
         nothing: Tensor = length <= _NOTHING * weights.sum(1, keepdim=True)
-        return parts.masked_fill(nothing[..., None], 0)
+        found: Tensor = parts.masked_fill(nothing[..., None], 0)
+        return found
 
     def vectors(self, evidence: Evidence) -> Tensor:
         """Return the contrastive semantic vectors u_k, ``(N, D)`` of unit length.
