@@ -76,7 +76,7 @@ def measured(lens, candidates, truth_of):
         rows, columns=["table", "scorer", "variant", "auroc", "gain", "low", "high"]
     )
     print(f"\n{len(values)} neurons\n{found.round(3).to_string(index=False)}")
-    return found.set_index(["table", "scorer", "variant"])
+    return found.set_index(["table", "scorer", "variant"]).sort_index()
 
 
 @pytest.fixture(scope="module")
