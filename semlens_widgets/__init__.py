@@ -26,7 +26,12 @@ if TYPE_CHECKING:
         VlmUnavailable,
         WeightsUnavailable,
     )
-    from semlens_widgets.inputs.foundation import CSP_TEMPLATES, FoundationModel, OpenClip
+    from semlens_widgets.inputs.foundation import (
+        CLIP_TEMPLATES,
+        CSP_TEMPLATES,
+        FoundationModel,
+        OpenClip,
+    )
     from semlens_widgets.inputs.images import ImageDataset
     from semlens_widgets.inputs.target import TargetModel
     from semlens_widgets.labels.candidates.chat import ChatVLM
@@ -85,6 +90,7 @@ _HOMES = {
     "Trace": "lens.traced",
     "TargetModel": "inputs.target",
     "ImageDataset": "inputs.images",
+    "CLIP_TEMPLATES": "inputs.foundation",
     "CSP_TEMPLATES": "inputs.foundation",
     "FoundationModel": "inputs.foundation",
     "OpenClip": "inputs.foundation",
@@ -123,6 +129,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "CLIP_TEMPLATES",
     "CSP_TEMPLATES",
     "AuditView",
     "CandidateSource",

@@ -120,6 +120,47 @@ def contrastive_examples(
     -----
     Negative mining of CSP (arXiv 2604.22477, "Contrastive examples", after FALCON).
     """
+    indices, similarity = contrastive_neighbours(
+        activations, image_embeddings, examples, anchors, levels=levels, reuse=reuse, neighbours=1
+    )
+    return indices[..., 0], similarity[..., 0]
+
+
+def contrastive_neighbours(
+    activations: Activations,
+    image_embeddings: Tensor,
+    examples: Tensor,
+    anchors: Tensor | None = None,
+    *,
+    levels: Tensor | None = None,
+    reuse: bool = True,
+    neighbours: int,
+) -> tuple[Tensor, Tensor]:
+    """Return for every concept example several similar images that leave the neuron quiet.
+
+    The first are those of :func:`contrastive_examples`, whatever the number. Then every example
+    gets the next most similar image that it has not got yet, and so on.
+
+    Parameters
+    ----------
+    activations, image_embeddings, examples, anchors, levels, reuse
+        As in :func:`contrastive_examples`. Without `reuse` no image serves a neuron twice.
+    neighbours
+        How many.
+
+    Returns
+    -------
+    indices
+        ``(N, m, neighbours)`` int64, the most similar first; -1 where the example is missing or no
+        other image is quiet.
+    similarity
+        ``(N, m, neighbours)`` float32 cosine, NaN where the index is -1.
+
+    Raises
+    ------
+    ValueError
+        As :func:`contrastive_examples`.
+    """
     samples = check_activations(activations, 1)
     _check_contrast(activations, image_embeddings, examples, anchors)
     if levels is None:
@@ -127,8 +168,9 @@ def contrastive_examples(
     device = image_embeddings.device
     embeddings = image_embeddings.float()
     screen = to_screen(embeddings)
-    indices = torch.full(examples.shape, -1, dtype=torch.int64, device=device)
-    similarity = torch.full(examples.shape, torch.nan, device=device)
+    shape = (*examples.shape, neighbours)
+    indices = torch.full(shape, -1, dtype=torch.int64, device=device)
+    similarity = torch.full(shape, torch.nan, device=device)
     block = max(1, CHUNK // samples)  # pairs of neuron and example at a time
     # The more neurons are worked on together, the more of their examples are the same image,
     # which is then compared once; their masks take a byte per activation.
@@ -141,7 +183,7 @@ def contrastive_examples(
             ]
         ).to(device)  # (group, S)
         chosen = examples[start : start + group].to(device)
-        for neuron, rank in _rounds(chosen, reuse):
+        for neighbour, neuron, rank in _rounds(chosen, neighbours, reuse):
             sample = chosen[neuron, rank]
             # Sorted, so that the pairs of one image meet in one block.
             for pairs in torch.split(sample.argsort(stable=True), block):
@@ -152,6 +194,7 @@ def contrastive_examples(
                 else:
                     inverse = torch.arange(len(pairs), device=device)
                     vectors = anchors.to(device)[row + start, column].float()
+                got = indices[row + start, column, :neighbour]  # (p, neighbour)
                 best, exact = nearest_quiet(
                     vectors,
                     inverse,
@@ -159,10 +202,10 @@ def contrastive_examples(
                     embeddings=embeddings,
                     loud=loud,
                     row=row,
-                    own=own,
+                    own=torch.cat([own[:, None], torch.where(got < 0, own[:, None], got)], dim=1),
                 )
-                indices[row + start, column] = best
-                similarity[row + start, column] = exact
+                indices[row + start, column, neighbour] = best
+                similarity[row + start, column, neighbour] = exact
                 if not reuse:
                     loud[row[best >= 0], best[best >= 0]] = True
     return indices, similarity
@@ -176,6 +219,7 @@ def contrastive_by_others(
     *,
     levels: Tensor | None = None,
     reuse: bool = True,
+    neighbours: int = 1,
 ) -> Tensor:
     """Return contrastive examples that are similar by what all other neurons of the layer do.
 
@@ -190,13 +234,13 @@ def contrastive_by_others(
         ``(S, L)``, of all neurons of the layer.
     neurons
         Which of them are the N.
-    examples, levels, reuse
-        As in :func:`contrastive_examples`.
+    examples, levels, reuse, neighbours
+        As in :func:`contrastive_neighbours`.
 
     Returns
     -------
     Tensor
-        ``(N, m)`` int64, -1 where the example is missing or no other image is quiet.
+        ``(N, m, neighbours)`` int64, -1 where the example is missing or no other image is quiet.
 
     Raises
     ------
@@ -218,27 +262,32 @@ def contrastive_by_others(
     found = []
     for at, neuron in enumerate(neurons):
         others = torch.cat([known[:, :neuron], known[:, neuron + 1 :]], dim=1)
-        indices, _ = contrastive_examples(
+        indices, _ = contrastive_neighbours(
             activations[:, at : at + 1],
             normalize(others, dim=1),
             examples[at : at + 1],
             levels=levels[at : at + 1],
             reuse=reuse,
+            neighbours=neighbours,
         )
         found.append(indices)
     return torch.cat(found)
 
 
-def _rounds(chosen: Tensor, reuse: bool) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield rows and columns of the examples: all at once, or one rank after the other."""
+def _rounds(chosen: Tensor, neighbours: int, reuse: bool) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Yield neighbour by neighbour, with the rows and columns of the examples that choose.
+
+    All examples choose at once, or one rank after the other.
+    """
     present = chosen >= 0
-    if reuse:
-        neuron, rank = torch.nonzero(present, as_tuple=True)
-        yield neuron, rank
-        return
-    for column in range(chosen.shape[1]):
-        neuron = torch.nonzero(present[:, column])[:, 0]
-        yield neuron, torch.full_like(neuron, column)
+    for neighbour in range(neighbours):
+        if reuse:
+            neuron, rank = torch.nonzero(present, as_tuple=True)
+            yield neighbour, neuron, rank
+            continue
+        for column in range(chosen.shape[1]):
+            neuron = torch.nonzero(present[:, column])[:, 0]
+            yield neighbour, neuron, torch.full_like(neuron, column)
 
 
 def _ceil_float32(values: Tensor) -> Tensor:

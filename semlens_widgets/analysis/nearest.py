@@ -33,15 +33,19 @@ def nearest_quiet(
         ``(S, D)``, the images; ``screen`` may be rounded.
     loud
         ``(n, S)``, whether an image is loud for a neuron.
-    row, own
-        ``(p,)``, the row of ``loud`` that belongs to the pair, and the image not to be chosen.
+    row
+        ``(p,)``, the row of ``loud`` that belongs to the pair.
+    own
+        ``(p, o)``, the images not to be chosen.
     """
     slack = _slack(screen)
     cosine = vectors.to(screen.dtype) @ screen.T  # (u, S)
     listed, image = cosine.topk(min(_LISTED, cosine.shape[1]), dim=1)
     listed, image = listed.float()[inverse], image[inverse]  # (p, listed)
     beyond = listed[:, -1].clone()  # nothing outside the list exceeds this
-    listed.masked_fill_(loud[row[:, None], image] | (image == own[:, None]), -torch.inf)
+    listed.masked_fill_(loud[row[:, None], image], -torch.inf)
+    for column in own.T:
+        listed.masked_fill_(image == column[:, None], -torch.inf)
     best, exact = _decide(listed, image, vectors[inverse], embeddings, slack)
     unsure = torch.nonzero(listed.amax(1) - slack <= beyond)[:, 0]
     if len(unsure) == 0 or listed.shape[1] == len(embeddings):
@@ -60,7 +64,7 @@ def nearest_quiet(
         )
     else:
         full = cosine[which].masked_fill_(loud[row], -torch.inf)
-        full.scatter_(1, own[:, None], -torch.inf)
+        full.scatter_(1, own, -torch.inf)
         best[unsure], exact[unsure] = _decide(full, None, vectors[which], embeddings, slack)
     return best, exact
 

@@ -37,6 +37,18 @@ CSP_TEMPLATES = (
 )
 """The six prompt templates of arXiv 2604.22477."""
 
+CLIP_TEMPLATES = (
+    "itap of a {}.",
+    "a bad photo of the {}.",
+    "a origami {}.",
+    "a photo of the large {}.",
+    "a {} in a video game.",
+    "art of the {}.",
+    "a photo of the small {}.",
+)
+"""The seven prompt templates that CLIP's authors chose from eighty for ImageNet (arXiv 2103.00020,
+section 3.1.4, and their notebook "Prompt Engineering for ImageNet")."""
+
 # Widgets may ask in another thread than cells. The module's lock stays behind when a model is sent.
 _TEXT_LOCK = threading.Lock()
 _TEXTS_KEPT = 20_000  # at 512 numbers each, 40 MB
@@ -257,6 +269,30 @@ class OpenClip:
         return torch.cat(parts) if parts else torch.empty(0, self.dim)
 
 
+def checked_templates(templates: Sequence[str]) -> tuple[str, ...]:
+    """Return the templates, or refuse them.
+
+    Raises
+    ------
+    ValueError
+        If there is none or one has no place for the text.
+    TypeError
+        If they are one string, or one of them is none.
+    """
+    if isinstance(templates, str):
+        raise TypeError(f"templates must be a list of sentences: [{templates!r}].")
+    if not len(templates):
+        raise ValueError('templates is empty; ("{}",) takes the texts as they are.')
+    for template in templates:
+        if not isinstance(template, str):
+            raise TypeError(f"templates holds {template!r}, which is no text.")
+        if "{}" not in template:
+            raise ValueError(
+                f'templates holds {template!r}, which has no {{}} for the text; write "a {{}}".'
+            )
+    return tuple(templates)
+
+
 def embed_prompts(
     foundation: FoundationModel, texts: Sequence[str], templates: Sequence[str] = ("{}",)
 ) -> Tensor:
@@ -285,16 +321,9 @@ def embed_prompts(
     TypeError
         If `texts` or `templates` is one string.
     """
-    for argument, value in (("texts", texts), ("templates", templates)):
-        if isinstance(value, str):
-            raise TypeError(f"{argument} must be a list of strings: [{value!r}].")
-    if not templates:
-        raise ValueError('templates is empty; ("{}",) takes the texts as they are.')
-    for template in templates:
-        if "{}" not in template:
-            raise ValueError(
-                f'templates holds {template!r}, which has no {{}} for the text; write "a {{}}".'
-            )
+    if isinstance(texts, str):
+        raise TypeError(f"texts must be a list of strings: [{texts!r}].")
+    templates = checked_templates(templates)
     prompts = [template.replace("{}", text) for template in templates for text in texts]
     if not prompts:
         return torch.empty(len(templates), 0, foundation.dim)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from semlens_widgets.labels.scorer import Scorer, centring, unseen
+from semlens_widgets.labels.evidence import embedded
+from semlens_widgets.labels.scorer import Scorer, centring, control, unseen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,6 +37,9 @@ class Dissect(Scorer):
     ----------
     centred
         Subtract each text's mean similarity over all images before the softmax.
+    cropped
+        Go by the crops of the concept examples instead of the most activating images, whole. The
+        analysis must have crops.
 
     Notes
     -----
@@ -46,6 +50,11 @@ class Dissect(Scorer):
     title = "CLIP-Dissect"
     about = "Soft weighted pointwise mutual information"
     centred: bool = centring()
+    cropped: bool = control(False, "Crops", "The crops of the examples instead of whole images")
+
+    def check(self, evidence: Evidence) -> None:
+        """Refuse to go by crops where there are none."""
+        embedded(evidence, "crop" if self.cropped else "image")
 
     def score(self, evidence: Evidence, texts: Tensor) -> Tensor:
         """Return the score of every text among the others, for neurons that are all, ``(N, T)``."""
@@ -57,7 +66,7 @@ class Dissect(Scorer):
         """Return log p(t), the log-mean-exp over all neurons of log p(top images | t), ``(T,)``."""
         totals, count = [], 0
         for evidence in everyone:
-            totals.append(wpmi(evidence, texts, centred=self.centred, among=among).logsumexp(0))
+            totals.append(self._joint(evidence, texts, among).logsumexp(0))
             count += len(evidence)
         return torch.stack(totals).logsumexp(0) - math.log(count)
 
@@ -69,11 +78,20 @@ class Dissect(Scorer):
             raise ValueError(
                 f"prior: expected shape ({len(texts)},) to fit the texts, got {tuple(prior.shape)}"
             )
-        return unseen(evidence, wpmi(evidence, texts, centred=self.centred, among=among) - prior)
+        return unseen(evidence, self._joint(evidence, texts, among) - prior)
+
+    def _joint(self, evidence: Evidence, texts: Tensor, among: Tensor | None) -> Tensor:
+        self.check(evidence)
+        return wpmi(evidence, texts, centred=self.centred, cropped=self.cropped, among=among)
 
 
 def wpmi(
-    evidence: Evidence, texts: Tensor, *, centred: bool = False, among: Tensor | None = None
+    evidence: Evidence,
+    texts: Tensor,
+    *,
+    centred: bool = False,
+    cropped: bool = False,
+    among: Tensor | None = None,
 ) -> Tensor:
     """Return log p(top images | t) of softWPMI, ``(N, T)``, before the prior is subtracted.
 
@@ -85,11 +103,14 @@ def wpmi(
     Parameters
     ----------
     evidence
-        Evidence with ``top_samples``.
+        Evidence with ``top_samples``, or with crops.
     texts
         ``(T, D)`` unit text embeddings.
     centred
         Whether each text's mean similarity over the data set is subtracted before the softmax.
+    cropped
+        Whether the crops of the concept examples, by rank, take the place of the most activating
+        images; R is their number then.
     among
         ``(C, D)``: if given, the texts of the softmax, and each of `texts` is scored as if it were
         the one text more in it. Else the texts themselves.
@@ -97,18 +118,13 @@ def wpmi(
     Raises
     ------
     ValueError
-        If the evidence has no ``top_samples``.
+        If the evidence has no ``top_samples`` and they are asked for.
 
     Notes
     -----
     CLIP-Dissect (arXiv 2204.10965), SoftWPMI, with the constants of its authors' code.
     """
-    if evidence.top_samples is None:
-        raise ValueError(
-            "evidence: clip-dissect needs top_samples, the most activating images of every neuron"
-        )
-    ids, inverse = torch.unique(evidence.top_samples.clamp(min=0), return_inverse=True)
-    images = evidence.images.rows(ids)  # (U, D), each image once
+    images, inverse, absent = _crops(evidence) if cropped else _top_images(evidence)
     if centred:  # subtracted from the cosines of all images alike
         images = images - evidence.images.mean
     candidates = texts if among is None else among
@@ -116,12 +132,11 @@ def wpmi(
     normaliser = torch.cat(
         [(_SCALE * (part @ candidates.T)).logsumexp(1) for part in torch.split(images, step)]
     )
-    neurons, top = evidence.top_samples.shape
-    absent = evidence.top_samples < 0
+    neurons, top = inverse.shape
     some_absent = bool(absent.any())
     share = _P_FIRST - (_P_FIRST - _P_LAST) / top * torch.arange(top, device=texts.device)
     result = texts.new_zeros(neurons, len(texts))
-    width = max(1, _CHUNK // len(ids))  # texts at a time
+    width = max(1, _CHUNK // len(images))  # texts at a time
     for first in range(0, len(texts), width):
         some = slice(first, first + width)
         logits = (_SCALE * (images @ texts[some].T)).sub_(normaliser[:, None])
@@ -142,3 +157,19 @@ def wpmi(
                     product.mul_(term)
                 result[part, some] += product.log_()
     return result
+
+
+def _top_images(evidence: Evidence) -> tuple[Tensor, Tensor, Tensor]:
+    """Return each image once, ``(U, D)``; which ones a neuron's are, and where none is."""
+    if evidence.top_samples is None:
+        raise ValueError(
+            "evidence: clip-dissect needs top_samples, the most activating images of every neuron"
+        )
+    ids, inverse = torch.unique(evidence.top_samples.clamp(min=0), return_inverse=True)
+    return evidence.images.rows(ids), inverse, evidence.top_samples < 0
+
+
+def _crops(evidence: Evidence) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the same of the concept examples' crops, of which no two are one."""
+    crops = evidence.positives.flatten(0, 1)
+    return crops, torch.arange(len(crops)).view_as(evidence.examples), ~evidence.valid

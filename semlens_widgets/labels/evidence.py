@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import torch
 
@@ -85,13 +85,17 @@ class Evidence:
         ``(N, R)`` int64, each neuron's most activating images in falling order (-1: none), for
         CLIP-Dissect, whose authors take R = 100. None if that scorer is not wanted.
     crops
-        Gives both sides' embeddings of the neurons from one to before another, ``(n, m, D)`` each,
-        where parts of images are embedded instead of whole ones.
+        Gives both sides' embeddings of the neurons from one to before another, ``(n, m, D)`` of the
+        examples and ``(n, m, k, D)`` of their k contrastive examples, where parts of images are
+        embedded instead of whole ones.
     distribution
         Gives the activations of the neurons from one to before another on all images, ``(n, S)``;
         NaN where unreadable.
+    further
+        ``(N, m, k - 1)`` int64, more contrastive examples of each example, the nearest first; -1
+        where there is none. None if one of each is kept.
     first
-        Which neuron is the first, for these two.
+        Which neuron is the first, for crops and distribution.
     shared
         How like texts the images are, kept for all that is asked of a data set.
 
@@ -108,6 +112,7 @@ class Evidence:
     top_samples: Tensor | None = None
     crops: Callable[[int, int], tuple[Tensor, Tensor]] | None = None
     distribution: Callable[[int, int], Tensor] | None = None
+    further: Tensor | None = None
     first: int = 0
     shared: Likeness | None = None
 
@@ -122,6 +127,11 @@ class Evidence:
                     f"{name}: expected shape {tuple(self.examples.shape)} to fit examples, "
                     f"got {tuple(got)}"
                 )
+        if self.further is not None and self.further.shape[:-1] != self.examples.shape:
+            raise ValueError(
+                f"further: expected shape {(*self.examples.shape, 'more')} to fit examples, "
+                f"got {tuple(self.further.shape)}"
+            )
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -146,9 +156,22 @@ class Evidence:
     @cached_property
     def negatives(self) -> Tensor:
         """``(N, m, D)`` unit embeddings of the contrastive examples."""
+        return self.quiet[:, :, 0]
+
+    @property
+    def neighbours(self) -> int:
+        """How many contrastive examples are kept of each example."""
+        return 1 if self.further is None else 1 + self.further.shape[2]
+
+    @cached_property
+    def quiet(self) -> Tensor:
+        """``(N, m, k, D)`` unit embeddings of all contrastive examples; zero where none is."""
+        samples = self.contrasts[..., None]
+        if self.further is not None:
+            samples = torch.cat([samples, self.further], dim=2)
         if self._cropped is None:
-            return self.images.rows(self.contrasts)
-        return self._cropped[1] * self.contrasted[..., None]
+            return self.images.rows(samples)
+        return self._cropped[1] * (samples >= 0)[..., None]
 
     @cached_property
     def _cropped(self) -> tuple[Tensor, Tensor] | None:
@@ -176,6 +199,7 @@ def some_neurons(evidence: Evidence, start: int, stop: int) -> Evidence:
         contrasts=evidence.contrasts[start:stop],
         activations=evidence.activations[start:stop],
         top_samples=None if top_samples is None else top_samples[start:stop],
+        further=None if evidence.further is None else evidence.further[start:stop],
         first=evidence.first + start,
     )
 
@@ -188,15 +212,17 @@ def these_neurons(evidence: Evidence, rows: Sequence[int]) -> Evidence:
     def distribution(start: int, stop: int) -> Tensor:
         return torch.cat([some_neurons(evidence, row, row + 1).values for row in rows[start:stop]])
 
-    return replace(
-        evidence,
-        examples=evidence.examples[rows],
-        contrasts=evidence.contrasts[rows],
-        activations=evidence.activations[rows],
-        top_samples=None if top_samples is None else top_samples[rows],
-        crops=None,
-        distribution=distribution,
-        first=0,
+    return without_crops(
+        replace(
+            evidence,
+            examples=evidence.examples[rows],
+            contrasts=evidence.contrasts[rows],
+            activations=evidence.activations[rows],
+            top_samples=None if top_samples is None else top_samples[rows],
+            further=None if evidence.further is None else evidence.further[rows],
+            distribution=distribution,
+            first=0,
+        )
     )
 
 
@@ -209,7 +235,7 @@ def in_parts(evidence: Evidence, *, whole: bool = False) -> Iterator[Evidence]:
         Whether the activations on all images are wanted too.
     """
     images, dim = evidence.images.shape
-    each = 2 * evidence.examples.shape[1] * dim + (images if whole else 0)
+    each = (1 + evidence.neighbours) * evidence.examples.shape[1] * dim + (images if whole else 0)
     step = max(1, _AT_ONCE // each)
     for start in range(0, len(evidence), step):
         yield some_neurons(evidence, start, start + step)
@@ -234,8 +260,53 @@ def without_pairs(evidence: Evidence, ranks: Sequence[int]) -> Evidence:
     gone = list(ranks)
     examples, contrasts = evidence.examples.clone(), evidence.contrasts.clone()
     examples[:, gone] = contrasts[:, gone] = -1
-    top_samples = evidence.top_samples
+    top_samples, further = evidence.top_samples, evidence.further
     if top_samples is not None:
         top_samples = top_samples.clone()
         top_samples[:, [rank for rank in gone if rank < top_samples.shape[1]]] = -1
-    return replace(evidence, examples=examples, contrasts=contrasts, top_samples=top_samples)
+    if further is not None:
+        further = further.clone()
+        further[:, gone] = -1
+    return replace(
+        evidence, examples=examples, contrasts=contrasts, top_samples=top_samples, further=further
+    )
+
+
+def without_crops(evidence: Evidence) -> Evidence:
+    """Return the evidence with whole images in the place of crops, of which nothing is known."""
+    if evidence.crops is None:
+        return evidence
+    bare = replace(evidence, crops=None)
+
+    def whole(start: int, stop: int) -> tuple[Tensor, Tensor]:
+        some = some_neurons(bare, start - bare.first, stop - bare.first)
+        return some.positives, some.quiet
+
+    return replace(bare, crops=whole)
+
+
+Embedded = Literal["analysed", "image", "crop"]
+
+
+def embedded(evidence: Evidence, how: Embedded) -> Evidence:
+    """Return the evidence with examples and contrasts embedded whole, or as crops.
+
+    Parameters
+    ----------
+    how
+        ``"analysed"``: as the analysis has them; ``"image"``: whole, also where it has crops;
+        ``"crop"``: as crops, or not at all.
+
+    Raises
+    ------
+    ValueError
+        If there are no crops.
+    """
+    if how == "crop" and evidence.crops is None:
+        raise ValueError(
+            "scorer: it is to compare crops, and the analysis has none: make it with "
+            'SemanticLens(..., embedding="crop"), or compare whole images.'
+        )
+    if how == "image" and evidence.crops is not None:
+        return replace(evidence, crops=None)
+    return evidence

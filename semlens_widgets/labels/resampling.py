@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from semlens_widgets.analysis.contrasting import contrastive_examples
-from semlens_widgets.labels.evidence import HeldEmbeddings
+from semlens_widgets.analysis.contrasting import contrastive_neighbours
+from semlens_widgets.labels.evidence import HeldEmbeddings, without_crops
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ def _pairs_anew(
     evidence: Evidence, resamples: int, generator: torch.Generator
 ) -> Iterator[Evidence]:
     ranks = evidence.examples.shape[1]
-    positives, negatives = evidence.positives, evidence.negatives
+    positives, quiet, further = evidence.positives, evidence.quiet, evidence.further
     for _ in range(resamples):
         drawn = torch.randint(ranks, (ranks,), generator=generator)
         yield replace(
@@ -59,12 +59,13 @@ def _pairs_anew(
             examples=evidence.examples[:, drawn],
             contrasts=evidence.contrasts[:, drawn],
             activations=evidence.activations[:, drawn],
-            crops=partial(_given, positives[:, drawn], negatives[:, drawn]),
+            further=None if further is None else further[:, drawn],
+            crops=partial(_given, positives[:, drawn], quiet[:, drawn]),
         )
 
 
-def _given(positives: Tensor, negatives: Tensor, *_: int) -> tuple[Tensor, Tensor]:
-    return positives, negatives
+def _given(positives: Tensor, quiet: Tensor, *_: int) -> tuple[Tensor, Tensor]:
+    return positives, quiet
 
 
 def _seen(evidence: Evidence, matrix: Tensor, values: Tensor) -> Evidence:
@@ -99,17 +100,20 @@ def shuffled(evidence: Evidence, seed: int, *, contrasts: bool = True) -> Eviden
         values[row, goes] = evidence.values[row]
         there = evidence.examples[row] >= 0
         examples[row, there] = goes[evidence.examples[row, there]]
-    mined = torch.full_like(examples, -1)
+    kept = evidence.neighbours
+    mined = torch.full((*examples.shape, kept), -1)
     if contrasts:
         matrix = torch.cat(list(evidence.images.blocks()))
-        mined, _ = contrastive_examples(values.T, matrix, examples)
-    return replace(
-        evidence,
-        examples=examples,
-        contrasts=mined,
-        top_samples=None,
-        crops=None,
-        distribution=partial(_some_of, values, evidence.first),
+        mined, _ = contrastive_neighbours(values.T, matrix, examples, neighbours=kept)
+    return without_crops(
+        replace(
+            evidence,
+            examples=examples,
+            contrasts=mined[..., 0],
+            further=mined[..., 1:] if kept > 1 else None,
+            top_samples=None,
+            distribution=partial(_some_of, values, evidence.first),
+        )
     )
 
 

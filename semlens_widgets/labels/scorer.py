@@ -17,7 +17,7 @@ import torch
 from torch.nn.functional import normalize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from torch import Tensor
 
@@ -37,9 +37,25 @@ def control(
     return field(default=default, metadata=about)
 
 
+def choice(default: str, label: str, title: str, options: Sequence[str]) -> Any:
+    """Make a setting of a scorer that is one of a few words; see :func:`control`."""
+    about = {"label": label, "title": title, "options": list(options)}
+    return field(default=default, metadata=about)
+
+
 def centring() -> Any:
     """Make the setting that several scorers have: *centred*."""
     return control(True, "Centred", "Subtract each text's mean similarity over all images")
+
+
+def embedding() -> Any:
+    """Make the setting of how examples are compared: *embedding*."""
+    return choice(
+        "analysed",
+        "Embedding",
+        "Whole images, or the parts that the neuron looks at",
+        ("analysed", "image", "crop"),
+    )
 
 
 @dataclass(frozen=True)
@@ -72,15 +88,7 @@ class Scorer(ABC):
 
     def __post_init__(self) -> None:
         for one in fields(self):
-            value, kind = getattr(self, one.name), type(one.default)
-            if kind is bool and not isinstance(value, bool):
-                raise TypeError(f"{one.name}: expected True or False, got {value!r}")
-            low, high = one.metadata["low"], one.metadata["high"]
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if kind is not bool and not (number and low <= value <= high):
-                raise ValueError(
-                    f"{one.name}: expected a number from {low:g} to {high:g}, got {value!r}"
-                )
+            _check_setting(one.name, getattr(self, one.name), one.default, one.metadata)
 
     @abstractmethod
     def score(self, evidence: Evidence, texts: Tensor) -> Tensor:
@@ -97,6 +105,15 @@ class Scorer(ABC):
         -------
         Tensor
             ``(N, T)`` float32; NaN where nothing can be said.
+        """
+
+    def check(self, evidence: Evidence) -> None:  # noqa: B027 - most scorers take any evidence
+        """Refuse evidence that lacks what the settings ask for, before anything long starts.
+
+        Raises
+        ------
+        ValueError
+            Such as for crops of an analysis of whole images; says what to do.
         """
 
     @property
@@ -118,6 +135,26 @@ class Scorer(ABC):
                 {"name": one.name, "default": one.default, **one.metadata} for one in fields(cls)
             ],
         }
+
+
+def _check_setting(name: str, value: object, default: object, about: Mapping[str, Any]) -> None:
+    """Refuse what a setting cannot be."""
+    if isinstance(default, bool):
+        if not isinstance(value, bool):
+            raise TypeError(f"{name}: expected True or False, got {value!r}")
+        return
+    if "options" in about:
+        if value not in about["options"]:
+            raise ValueError(
+                f"{name}: expected one of {', '.join(map(repr, about['options']))}, got {value!r}"
+            )
+        return
+    low, high = about["low"], about["high"]
+    numbers = int if isinstance(default, int) else (int, float)
+    number = isinstance(value, numbers) and not isinstance(value, bool)
+    if not (number and low <= value <= high):
+        kind = "whole number" if isinstance(default, int) else "number"
+        raise ValueError(f"{name}: expected a {kind} from {low:g} to {high:g}, got {value!r}")
 
 
 @runtime_checkable
@@ -172,12 +209,6 @@ def offset(evidence: Evidence, texts: Tensor, *, centred: bool) -> Tensor:
         return texts.new_zeros(len(texts))
     shift: Tensor = evidence.images.mean @ texts.T
     return shift
-
-
-def masked_mean(vectors: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean of ``(N, m, D)`` over the m that the mask holds, zero without any."""
-    weights = mask / mask.sum(1, keepdim=True).clamp(min=1)
-    return torch.einsum("nm,nmd->nd", weights, vectors.float())
 
 
 def unseen(evidence: Evidence, scores: Tensor) -> Tensor:

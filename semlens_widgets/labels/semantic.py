@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from torch.nn.functional import normalize
 
-from semlens_widgets.labels.scorer import TINY, Scorer, centring, masked_mean, offset, unseen
+from semlens_widgets.labels.evidence import embedded
+from semlens_widgets.labels.scorer import TINY, Scorer, centring, embedding, offset, unseen
+from semlens_widgets.labels.weights import example_weights, shares, weighted_mean, weighting
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from semlens_widgets.labels.evidence import Evidence
+    from semlens_widgets.labels.evidence import Embedded, Evidence
+    from semlens_widgets.labels.weights import Weighting
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,12 @@ class Semantic(Scorer):
     ----------
     centred
         Subtract each text's mean similarity over all images.
+    weights
+        How much each example counts in the mean, see
+        :func:`semlens_widgets.labels.weights.example_weights`.
+    embedding
+        Whether examples are compared whole or as crops: ``"analysed"`` (as the analysis has them),
+        ``"image"`` or ``"crop"``.
 
     Notes
     -----
@@ -33,16 +42,25 @@ class Semantic(Scorer):
     title = "SemanticLens"
     about = "Cosine of the mean example and the text"
     centred: bool = centring()
+    weights: Weighting = weighting("none")
+    embedding: Embedded = embedding()
+
+    def check(self, evidence: Evidence) -> None:
+        """Refuse to compare crops where there are none."""
+        embedded(evidence, self.embedding)
 
     def score(self, evidence: Evidence, texts: Tensor) -> Tensor:
         """Return the score of every text for every neuron, ``(N, T)``."""
-        mean = normalize(masked_mean(evidence.positives, evidence.valid), dim=1)
+        evidence = embedded(evidence, self.embedding)
+        weights = example_weights(evidence, self.weights)
+        mean = normalize(weighted_mean(evidence.positives, weights), dim=1)
         return unseen(evidence, mean @ texts.T - offset(evidence, texts, centred=self.centred))
 
     def parts(self, evidence: Evidence, texts: Tensor) -> Tensor:
-        """Return p_i · T(t) / abs(sum_j p_j), ``(N, m, T)``."""
-        valid = evidence.valid.float()[..., None]
-        share = valid / valid.sum(1, keepdim=True).clamp(min=1)
-        length = masked_mean(evidence.positives, evidence.valid).norm(dim=1).clamp(min=TINY)
+        """Return w_i p_i · T(t) / abs(sum_j w_j p_j), ``(N, m, T)``."""
+        evidence = embedded(evidence, self.embedding)
+        weights = example_weights(evidence, self.weights)
+        share = shares(weights)[..., None]
+        length = weighted_mean(evidence.positives, weights).norm(dim=1).clamp(min=TINY)
         parts: Tensor = (evidence.positives @ texts.T) * share / length[:, None, None]
         return parts - share * offset(evidence, texts, centred=self.centred)

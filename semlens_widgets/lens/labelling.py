@@ -194,8 +194,10 @@ class Labelling:
             ``Csp(gamma=0.5, centred=False)``. The scores of ``"clip-dissect"`` depend on all
             candidates and all neurons, and compare with no others.
         templates
-            Sentences with ``{}`` where the candidate goes, such as ``slw.CSP_TEMPLATES``; by
-            default the candidate alone.
+            Sentences with ``{}`` where the candidate goes, such as ``slw.CSP_TEMPLATES`` or
+            ``slw.CLIP_TEMPLATES``: the embeddings of all are averaged at unit length, and the mean
+            is brought to unit length again (the ensemble of CLIP, arXiv 2103.00020, section 3.1.4).
+            By default the candidate alone.
         threshold
             Score below which a neuron is "unknown". By default a label has to lie higher above what
             it scores by chance than the labels of 19 in 20 shuffled neurons do, whose activations
@@ -252,6 +254,7 @@ class Labelling:
                 f"back_off: the scores of {how.name} depend on all candidates and all neurons, so "
                 'no error of one is known. Label by another scorer, such as "recognition".'
             )
+        how.check(self._reader.evidence)
         called = how.name if run is None else _checked_run(run)
         words = self._words()
         source = source_of(candidates)

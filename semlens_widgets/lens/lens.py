@@ -306,6 +306,11 @@ class SemanticLens(Methods):
         return self._read.ranks
 
     @property
+    def n_contrasts(self) -> int:
+        """Contrastive examples kept of each concept example; see :class:`Nearest`."""
+        return self._read.n_contrasts
+
+    @property
     def unreadable(self) -> list[str]:
         """Names of the images that could not be read."""
         samples = self._read.samples

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,12 @@ from semlens_widgets.inputs.patterns import layers_like
 from semlens_widgets.labels.correlation import activation_directions
 from semlens_widgets.labels.evidence import Evidence, in_parts
 from semlens_widgets.labels.likeness import Likeness
-from semlens_widgets.store.aligned import StoredEmbeddings, example_samples, layer_spans
+from semlens_widgets.store.aligned import (
+    StoredEmbeddings,
+    contrast_samples,
+    example_samples,
+    layer_spans,
+)
 from semlens_widgets.store.columns import read_heatmaps
 
 if TYPE_CHECKING:
@@ -107,7 +112,17 @@ class AnalysisReader:
     @cached_property
     def contrast_samples(self) -> Tensor:
         """Images of the contrastive examples, ``(neurons, m)``; -1 where there is none."""
-        return example_samples(self.store, "contrasts")
+        return self._all_contrasts[..., 0]
+
+    @cached_property
+    def _all_contrasts(self) -> Tensor:
+        """Images of all contrastive examples, ``(neurons, m, k)``; -1 where there is none."""
+        return contrast_samples(self.store)
+
+    @property
+    def n_contrasts(self) -> int:
+        """How many contrastive examples are kept of each concept example."""
+        return self._all_contrasts.shape[2]
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -119,6 +134,7 @@ class AnalysisReader:
             contrasts=self.contrast_samples,
             activations=self.example_activations,
             top_samples=torch.from_numpy(top_samples),
+            further=self._all_contrasts[..., 1:] if self.n_contrasts > 1 else None,
             crops=self._crops if self.embedding == "crop" else None,
             distribution=self.values,
             shared=Likeness(self.embeddings),
@@ -131,20 +147,20 @@ class AnalysisReader:
         return torch.cat([activation_directions(part) for part in parts])
 
     def _crops(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Read both sides' embeddings of some neurons' examples, ``(n, m, dim)`` each."""
-        one, other = (
-            torch.cat(
-                [
-                    torch.from_numpy(chunk.astype(np.float32))
-                    for _, chunk in self.store.row_chunks(
-                        table, "embedding", start * self.ranks, stop * self.ranks
-                    )
-                ]
-            )
-            for table in ("crops", "contrast_crops")
-        )
-        shape = (stop - start, self.ranks, one.shape[1])
-        return normalize(one, dim=1).reshape(shape), normalize(other, dim=1).reshape(shape)
+        """Read both sides' embeddings of some neurons' examples, ``(n, m, dim)``.
+
+        Those of the contrastive examples are ``(n, m, k, dim)``.
+        """
+        shape = (stop - start, self.ranks)
+        one = self._cropped("crops", start, stop)
+        other = self._cropped("contrast_crops", start, stop)
+        return one.reshape(*shape, -1), other.reshape(*shape, self.n_contrasts, -1)
+
+    def _cropped(self, table: Literal["crops", "contrast_crops"], start: int, stop: int) -> Tensor:
+        each = self.ranks * (1 if table == "crops" else self.n_contrasts)
+        chunks = self.store.row_chunks(table, "embedding", start * each, stop * each)
+        rows = torch.cat([torch.from_numpy(chunk.astype(np.float32)) for _, chunk in chunks])
+        return normalize(rows, dim=1)
 
     def values(self, start: int, stop: int) -> Tensor:
         """Read some neurons' activations on all images, ``(n, images)``; NaN where unreadable."""

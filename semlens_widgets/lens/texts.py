@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 
 from semlens_widgets.errors import LensUnavailable
-from semlens_widgets.inputs.foundation import embed_prompts
+from semlens_widgets.inputs.foundation import checked_templates, embed_prompts
 from semlens_widgets.labels.scorer import text_directions
 
 if TYPE_CHECKING:
@@ -164,9 +164,7 @@ class Words:
         On photographs, sentences around a word made searches worse, and labels neither better nor
         worse.
         """
-        if isinstance(templates, str):
-            raise TypeError(f"templates must be a list of sentences: [{templates!r}].")
-        return tuple(templates or ("{}",))
+        return ("{}",) if templates is None else checked_templates(templates)
 
     def once(self, key: Hashable, compute: Callable[[], Kept]) -> Kept:
         """Return what was computed for a key, or compute it; what was not used lately is dropped.

@@ -53,6 +53,8 @@ def select_contrasts(
 ) -> dict[str, Any]:
     """Write the ``contrasts`` table: a contrastive example for each concept example.
 
+    Where the generator finds more of each, the column ``further`` lists them, the nearest first.
+
     Rows are committed neuron block by block; an interrupted stage goes on with the next. Pictures
     that the generator makes are written to the table ``pictures`` first, with their embeddings.
     They are numbered behind the images of the data set, each by its place in ``examples``. Examples
@@ -115,7 +117,7 @@ def select_contrasts(
             similarity = similarity.clone()
             similarity[at] = (anchors[at] * made.embeddings).sum(1)
             _write_pictures(store, samples[at], block.examples[at], made)
-        store.append("contrasts", _table(samples, activations, similarity))
+        store.append("contrasts", _table(samples, activations, similarity, found.further))
     store.compact("contrasts")
     without, active = _without(store)
     # Under the mean there is always a quiet image, but for a neuron that is the same on all.
@@ -152,14 +154,18 @@ def _layer_at(store: AnalysisStore, row: int) -> tuple[str, int]:
     return next((layer, start) for layer, (start, stop) in spans if start <= row < stop)
 
 
-def _table(samples: Tensor, activations: Tensor, similarity: Tensor) -> pa.Table:
-    return pa.table(
-        {
-            "sample": pa.array(samples.numpy().ravel(), pa.int32()),
-            "activation": pa.array(activations.numpy().ravel(), pa.float32()),
-            "similarity": pa.array(similarity.numpy().ravel(), pa.float32()),
-        }
-    )
+def _table(
+    samples: Tensor, activations: Tensor, similarity: Tensor, further: Tensor | None
+) -> pa.Table:
+    columns = {
+        "sample": pa.array(samples.numpy().ravel(), pa.int32()),
+        "activation": pa.array(activations.numpy().ravel(), pa.float32()),
+        "similarity": pa.array(similarity.numpy().ravel(), pa.float32()),
+    }
+    if further is not None:
+        flat = pa.array(further.numpy().ravel(), pa.int32())
+        columns["further"] = pa.FixedSizeListArray.from_arrays(flat, further.shape[2])
+    return pa.table(columns)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from semlens_widgets.pipeline.embed import Embedder, embedding_rows
 from semlens_widgets.pipeline.engine.local import in_process
 from semlens_widgets.pipeline.loading import load_again, stacked
 from semlens_widgets.pipeline.pictures import Pictures
+from semlens_widgets.store.aligned import contrast_samples, example_samples
 from semlens_widgets.store.scratch import RowLog, logged_rows
 from semlens_widgets.store.stages import FOUNDATION, Stage
 
@@ -74,11 +75,11 @@ def embed_crops(
 ) -> dict[str, Any]:
     """Write the unit embeddings of cropped examples to ``table``, aligned with ``examples``.
 
-    An example is cropped to the box of its heatmap, and its contrastive example at the same place,
-    so that both sides are embedded alike. Where there is no example or contrast the row is zero;
-    where the place of a heatmap is unknown both are embedded whole. The stage records the share of
-    examples that are embedded (nearly) whole as ``whole`` and those without a place as
-    ``unplaced``.
+    An example is cropped to the box of its heatmap, and its contrastive examples at the same place,
+    so that both sides are embedded alike; those of one example follow each other. Where there is
+    no example or contrast the row is zero; where the place of a heatmap is unknown both are
+    embedded whole. The stage records the share of examples that are embedded (nearly) whole as
+    ``whole`` and those without a place as ``unplaced``.
 
     Warns
     -----
@@ -86,12 +87,13 @@ def embed_crops(
         If most of the crops are all that the model sees, or some examples have no place.
     """
     examples = store.read("examples", ["row", "sample"]).to_pandas()
-    shown = store.frame("examples" if table == "crops" else "contrasts", ["sample"])["sample"]
+    shown = _shown(store, table).flatten(0, 1).tolist()  # k of each example
     places = list(zip(examples["row"], examples["sample"], strict=True))  # keys of the heatmaps
     boxes = _boxes(store)
     wanted = [
-        None if sample < 0 else (int(sample), boxes[place][0])
-        for sample, place in zip(shown, places, strict=True)
+        None if sample < 0 else (sample, boxes[place][0])
+        for samples, place in zip(shown, places, strict=True)
+        for sample in samples
     ]
     facts: dict[str, Any] = {}
     if table == "crops":
@@ -104,6 +106,11 @@ def embed_crops(
             bar.update(len(rows))
     store.write(table, embedding_rows(log))
     return facts
+
+
+def _shown(store: AnalysisStore, table: Literal["crops", "contrast_crops"]) -> Tensor:
+    """Return which images are cropped, ``(neurons, m, k)``; -1 where there is none."""
+    return example_samples(store)[..., None] if table == "crops" else contrast_samples(store)
 
 
 def _boxes(store: AnalysisStore) -> dict[tuple[int, int], tuple[Box | None, float]]:
@@ -159,7 +166,7 @@ def _stage(table: Literal["crops", "contrast_crops"], result: str, after: tuple[
         wanted=lambda settings: settings["embedding"] == "crop",
         count=lambda store: (
             logged_rows(store.path / "scratch", table, np.float16),
-            store.read("examples", ["row"]).num_rows,
+            _shown(store, table).numel(),
         ),
     )
 

@@ -146,6 +146,15 @@ def example_samples(store: AnalysisStore, table: str = "examples") -> Tensor:
     return torch.from_numpy(samples).reshape(-1, store.stages["examples"]["ranks"])
 
 
+def contrast_samples(store: AnalysisStore) -> Tensor:
+    """Image ids of all contrastive examples of each example, ``(neurons, m, k)`` int64."""
+    nearest = example_samples(store, "contrasts")[..., None]
+    if "further" not in store.columns("contrasts"):
+        return nearest
+    further = torch.from_numpy(store.matrix("contrasts", "further").astype(np.int64))
+    return torch.cat([nearest, further.reshape(*nearest.shape[:2], -1)], dim=2)
+
+
 def stored_crops(store: AnalysisStore, table: str) -> Tensor:
     """Read the unit embeddings of crops, ``(neurons, m, dim)`` float32."""
     crops = _unit(store.matrix(table, "embedding"))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import heapq
 import warnings
-from dataclasses import fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import traitlets
 
-from semlens_widgets.inputs.foundation import CSP_TEMPLATES
+from semlens_widgets.inputs.foundation import checked_templates
 from semlens_widgets.labels.assign import UNKNOWN
 from semlens_widgets.labels.scorer import Explaining, Scorer
 from semlens_widgets.labels.scorers import DEFAULT, SCORERS, scorer_of
@@ -34,6 +33,14 @@ from semlens_widgets.widgets._messages.neurons import (
     Scores,
     Vocabulary,
 )
+from semlens_widgets.widgets._scoring import (
+    TEMPLATES,
+    as_labelled,
+    chosen,
+    offered,
+    scored_by,
+    settings_there_are,
+)
 from semlens_widgets.widgets._sheet import COLUMNS, sheet_png
 
 if TYPE_CHECKING:
@@ -48,7 +55,6 @@ _KEPT = 64
 #: ``js/src`` knows the same bounds.
 MOST_CANDIDATES = 5_000
 LONGEST_CANDIDATE = 120
-TEMPLATES = {"plain": ("{}",), "csp": CSP_TEMPLATES}
 _OLD = {"method", "gamma", "centred"}
 _OLD_ADVICE = 'give scorer="csp", or an object such as Csp(gamma=0.5, centred=True)'
 
@@ -87,29 +93,6 @@ def _spaced(text: str) -> tuple[str, str]:
     return words, words.lower()
 
 
-def _as_labelled(lens: Lens) -> dict[str, Any]:
-    """Return the settings that gave the labels: the panel's first scores are theirs."""
-    settings = dict(lens.labelled_by)
-    scorer, templates = settings.pop("scorer", None), settings.pop("templates", None)
-    for name in ("candidates", "back_off"):  # how labels were chosen, not how they score
-        settings.pop(name, None)
-    # The panel has no others; with those its own stay.
-    known = [name for name, sentences in TEMPLATES.items() if sentences == templates]
-    options = {"templates": known[0]} if known else {}
-    return options | ({"scorer": scorer, "settings": settings} if scorer in SCORERS else {})
-
-
-def _scored_by(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how a request wants labels to be scored."""
-    scorer = scorer_of(params.get("scorer", DEFAULT), params.get("settings"))
-    asked: dict[str, Any] = {"scorer": scorer}
-    if "templates" in params:
-        asked["templates"] = TEMPLATES[params["templates"]]
-    if params.get("exclude") and scorer.pairs:
-        asked["exclude"] = [int(rank) for rank in params["exclude"]]
-    return asked
-
-
 def _pairs(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
     layer, neuron = _answers.neuron_of(params)
     facts = _answers.facts(widget.lens.neurons, layer, neuron)
@@ -143,8 +126,9 @@ class ContrastPanel(LensWidget):
         How labels are scored: ``"csp"``, ``"recognition"``, ... or ``Csp(gamma=0.5)``.
     settings : dict
         Settings of the scorers by name, such as ``{"gamma": 0.5, "centred": True}``.
-    templates : {"plain", "csp"}
-        Each label alone, or in the six sentences of CSP.
+    templates : {"plain", "csp", "clip"} or list of str
+        Each label alone, in the six sentences of CSP, the seven of CLIP, or in sentences of your
+        own with ``{}`` where the label goes; embeddings are averaged at unit length.
     excluded : list of int
         Ranks of the pairs that are left out; empty again when the neuron changes.
 
@@ -166,9 +150,11 @@ class ContrastPanel(LensWidget):
     candidates = traitlets.List(traitlets.Unicode(), help="Labels to score.").tag(sync=True)
     scorer = traitlets.Unicode(DEFAULT, help="How labels are scored.").tag(sync=True)
     settings = traitlets.Dict(help="Settings of the scorers, by name.").tag(sync=True)
-    templates = traitlets.Enum(tuple(TEMPLATES), "plain", help="Sentences around a label.").tag(
-        sync=True
-    )
+    templates = traitlets.Union(
+        [traitlets.Enum(tuple(TEMPLATES)), traitlets.List(traitlets.Unicode())],
+        default_value="plain",
+        help="Sentences around a label.",
+    ).tag(sync=True)
     excluded = traitlets.List(traitlets.Int(min=0), help="Ranks of the pairs left out.")
     scores: traitlets.List[Any] = traitlets.List(read_only=True, help="The last scores.").tag(
         sync=True, to_json=lambda value, _widget: _best(value, _KEPT)
@@ -198,8 +184,8 @@ class ContrastPanel(LensWidget):
         for name in _OLD & options.keys():
             raise TypeError(f"There is no {name}= any more: {_OLD_ADVICE}.")
         if isinstance(scorer := options.get("scorer"), Scorer):
-            options |= {"scorer": scorer.name, "settings": scorer.settings}
-        options = _as_labelled(lens) | options
+            options |= {"scorer": scorer.name, "settings": chosen(scorer.name, scorer.settings)}
+        options = as_labelled(lens) | options
         super().__init__(lens, **_answers.with_active(options, layer, neuron))
         if excluded is not None:
             self.excluded = excluded
@@ -210,7 +196,7 @@ class ContrastPanel(LensWidget):
 
     @traitlets.default("_scorers")
     def _all_scorers(self) -> list[dict[str, Any]]:
-        return [kind.described() for kind in SCORERS.values()]
+        return offered(self.lens)
 
     @traitlets.validate("candidates")
     def _distinct_candidates(self, proposal: dict[str, Any]) -> list[str]:
@@ -246,7 +232,7 @@ class ContrastPanel(LensWidget):
     @traitlets.validate("settings")
     def _known_settings(self, proposal: dict[str, Any]) -> dict[str, Any]:
         settings: dict[str, Any] = proposal["value"]
-        known = {one.name for kind in SCORERS.values() for one in fields(kind)}
+        known = settings_there_are()
         for name in settings.keys() - known:
             raise traitlets.TraitError(
                 f"settings: no scorer has {name!r}.{close_matches(str(name), sorted(known))}"
@@ -257,6 +243,16 @@ class ContrastPanel(LensWidget):
         except (TypeError, ValueError) as error:
             raise traitlets.TraitError(f"settings: {error}") from None
         return settings
+
+    @traitlets.validate("templates")
+    def _known_templates(self, proposal: dict[str, Any]) -> str | list[str]:
+        templates: str | list[str] = proposal["value"]
+        if isinstance(templates, str):
+            return templates
+        try:
+            return list(checked_templates(templates))
+        except ValueError as error:
+            raise traitlets.TraitError(str(error)) from None
 
     @traitlets.validate("excluded")
     def _ranks_of_examples(self, proposal: dict[str, Any]) -> list[int]:
@@ -316,7 +312,7 @@ class ContrastPanel(LensWidget):
         if not candidates:
             self._fresh = (layer, neuron), []
             return Scores(scores=[], explained=[], own=""), []
-        asked = _scored_by(params)
+        asked = scored_by(params)
         table = self.lens.scores(layer, neuron, candidates, **asked)
         scores = map(_answers.number, table["score"].tolist())
         pairs = [list(pair) for pair in zip(table["candidate"].tolist(), scores, strict=True)]
@@ -338,7 +334,7 @@ class ContrastPanel(LensWidget):
         """Answer what random words score for a neuron: median and 95th percentile, or None."""
         layer, neuron = _answers.neuron_of(params)
         candidates, _ = distinct(params.get("candidates") or [])
-        chance = self.lens.neuron_chance(layer, neuron, candidates, **_scored_by(params))
+        chance = self.lens.neuron_chance(layer, neuron, candidates, **scored_by(params))
         median, high = map(_answers.number, chance)
         return None if median is None or high is None else [median, high], []
 
@@ -371,7 +367,7 @@ class ContrastPanel(LensWidget):
                 "The lens knows no labels yet. Add some to the list to choose from, or run "
                 "lens.label([...]) in a cell."
             )
-        labels = self.lens.label(candidates, **_scored_by(params), progress=tell)
+        labels = self.lens.label(candidates, **scored_by(params), progress=tell)
         return LabelledAll(labelled=int((labels["label"] != UNKNOWN).sum())), []
 
     _requests: ClassVar[Mapping[str, Handler]] = {

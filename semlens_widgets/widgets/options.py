@@ -48,7 +48,7 @@ class ContrastOptions(TypedDict, total=False):
     candidates: Sequence[str]
     scorer: str | Scorer
     settings: Mapping[str, Any]
-    templates: Literal["plain", "csp"]
+    templates: Literal["plain", "csp", "clip"] | Sequence[str]
     excluded: Sequence[int]
 
 

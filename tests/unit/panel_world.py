@@ -26,6 +26,7 @@ class Lens:
     vocabulary = ("dotted", "Striped", "plain")
     classes = ("zebra", "horse")
     n_examples = 2
+    n_contrasts = 1
     images: object | None = None
     embedding = "image"
 

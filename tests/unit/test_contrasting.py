@@ -97,7 +97,10 @@ def test_without_reuse_the_images_may_run_out():
 def test_similar_in_the_targets_space_leaves_the_neuron_itself_out(seed, reuse):
     responses, _ = tied_world(seed)
     examples, _ = concept_examples(responses[:, 1:4], 10)
-    found = contrastive_by_others(responses[:, 1:4], responses, range(1, 4), examples, reuse=reuse)
+    others_too = contrastive_by_others(
+        responses[:, 1:4], responses, range(1, 4), examples, reuse=reuse
+    )
+    found = others_too[..., 0]
     level = mean_levels(responses)
     for at, neuron in enumerate(range(1, 4)):
         others = np.delete(np.nan_to_num(responses.numpy()), neuron, axis=1)

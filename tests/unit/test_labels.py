@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 
 from semlens_widgets.labels import dissect
 from semlens_widgets.labels.assign import assign, check_candidates
-from semlens_widgets.labels.csp import Csp, csp_vectors
+from semlens_widgets.labels.csp import Csp
 from semlens_widgets.labels.dissect import Dissect
 from semlens_widgets.labels.evidence import Evidence, HeldEmbeddings, in_parts, some_neurons
 from semlens_widgets.labels.scorer import Competing, text_directions
@@ -184,7 +184,7 @@ def test_csp_weights_of_any_size_are_relative(evidence: Evidence, scale: float):
     weights = torch.rand(N, M, generator=torch.Generator().manual_seed(5)) + 0.1
 
     def vectors(activations: torch.Tensor) -> torch.Tensor:
-        return csp_vectors(replace(evidence, activations=activations))
+        return Csp().vectors(replace(evidence, activations=activations))
 
     found = vectors(weights * scale)
     torch.testing.assert_close(found, vectors(weights), atol=1e-5, rtol=1e-5)

@@ -55,7 +55,7 @@ def test_the_first_settings_are_those_that_gave_the_labels():
     assert ContrastPanel(lens, "layer3", 0, scorer="csp").settings["gamma"] == 0.5
     assert ContrastPanel(lens, "layer3", 0, scorer="csp").scorer == "csp"
     lens.labelled_by["templates"] = ("a painting of a {}",)
-    assert ContrastPanel(lens).templates == "plain"
+    assert ContrastPanel(lens).templates == ["a painting of a {}"]
 
 
 def test_blank_candidates_are_refused_and_repeated_ones_kept_once():

@@ -1,25 +1,36 @@
 // How labels are scored: the scorer, the controls that it says it has, the prompts.
+import { useRef } from "preact/hooks";
 import type { ContrastProps } from "./contrast";
 import { setTraitSoon } from "../source/model";
 import { Choice, Segments, Slider, Toggle } from "../shared/controls";
 import type { Control } from "./scoring";
 
-const TEMPLATES = [["plain", "label alone"], ["csp", "six of CSP"]] as const;
+const TEMPLATES = [["plain", "label alone"], ["csp", "six of CSP"], ["clip", "seven of CLIP"]] as const;
+const OWN = "own";
 
 export function Settings({ model, by, scorer, settings, templates }: ContrastProps) {
-  const change = (name: string, value: boolean | number) =>
+  // Sentences that the kernel gave stay to choose while others are tried.
+  const own = useRef<string[] | null>(null);
+  const sentences = templates.value;
+  if (typeof sentences !== "string") own.current = sentences;
+  const change = (name: string, value: boolean | number | string) =>
     setTraitSoon(model, "settings", { ...settings.value, [name]: value });
-  const control = ({ name, label, title, low, high, step, default: initial }: Control) => {
+  const control = ({ name, label, title, low, high, step, options, default: initial }: Control) => {
     const value = settings.value[name] ?? initial;
     return typeof value === "boolean" ? (
       <Toggle
         key={name} icon="centre" label={label} title={title} pressed={value}
         onChange={(on) => change(name, on)}
       />
+    ) : typeof value === "string" ? (
+      <Choice
+        key={name} label={label} title={title} value={value}
+        options={options!.map((option) => [option, option])} onChange={(word) => change(name, word)}
+      />
     ) : (
       <Slider
-        key={name} label={label} title={title} value={value} low={low} high={high} step={step}
-        text={value.toFixed(2)} onInput={(number) => change(name, number)}
+        key={name} label={label} title={title} value={value} low={low!} high={high!} step={step!}
+        text={value.toFixed(step! < 1 ? 2 : 0)} onInput={(number) => change(name, number)}
       />
     );
   };
@@ -35,10 +46,10 @@ export function Settings({ model, by, scorer, settings, templates }: ContrastPro
         {by.value.controls.map(control)}
         <Choice
           label="Prompts"
-          title="The sentences around each label, whose embeddings are averaged"
-          options={TEMPLATES}
-          value={templates.value}
-          onChange={(name) => setTraitSoon(model, "templates", name)}
+          title={own.current?.join("\n") ?? "The sentences around each label, whose embeddings are averaged"}
+          options={own.current ? [...TEMPLATES, [OWN, `${own.current.length} of your own`]] : TEMPLATES}
+          value={typeof sentences === "string" ? sentences : OWN}
+          onChange={(name) => setTraitSoon(model, "templates", name === OWN ? own.current! : name)}
         />
       </div>
     </div>

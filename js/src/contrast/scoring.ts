@@ -6,16 +6,17 @@ import { asError } from "../source/resources";
 import type { Questions, Scores, Scoring } from "../source/messages";
 import { isAbort, type Source } from "../source/source";
 
-/** A setting of a scorer: a switch, or a number in a range. */
+/** A setting of a scorer: a switch, a number in a range, or one of a few words. */
 export interface Control {
   name: string;
   label: string;
   /** What it does. */
   title: string;
-  default: boolean | number;
-  low: number;
-  high: number;
-  step: number;
+  default: boolean | number | string;
+  low?: number;
+  high?: number;
+  step?: number;
+  options?: string[];
 }
 
 /** A scorer as the kernel describes it. */
@@ -117,7 +118,7 @@ export function followScores({ source, by, settings, visible, revision, first }:
   // Marks and suggestions hold while a number slides: moving gamma re-scores what is there.
   const apart = ({ neuron, scorer, settings, templates }: Settings) =>
     JSON.stringify([neuron, scorer, templates,
-      Object.entries(settings).filter(([, one]) => typeof one === "boolean").sort()]);
+      Object.entries(settings).filter(([, one]) => typeof one !== "number").sort()]);
   const context = (now: Settings) => apart(now) + revision.peek();
   const candidatesOf = (now: Settings): string[] | null => {
     if (now.candidates.length > 0) return now.candidates;

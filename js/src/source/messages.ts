@@ -98,8 +98,8 @@ export interface HeatmapSaid {
 export interface Scoring {
   candidates: string[];
   scorer: string;
-  settings: Record<string, boolean | number>;
-  templates: "csp" | "plain";
+  settings: Record<string, boolean | number | string>;
+  templates: "clip" | "csp" | "plain" | string[];
 }
 
 /** Labels to score for a neuron, without the pairs of some ranks. */

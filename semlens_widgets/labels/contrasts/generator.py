@@ -93,11 +93,15 @@ class Contrasts:
         ``(neurons, m)`` float32 cosine to the example; computed if it is not given.
     pictures
         By neuron of the block and rank: what takes the place of an image of the data set.
+    further
+        ``(neurons, m, k - 1)`` int64, more images of the data set for each example, the nearest
+        first, of which `samples` has the nearest of all; -1 where there is none. None for one each.
     """
 
     samples: Tensor
     similarity: Tensor | None = None
     pictures: Mapping[tuple[int, int], Picture] = field(default_factory=dict)
+    further: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
-from semlens_widgets.analysis.contrasting import contrastive_by_others, contrastive_examples
+from semlens_widgets.analysis.contrasting import contrastive_by_others, contrastive_neighbours
 from semlens_widgets.labels.contrasts.below import check_below, levels_of
 from semlens_widgets.labels.contrasts.generator import ContrastGenerator, Contrasts
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from semlens_widgets.labels.contrasts.below import Below
     from semlens_widgets.labels.contrasts.generator import Block
+
+#: How many contrastive examples of an example are kept at most.
+MOST_NEIGHBOURS = 16
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,9 @@ class Nearest(ContrastGenerator):
     reuse
         Whether an image may serve several examples of a neuron. If not, the examples choose one
         after the other, the most activating first, until no quiet image is left.
+    neighbours
+        How many are kept of each example, 1 to 16: what :class:`semlens_widgets.Csp` can take out
+        together. The first is shown beside the example, and is the same whatever their number.
 
     Raises
     ------
@@ -48,6 +56,7 @@ class Nearest(ContrastGenerator):
     space: Literal["foundation", "target"] = "foundation"
     below: Below = "mean"
     reuse: bool = True
+    neighbours: int = 1
 
     name = "mined"
 
@@ -56,32 +65,41 @@ class Nearest(ContrastGenerator):
             raise ValueError(f'space={self.space!r} must be "foundation" or "target".')
         if not isinstance(self.reuse, bool):
             raise ValueError(f"reuse={self.reuse!r} must be True or False.")
+        whole = isinstance(self.neighbours, int) and not isinstance(self.neighbours, bool)
+        if not (whole and 1 <= self.neighbours <= MOST_NEIGHBOURS):
+            raise ValueError(
+                f"neighbours={self.neighbours!r} must be a whole number from 1 to "
+                f"{MOST_NEIGHBOURS}."
+            )
         check_below(self.below)
 
     def contrasts(self, block: Block) -> Contrasts:
         """Return the nearest quiet image of every example, see the functions of `contrasting`."""
         levels = levels_of(block.activations, self.below)
         if self.space == "target":
-            return Contrasts(
-                contrastive_by_others(
-                    block.activations,
-                    block.layer_activations(),
-                    block.neurons,
-                    block.examples,
-                    levels=levels,
-                    reuse=self.reuse,
-                )
-            )
-        return Contrasts(
-            *contrastive_examples(
+            found = contrastive_by_others(
                 block.activations,
-                block.images,
+                block.layer_activations(),
+                block.neurons,
                 block.examples,
-                block.anchors,
                 levels=levels,
                 reuse=self.reuse,
+                neighbours=self.neighbours,
             )
+            return Contrasts(found[..., 0], further=self._further(found))
+        found, similarity = contrastive_neighbours(
+            block.activations,
+            block.images,
+            block.examples,
+            block.anchors,
+            levels=levels,
+            reuse=self.reuse,
+            neighbours=self.neighbours,
         )
+        return Contrasts(found[..., 0], similarity[..., 0], further=self._further(found))
+
+    def _further(self, found: Tensor) -> Tensor | None:
+        return found[..., 1:] if self.neighbours > 1 else None
 
     @property
     def settings(self) -> dict[str, Any]:

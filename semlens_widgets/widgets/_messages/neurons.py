@@ -112,8 +112,8 @@ class Scoring(TypedDict):
 
     candidates: list[str]
     scorer: str
-    settings: dict[str, bool | float]
-    templates: Literal["csp", "plain"]
+    settings: dict[str, bool | float | str]
+    templates: Literal["clip", "csp", "plain"] | list[str]
 
 
 class NeuronScoring(Neuron, Scoring):

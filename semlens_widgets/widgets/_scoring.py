@@ -1,0 +1,79 @@
+"""How a panel scores labels: which scorers and sentences it offers, and what was chosen."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from semlens_widgets.inputs.foundation import CLIP_TEMPLATES, CSP_TEMPLATES
+from semlens_widgets.labels.scorers import DEFAULT, SCORERS, scorer_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from semlens_widgets.widgets._lens import Lens
+
+#: Sentences around a label, by what the browser calls them.
+TEMPLATES = {"plain": ("{}",), "csp": CSP_TEMPLATES, "clip": CLIP_TEMPLATES}
+
+
+def offered(lens: Lens) -> list[dict[str, Any]]:
+    """Describe the scorers, with those of their controls that the analysis has something for."""
+    described = [kind.described() for kind in SCORERS.values()]
+    for scorer in described:
+        scorer["controls"] = [one for one in scorer["controls"] if _has_choice(lens, one)]
+    return described
+
+
+def _has_choice(lens: Lens, control: dict[str, Any]) -> bool:
+    """Say whether there is anything to choose; no more can be than there is."""
+    if control["name"] == "neighbours":
+        control["high"] = lens.n_contrasts
+        return lens.n_contrasts > 1
+    return lens.embedding == "crop" or control["name"] not in {"embedding", "cropped"}
+
+
+def settings_there_are() -> set[str]:
+    """Name the settings of all scorers."""
+    return {one.name for kind in SCORERS.values() for one in fields(kind)}
+
+
+def as_labelled(lens: Lens) -> dict[str, Any]:
+    """Return the settings that gave the labels: the panel's first scores are theirs."""
+    settings = dict(lens.labelled_by)
+    scorer, templates = settings.pop("scorer", None), settings.pop("templates", None)
+    for name in ("candidates", "back_off"):  # how labels were chosen, not how they score
+        settings.pop(name, None)
+    named = {sentences: name for name, sentences in TEMPLATES.items()}
+    options: dict[str, Any] = {}
+    if templates:
+        options["templates"] = named.get(tuple(templates), list(templates))
+    if scorer in SCORERS:
+        options |= {"scorer": scorer, "settings": chosen(scorer, settings)}
+    return options
+
+
+def chosen(scorer: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what a scorer has by default and others have not: nobody chose that for them."""
+    defaults: dict[str, set[Any]] = {}
+    for kind in SCORERS.values():
+        for one in fields(kind):
+            defaults.setdefault(one.name, set()).add(one.default)
+    own = {one.name: one.default for one in fields(SCORERS[scorer])}
+    return {
+        name: value
+        for name, value in settings.items()
+        if len(defaults.get(name, ())) < 2 or value != own.get(name)
+    }
+
+
+def scored_by(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how a request wants labels to be scored."""
+    scorer = scorer_of(params.get("scorer", DEFAULT), params.get("settings"))
+    asked: dict[str, Any] = {"scorer": scorer}
+    if "templates" in params:
+        templates = params["templates"]
+        asked["templates"] = TEMPLATES[templates] if isinstance(templates, str) else templates
+    if params.get("exclude") and scorer.pairs:
+        asked["exclude"] = [int(rank) for rank in params["exclude"]]
+    return asked
