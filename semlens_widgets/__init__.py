@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from semlens_widgets.errors import (
         CheckFailed,
         EmbeddingError,
+        LabelsClash,
         LensUnavailable,
         ModelChanged,
         ModelError,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
         ContrastPanel,
         Explorer,
         InterveneView,
+        LabelTable,
         NeuronMap,
         TraceView,
     )
@@ -68,6 +70,7 @@ _ROOMS = ("demo", "errors")
 _HOMES = {
     "CheckFailed": "errors",
     "EmbeddingError": "errors",
+    "LabelsClash": "errors",
     "LensUnavailable": "errors",
     "ModelChanged": "errors",
     "ModelError": "errors",
@@ -120,6 +123,7 @@ _HOMES = {
     "ContrastPanel": "widgets",
     "Explorer": "widgets",
     "InterveneView": "widgets",
+    "LabelTable": "widgets",
 }
 
 __all__ = [
@@ -147,6 +151,8 @@ __all__ = [
     "FoundationModel",
     "ImageDataset",
     "InterveneView",
+    "LabelTable",
+    "LabelsClash",
     "LensUnavailable",
     "Library",
     "ModelChanged",

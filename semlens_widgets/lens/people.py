@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
+from semlens_widgets.errors import LabelsClash
 from semlens_widgets.labels.assign import check_candidates
 from semlens_widgets.labels.scorers import SCORERS, scorer_of
 from semlens_widgets.lens.label_file import read_label_file, write_label_file
 from semlens_widgets.pipeline.engine.device import plainly
-from semlens_widgets.store.labels import Given, Labelled, LabelRun
+from semlens_widgets.store.labels import NO_LABEL, Given, Labelled, LabelRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -96,7 +97,9 @@ class PeoplesLabels:
         Parameters
         ----------
         labels
-            By layer and neuron. None takes a person's label away, as :meth:`clear_label` does.
+            By layer and neuron. The empty text is a person's word that no label fits: the neuron
+            has none then, whatever :meth:`label` says (in :attr:`neurons` its label is empty and
+            its source "person"). None takes a person's word away, as :meth:`clear_label` does.
 
         Returns
         -------
@@ -111,7 +114,7 @@ class PeoplesLabels:
         """
         rows = {key: self._reader.row(*key) for key in labels}
         names = {
-            key: None if label is None else check_candidates([label])[0]
+            key: label if label is None or label == NO_LABEL else check_candidates([label])[0]
             for key, label in labels.items()
         }
         before: dict[tuple[str, int], str | None] = {}
@@ -131,8 +134,9 @@ class PeoplesLabels:
     def export_labels(self, path: str | Path) -> None:
         """Write the labels in force to a CSV file: one row per neuron.
 
-        Columns are layer, neuron, label, score, margin, chance, source. Labels that a spreadsheet
-        would take for a formula get an apostrophe in front, which :meth:`import_labels` takes off.
+        Columns are layer, neuron, label, score, margin, chance, source. Where a person said that
+        no label fits, the label is empty and the source "person". Labels that a spreadsheet would
+        take for a formula get an apostrophe in front, which :meth:`import_labels` takes off.
         """
         write_label_file(path, self._kept.now.frame)
 
@@ -140,8 +144,9 @@ class PeoplesLabels:
         """Take labels from a CSV file, as a person's.
 
         Rows whose label is the one in force, or empty, change nothing: of a file that
-        :meth:`export_labels` wrote, what was edited counts. Columns other than layer, neuron and
-        label are not read.
+        :meth:`export_labels` wrote, what was edited counts. An empty label beside the source
+        "person" says that no label fits. Columns other than layer, neuron, label and source are
+        not read.
 
         Parameters
         ----------
@@ -159,8 +164,9 @@ class PeoplesLabels:
         Raises
         ------
         ValueError
-            If the file makes no sense, naming the line; or labels of people would be replaced.
-            Nothing is changed then.
+            If the file makes no sense, naming the lines. Nothing is changed then.
+        LabelsClash
+            If labels of people would be replaced, a ValueError too. Nothing is changed then.
         """
         if theirs not in {"refuse", "keep", "replace"}:
             raise ValueError(f'theirs={theirs!r} must be "refuse", "keep" or "replace".')
@@ -168,14 +174,20 @@ class PeoplesLabels:
         rows = {(layer, int(at)): row for row, (layer, at) in _places(now.frame)}
         read = read_label_file(path, rows)
         labels = now.frame["label"].tolist()
-        new = {key: label for key, label in read.items() if label != labels[rows[key]]}
+        new = {
+            key: label
+            for key, label in read.items()
+            # No label yet, and none that fits, read alike.
+            if label != labels[rows[key]] or (label == NO_LABEL and rows[key] not in now.persons)
+        }
         others = [key for key in new if rows[key] in now.persons]
         if others and theirs == "refuse":
             layer, at = others[0]
-            raise ValueError(
+            raise LabelsClash(
                 f"{path}: {len(others)} neurons have other labels that people gave, such as "
                 f"{layer} {at} ({labels[rows[others[0]]]!r}, in the file {new[others[0]]!r}). Pass "
-                'theirs="keep" to keep those, or theirs="replace".'
+                'theirs="keep" to keep those, or theirs="replace".',
+                tuple(others),
             )
         if theirs == "keep":
             new = {key: label for key, label in new.items() if key not in set(others)}
@@ -189,6 +201,11 @@ class PeoplesLabels:
 
     def given(self, row: int, name: str, run: LabelRun | None, score: float | None = None) -> Given:
         """Return a person's label with the score it has among the candidates of a run."""
+        if name == NO_LABEL:
+            return Given(name)
+        if run is not None and score is None and run.frame["label"].iat[row] == name:
+            said = run.frame[["score", "margin"]].to_numpy(float)[row]
+            return Given(name, *said.tolist())
         scorer = scorer_of_run(run)
         if run is None or scorer is None or not self._can_score():
             return Given(name, math.nan if score is None else score)
