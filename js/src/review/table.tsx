@@ -86,7 +86,10 @@ export function Table(props: TableProps) {
     select(next.rows);
   };
   const edit: Doing["edit"] = ({ row }, text) => {
-    if (text === null) walking.current = true;
+    if (text === null) {
+      walking.current = true;
+      setCurrent(order.indexOf(row));
+    }
     setEditing(text === null ? null : { row, text });
   };
   const keep: Doing["keep"] = (row, text) => {
