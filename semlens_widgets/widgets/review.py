@@ -70,7 +70,7 @@ class LabelTable(SelectingWidget):
         The order; the lowest score and the smallest lead come first.
     """
 
-    view_title = "Labels"
+    view_title = "Review"
     view_traits = ("layer", "show", "sort_by")
 
     _esm = asset("review.js")
