@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from semlens_widgets.errors import LabelsClash
-from semlens_widgets.labels.assign import check_candidates
+from semlens_widgets.labels.assign import UNKNOWN, check_candidates
 from semlens_widgets.labels.scorers import SCORERS, scorer_of
 from semlens_widgets.lens.label_file import read_label_file, write_label_file
 from semlens_widgets.pipeline.engine.device import plainly
 from semlens_widgets.store.labels import NO_LABEL, Given, Labelled, LabelRun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from semlens_widgets.labels.scorer import Scorer
     from semlens_widgets.lens.labelling import KeptLabels
     from semlens_widgets.lens.reader import AnalysisReader
     from semlens_widgets.lens.scoring import Scoring
+
+_TOGETHER = 64  # neurons scored at once
 
 Theirs = Literal["refuse", "keep", "replace"]
 
@@ -69,7 +71,10 @@ class PeoplesLabels:
         row = self._reader.row(layer, neuron)
 
         def put(present: Labelled) -> Labelled:
-            given = self.given(row, name, present.latest, score)
+            if score is None:
+                given = self.given_all({row: name}, present.latest)[row]
+            else:
+                given = self.given(row, name, present.latest, score)
             return replace(present, persons={**present.persons, row: given})
 
         self._kept.commit(put)
@@ -122,11 +127,10 @@ class PeoplesLabels:
         def put(present: Labelled) -> Labelled:
             persons = dict(present.persons)
             for key, row in rows.items():
-                given, name = persons.pop(row, None), names[key]
+                given = persons.pop(row, None)
                 before[key] = given.label if given else None
-                if name is not None:
-                    persons[row] = self.given(row, name, present.latest)
-            return replace(present, persons=persons)
+            new = {rows[key]: name for key, name in names.items() if name is not None}
+            return replace(present, persons=persons | self.given_all(new, present.latest))
 
         self._kept.commit(put)
         return before
@@ -199,26 +203,60 @@ class PeoplesLabels:
         ]
         return pd.DataFrame(changed, columns=["layer", "neuron", "before", "label"])
 
-    def given(self, row: int, name: str, run: LabelRun | None, score: float | None = None) -> Given:
-        """Return a person's label with the score it has among the candidates of a run."""
-        if name == NO_LABEL:
-            return Given(name)
-        if run is not None and score is None and run.frame["label"].iat[row] == name:
-            said = run.frame[["score", "margin"]].to_numpy(float)[row]
-            return Given(name, *said.tolist())
+    def given(self, row: int, name: str, run: LabelRun | None, score: float) -> Given:
+        """Return a person's label with the score that the person gave it."""
         scorer = scorer_of_run(run)
         if run is None or scorer is None or not self._can_score():
-            return Given(name, math.nan if score is None else score)
-        templates = run.scorer["templates"]
-        if score is None:
+            return Given(name, score)
+        return Given(name, score, score - self._bars(range(row, row + 1), run, scorer)[0])
+
+    def given_all(self, labels: Mapping[int, str], run: LabelRun | None) -> dict[int, Given]:
+        """Return people's labels, by row, with the scores they have among a run's candidates."""
+        given = {row: Given(name) for row, name in labels.items()}
+        scorer = scorer_of_run(run)
+        if run is None:
+            return given
+        said = run.frame["label"].tolist()
+        scored = run.frame[["score", "margin"]].to_numpy(float).tolist()
+        left: dict[str, list[int]] = {}
+        for row, name in labels.items():
+            if name == said[row] and name != UNKNOWN:
+                given[row] = Given(name, *scored[row])
+            elif name != NO_LABEL:
+                left.setdefault(name, []).append(row)
+        if scorer is None or not self._can_score():
+            return given
+        for name, rows in left.items():
             others = [other for other in run.vocabulary if other != name] or [name]
-            scores = self._scoring.of_one(row, others, scorer, templates, beside=[name])
-            score = float(scores[0])
+            for some in _in_a_row(rows):
+                scores = self._scoring.of_some(
+                    some, others, scorer, run.scorer["templates"], beside=[name]
+                )[:, 0].tolist()
+                bars = self._bars(some, run, scorer)
+                for row, score, bar in zip(some, scores, bars, strict=True):
+                    given[row] = Given(name, score, score - bar)
+        return given
+
+    def _bars(self, rows: range, run: LabelRun, scorer: Scorer) -> list[float]:
+        """Return what labels had to score more than in a run."""
         bar = -math.inf if run.threshold is None else run.threshold
-        if run.empty:
-            empty = self._scoring.of_one(row, run.vocabulary, scorer, templates, beside=[""])
-            bar = max(bar, float(empty[0]))
-        return Given(name, score, score - bar)
+        if not run.empty:
+            return [bar] * len(rows)
+        empty = self._scoring.of_some(
+            rows, run.vocabulary, scorer, run.scorer["templates"], beside=[""]
+        )
+        return [max(bar, score) for score in empty[:, 0].tolist()]
+
+
+def _in_a_row(rows: list[int]) -> Iterator[range]:
+    """Go through rows in runs of neighbours, which are read together, none too long."""
+    start = 0
+    ordered = sorted(rows)
+    for at in range(1, len(ordered) + 1):
+        ends = at == len(ordered) or ordered[at] != ordered[at - 1] + 1
+        if ends or at - start == _TOGETHER:
+            yield range(ordered[start], ordered[at - 1] + 1)
+            start = at
 
 
 def scorer_of_run(run: LabelRun | None) -> Scorer | None:

@@ -1,4 +1,4 @@
-"""The table of labels in JupyterLab: by mouse, by keys, through files, linked, and without kernel."""
+"""The table of labels in JupyterLab: by mouse, by keys, through files, linked, left alone."""
 
 from __future__ import annotations
 
