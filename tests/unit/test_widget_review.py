@@ -21,7 +21,7 @@ NAMES = ["red", "green", "blue", "lime"]
 @pytest.fixture
 def lens(colour_lens):
     lens = colour_lens().run()
-    lens.label(NAMES, scorer="csp")
+    lens.label(NAMES, scorer="csp", threshold=-1.0)  # every neuron has a label
     return lens
 
 
