@@ -80,6 +80,21 @@ export function Table(props: TableProps) {
     row.focus({ preventScroll: true });
   });
 
+  // JupyterLab listens on the document and would select all cells: it must be heard before it.
+  useEffect(() => {
+    const onAll = (event: KeyboardEvent) => {
+      const target = event.composedPath()[0];
+      if (!(event.ctrlKey || event.metaKey) || event.altKey || event.key.toLowerCase() !== "a") return;
+      if (!(target instanceof HTMLElement) || !frame.current!.contains(target)) return;
+      if (target instanceof HTMLInputElement && target.type === "text") return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      select(new Set(order));
+    };
+    window.addEventListener("keydown", onAll, true);
+    return () => window.removeEventListener("keydown", onAll, true);
+  });
+
   const picked = (at: number, range: boolean, add: boolean) => {
     const next: Picked = pick({ rows: selected, anchor: anchor.current }, order[at]!, order, { range, add });
     anchor.current = next.anchor;
@@ -121,8 +136,7 @@ export function Table(props: TableProps) {
     else if (event.key === "Enter") {
       picked(focused, false, false);
       activate(row);
-    } else if (control && event.key.toLowerCase() === "a") select(new Set(order));
-    else if (event.key === "Escape" && selected.size > 0) select(new Set());
+    } else if (event.key === "Escape" && selected.size > 0) select(new Set());
     else if (!control && !event.altKey && (event.key === "F2" || event.key.toLowerCase() === "e")) {
       edit(row, row.label);
     } else if (control || event.altKey || !command(event.key, row)) return;
@@ -174,6 +188,7 @@ export function Table(props: TableProps) {
             type="checkbox"
             aria-label="Select all that are shown"
             checked={whole}
+            disabled={rows.length === 0}
             ref={(box) => {
               if (box) box.indeterminate = some;
             }}
