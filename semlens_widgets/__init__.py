@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from semlens_widgets.errors import (
         CheckFailed,
         EmbeddingError,
+        LabelsClash,
         LensUnavailable,
         ModelChanged,
         ModelError,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
         ContrastPanel,
         Explorer,
         InterveneView,
+        LabelTable,
         NeuronMap,
         TraceView,
     )
@@ -73,6 +75,7 @@ _ROOMS = ("demo", "errors")
 _HOMES = {
     "CheckFailed": "errors",
     "EmbeddingError": "errors",
+    "LabelsClash": "errors",
     "LensUnavailable": "errors",
     "ModelChanged": "errors",
     "ModelError": "errors",
@@ -126,6 +129,7 @@ _HOMES = {
     "ContrastPanel": "widgets",
     "Explorer": "widgets",
     "InterveneView": "widgets",
+    "LabelTable": "widgets",
 }
 
 __all__ = [
@@ -154,6 +158,8 @@ __all__ = [
     "FoundationModel",
     "ImageDataset",
     "InterveneView",
+    "LabelTable",
+    "LabelsClash",
     "LensUnavailable",
     "Library",
     "ModelChanged",

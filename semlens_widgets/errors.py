@@ -62,6 +62,20 @@ class EmbeddingError(SemlensError, ValueError):
     """A foundation model returned something that is no embedding."""
 
 
+class LabelsClash(SemlensError, ValueError):  # noqa: N818 - it names a state, not a mistake
+    """Labels that people gave would be replaced, and nobody said that they may be.
+
+    Attributes
+    ----------
+    neurons : tuple of (str, int)
+        Of which neurons, by layer and number.
+    """
+
+    def __init__(self, message: str, neurons: tuple[tuple[str, int], ...]) -> None:
+        super().__init__(message)
+        self.neurons = neurons
+
+
 class CheckFailed(SemlensError, AssertionError):  # noqa: N818 - a test fails by it
     """A condition of an audit fails, or cannot be told; the message is the table of all.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from semlens_widgets.labels.assign import check_candidates
+from semlens_widgets.store.labels import NO_LABEL, PERSON
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _NEEDED = ("layer", "neuron", "label")
 _COLUMNS = [*_NEEDED, "score", "margin", "chance", "source"]
+_NAMED_WRONG = 6  # lines, of many
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what a spreadsheet would work out
 _ESCAPED = re.compile(r"'+[=+\-@\t\r]")
 
@@ -39,34 +41,56 @@ def _from_text(text: str) -> str:
 def read_label_file(path: str | Path, known: Container[Key]) -> dict[Key, str]:
     """Read labels by layer and neuron; rows without a label are passed over.
 
+    Not so those whose source is a person: there none fits, and the label is the empty text.
+
     Parameters
     ----------
     path
-        A CSV file in UTF-8 with the columns layer, neuron and label; others are not read. Commas or
-        semicolons separate them.
+        A CSV file in UTF-8 with the columns layer, neuron and label, and source if it says whose
+        they are; others are not read. Commas or semicolons separate them.
     known
         The neurons that there are.
 
     Raises
     ------
     ValueError
-        If it is no such file; a line names no neuron, one that was named before, or no label.
+        If it is no such file; lines name no neuron, one that was named before, or no label. The
+        message has a line for each of the first few.
     """
     found: dict[Key, str] = {}
+    named: set[Key] = set()
+    wrong: list[str] = []
     for line, row in _rows(path):
-        layer, number, label = (_from_text((row[name] or "").strip()) for name in _NEEDED)
-        key = (layer, int(number)) if re.fullmatch(r"[0-9]{1,9}", number) else None
-        if key is None or key not in known:
-            raise ValueError(f"{path}, line {line}: there is no neuron {layer!r} {number!r} here.")
-        if key in found:
-            raise ValueError(f"{path}, line {line}: {layer} {number} has been named before.")
-        if not label:
-            continue
         try:
-            (found[key],) = check_candidates([label])
+            key, label = _read_row(row, known, named)
         except ValueError as error:
-            raise ValueError(f"{path}, line {line}: the label is no text ({error})") from None
+            wrong.append(f"{path}, line {line}: {error}")
+            continue
+        named.add(key)
+        if label or row.get("source") == PERSON:
+            found[key] = label
+    if wrong:
+        more = len(wrong) - _NAMED_WRONG
+        raise ValueError("\n".join(wrong[:_NAMED_WRONG] + [f"... and {more} more"] * (more > 0)))
     return found
+
+
+def _read_row(
+    row: dict[str, str | None], known: Container[Key], before: Container[Key]
+) -> tuple[Key, str]:
+    layer, number, label = (_from_text((row[name] or "").strip()) for name in _NEEDED)
+    key = (layer, int(number)) if re.fullmatch(r"[0-9]{1,9}", number) else None
+    if key is None or key not in known:
+        raise ValueError(f"there is no neuron {layer!r} {number!r} here.")
+    if key in before:
+        raise ValueError(f"{layer} {number} has been named before.")
+    if not label:
+        return key, NO_LABEL
+    try:
+        (label,) = check_candidates([label])
+    except ValueError as error:
+        raise ValueError(f"the label is no text ({error})") from None
+    return key, label
 
 
 def _rows(path: str | Path) -> Iterator[tuple[int, dict[str, str | None]]]:

@@ -303,8 +303,8 @@ class Labelling:
         new = LabelRun(frame, names, settings, bar, empty)
 
         def keep(present: Labelled) -> Labelled:
-            theirs = present.persons.items()
-            persons = {row: self._people.given(row, given.label, new) for row, given in theirs}
+            theirs = {row: given.label for row, given in present.persons.items()}
+            persons = self._people.given_all(theirs, new)
             others = {name: other for name, other in present.runs.items() if name != called}
             return replace(present, runs={**others, called: new}, persons=persons)
 

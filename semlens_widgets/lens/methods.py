@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from semlens_widgets.lens.agreeing import Agreeing
 from semlens_widgets.lens.audit import Auditing
+from semlens_widgets.lens.choosing import Choosing
 from semlens_widgets.lens.delegated import delegated
 from semlens_widgets.lens.explained import Explaining
 from semlens_widgets.lens.faithfulness import Faithfulness
@@ -32,6 +33,8 @@ class Methods:
     clear_label = delegated("people", PeoplesLabels.clear_label)
     export_labels = delegated("people", PeoplesLabels.export_labels)
     import_labels = delegated("people", PeoplesLabels.import_labels)
+    label_choices = delegated("choosing", Choosing.label_choices)
+    scorer_labels = delegated("choosing", Choosing.scorer_labels)
     scores = delegated("scoring", Scoring.scores)
     contributions = delegated("scoring", Scoring.contributions)
     label_chance = delegated("scoring", Scoring.label_chance)
@@ -63,4 +66,5 @@ class Methods:
     map = delegated("showing", Showing.map)
     gallery = delegated("showing", Showing.gallery)
     contrast = delegated("showing", Showing.contrast)
+    review = delegated("showing", Showing.review)
     explore = delegated("showing", Showing.explore)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from semlens_widgets.lens.agreeing import Agreeing
 from semlens_widgets.lens.audit import Auditing
+from semlens_widgets.lens.choosing import Choosing
 from semlens_widgets.lens.explained import Explaining
 from semlens_widgets.lens.faithfulness import Faithfulness
 from semlens_widgets.lens.granular import Granular
@@ -120,6 +121,12 @@ class Parts:
         return PeoplesLabels(
             self.reader, self.scoring, self.labels, lambda: foundation() is not None
         )
+
+    @cached_property
+    def choosing(self) -> Choosing:
+        """What offers other labels than those in force."""
+        foundation = self._foundation
+        return Choosing(self.reader, self.scoring, self.labels, lambda: foundation() is not None)
 
     @property
     def looked(self) -> Looked:

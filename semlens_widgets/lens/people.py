@@ -8,20 +8,23 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from semlens_widgets.labels.assign import check_candidates
+from semlens_widgets.errors import LabelsClash
+from semlens_widgets.labels.assign import UNKNOWN, check_candidates
 from semlens_widgets.labels.scorers import SCORERS, scorer_of
 from semlens_widgets.lens.label_file import read_label_file, write_label_file
 from semlens_widgets.pipeline.engine.device import plainly
-from semlens_widgets.store.labels import Given, Labelled, LabelRun
+from semlens_widgets.store.labels import NO_LABEL, Given, Labelled, LabelRun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from semlens_widgets.labels.scorer import Scorer
     from semlens_widgets.lens.labelling import KeptLabels
     from semlens_widgets.lens.reader import AnalysisReader
     from semlens_widgets.lens.scoring import Scoring
+
+_TOGETHER = 64  # neurons scored at once
 
 Theirs = Literal["refuse", "keep", "replace"]
 
@@ -68,7 +71,10 @@ class PeoplesLabels:
         row = self._reader.row(layer, neuron)
 
         def put(present: Labelled) -> Labelled:
-            given = self.given(row, name, present.latest, score)
+            if score is None:
+                given = self.given_all({row: name}, present.latest)[row]
+            else:
+                given = self.given(row, name, present.latest, score)
             return replace(present, persons={**present.persons, row: given})
 
         self._kept.commit(put)
@@ -96,7 +102,9 @@ class PeoplesLabels:
         Parameters
         ----------
         labels
-            By layer and neuron. None takes a person's label away, as :meth:`clear_label` does.
+            By layer and neuron. The empty text is a person's word that no label fits: the neuron
+            has none then, whatever :meth:`label` says (in :attr:`neurons` its label is empty and
+            its source "person"). None takes a person's word away, as :meth:`clear_label` does.
 
         Returns
         -------
@@ -111,7 +119,7 @@ class PeoplesLabels:
         """
         rows = {key: self._reader.row(*key) for key in labels}
         names = {
-            key: None if label is None else check_candidates([label])[0]
+            key: label if label is None or label == NO_LABEL else check_candidates([label])[0]
             for key, label in labels.items()
         }
         before: dict[tuple[str, int], str | None] = {}
@@ -119,11 +127,10 @@ class PeoplesLabels:
         def put(present: Labelled) -> Labelled:
             persons = dict(present.persons)
             for key, row in rows.items():
-                given, name = persons.pop(row, None), names[key]
+                given = persons.pop(row, None)
                 before[key] = given.label if given else None
-                if name is not None:
-                    persons[row] = self.given(row, name, present.latest)
-            return replace(present, persons=persons)
+            new = {rows[key]: name for key, name in names.items() if name is not None}
+            return replace(present, persons=persons | self.given_all(new, present.latest))
 
         self._kept.commit(put)
         return before
@@ -131,8 +138,9 @@ class PeoplesLabels:
     def export_labels(self, path: str | Path) -> None:
         """Write the labels in force to a CSV file: one row per neuron.
 
-        Columns are layer, neuron, label, score, margin, chance, source. Labels that a spreadsheet
-        would take for a formula get an apostrophe in front, which :meth:`import_labels` takes off.
+        Columns are layer, neuron, label, score, margin, chance, source. Where a person said that
+        no label fits, the label is empty and the source "person". Labels that a spreadsheet would
+        take for a formula get an apostrophe in front, which :meth:`import_labels` takes off.
         """
         write_label_file(path, self._kept.now.frame)
 
@@ -140,8 +148,9 @@ class PeoplesLabels:
         """Take labels from a CSV file, as a person's.
 
         Rows whose label is the one in force, or empty, change nothing: of a file that
-        :meth:`export_labels` wrote, what was edited counts. Columns other than layer, neuron and
-        label are not read.
+        :meth:`export_labels` wrote, what was edited counts. An empty label beside the source
+        "person" says that no label fits. Columns other than layer, neuron, label and source are
+        not read.
 
         Parameters
         ----------
@@ -159,8 +168,9 @@ class PeoplesLabels:
         Raises
         ------
         ValueError
-            If the file makes no sense, naming the line; or labels of people would be replaced.
-            Nothing is changed then.
+            If the file makes no sense, naming the lines. Nothing is changed then.
+        LabelsClash
+            If labels of people would be replaced, a ValueError too. Nothing is changed then.
         """
         if theirs not in {"refuse", "keep", "replace"}:
             raise ValueError(f'theirs={theirs!r} must be "refuse", "keep" or "replace".')
@@ -168,14 +178,20 @@ class PeoplesLabels:
         rows = {(layer, int(at)): row for row, (layer, at) in _places(now.frame)}
         read = read_label_file(path, rows)
         labels = now.frame["label"].tolist()
-        new = {key: label for key, label in read.items() if label != labels[rows[key]]}
+        new = {
+            key: label
+            for key, label in read.items()
+            # No label yet, and none that fits, read alike.
+            if label != labels[rows[key]] or (label == NO_LABEL and rows[key] not in now.persons)
+        }
         others = [key for key in new if rows[key] in now.persons]
         if others and theirs == "refuse":
             layer, at = others[0]
-            raise ValueError(
+            raise LabelsClash(
                 f"{path}: {len(others)} neurons have other labels that people gave, such as "
                 f"{layer} {at} ({labels[rows[others[0]]]!r}, in the file {new[others[0]]!r}). Pass "
-                'theirs="keep" to keep those, or theirs="replace".'
+                'theirs="keep" to keep those, or theirs="replace".',
+                tuple(others),
             )
         if theirs == "keep":
             new = {key: label for key, label in new.items() if key not in set(others)}
@@ -187,21 +203,60 @@ class PeoplesLabels:
         ]
         return pd.DataFrame(changed, columns=["layer", "neuron", "before", "label"])
 
-    def given(self, row: int, name: str, run: LabelRun | None, score: float | None = None) -> Given:
-        """Return a person's label with the score it has among the candidates of a run."""
+    def given(self, row: int, name: str, run: LabelRun | None, score: float) -> Given:
+        """Return a person's label with the score that the person gave it."""
         scorer = scorer_of_run(run)
         if run is None or scorer is None or not self._can_score():
-            return Given(name, math.nan if score is None else score)
-        templates = run.scorer["templates"]
-        if score is None:
+            return Given(name, score)
+        return Given(name, score, score - self._bars(range(row, row + 1), name, run, scorer)[0])
+
+    def given_all(self, labels: Mapping[int, str], run: LabelRun | None) -> dict[int, Given]:
+        """Return people's labels, by row, with the scores they have among a run's candidates."""
+        given = {row: Given(name) for row, name in labels.items()}
+        scorer = scorer_of_run(run)
+        if run is None:
+            return given
+        said = run.frame["label"].tolist()
+        scored = run.frame[["score", "margin"]].to_numpy(float).tolist()
+        left: dict[str, list[int]] = {}
+        for row, name in labels.items():
+            if name == said[row] and name != UNKNOWN:
+                given[row] = Given(name, *scored[row])
+            elif name != NO_LABEL:
+                left.setdefault(name, []).append(row)
+        if scorer is None or not self._can_score():
+            return given
+        for name, rows in left.items():
             others = [other for other in run.vocabulary if other != name] or [name]
-            scores = self._scoring.of_one(row, others, scorer, templates, beside=[name])
-            score = float(scores[0])
+            for some in _in_a_row(rows):
+                scores = self._scoring.of_some(
+                    some, others, scorer, run.scorer["templates"], beside=[name]
+                )[:, 0].tolist()
+                bars = self._bars(some, name, run, scorer)
+                for row, score, bar in zip(some, scores, bars, strict=True):
+                    given[row] = Given(name, score, score - bar)
+        return given
+
+    def _bars(self, rows: range, name: str, run: LabelRun, scorer: Scorer) -> list[float]:
+        """Return what a label had to score more than in a run."""
         bar = _bar_of(name, run)
-        if run.empty:
-            empty = self._scoring.of_one(row, run.vocabulary, scorer, templates, beside=[""])
-            bar = max(bar, float(empty[0]))
-        return Given(name, score, score - bar)
+        if not run.empty:
+            return [bar] * len(rows)
+        empty = self._scoring.of_some(
+            rows, run.vocabulary, scorer, run.scorer["templates"], beside=[""]
+        )
+        return [max(bar, score) for score in empty[:, 0].tolist()]
+
+
+def _in_a_row(rows: list[int]) -> Iterator[range]:
+    """Go through rows in runs of neighbours, which are read together, none too long."""
+    start = 0
+    ordered = sorted(rows)
+    for at in range(1, len(ordered) + 1):
+        ends = at == len(ordered) or ordered[at] != ordered[at - 1] + 1
+        if ends or at - start == _TOGETHER:
+            yield range(ordered[start], ordered[at - 1] + 1)
+            start = at
 
 
 def _bar_of(name: str, run: LabelRun) -> float:

@@ -237,6 +237,19 @@ class Scoring:
             evidence = self._of_neuron(row, scorer, exclude)
             return next(self._scored(iter([evidence]), names, beside, scorer, templates))[0]
 
+    def of_some(
+        self,
+        rows: range,
+        names: Sequence[str],
+        scorer: Scorer,
+        templates: Sequence[str] | None,
+        *,
+        beside: Sequence[str],
+    ) -> Tensor:
+        """Score texts beside others for some neurons at once, ``(rows, beside)``."""
+        evidence = some_neurons(self._reader.evidence, rows.start, rows.stop)
+        return next(self._scored(iter([evidence]), names, beside, scorer, templates))
+
     def of_all(
         self,
         names: Sequence[str],

@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Unpack
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from semlens_widgets.lens.lens import SemanticLens
-    from semlens_widgets.widgets import ConceptGallery, ContrastPanel, Explorer, NeuronMap
+    from semlens_widgets.widgets import (
+        ConceptGallery,
+        ContrastPanel,
+        Explorer,
+        LabelTable,
+        NeuronMap,
+    )
     from semlens_widgets.widgets import options as of
 
 
@@ -43,6 +51,22 @@ class Showing:
         from semlens_widgets.widgets import ContrastPanel
 
         return ContrastPanel(self._lens, layer, neuron, **options)
+
+    def review(
+        self, trust: pd.DataFrame | None = None, **options: Unpack[of.ReviewOptions]
+    ) -> LabelTable:
+        """Return the labels as a table, to accept, reject and edit many at once.
+
+        Parameters
+        ----------
+        trust
+            What :meth:`trust` returned, to sort and filter by.
+        **options
+            Of :class:`semlens_widgets.LabelTable`.
+        """
+        from semlens_widgets.widgets import LabelTable
+
+        return LabelTable(self._lens, trust=trust, **options)
 
     def explore(self, **options: Unpack[of.ExplorerOptions]) -> Explorer:
         """Return map, search, gallery and contrast panel, linked."""

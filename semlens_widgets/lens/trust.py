@@ -12,6 +12,7 @@ from semlens_widgets.labels.scorer import Competing
 from semlens_widgets.lens.chance import bars_by_chance
 from semlens_widgets.lens.people import scorer_of_run
 from semlens_widgets.pipeline.engine.device import plainly
+from semlens_widgets.store.labels import NO_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,7 +138,7 @@ class Trusting:
                 '"recognition".'
             )
         labels = now.frame["label"].tolist()
-        theirs = (given.label for given in now.persons.values())
+        theirs = (given.label for given in now.persons.values() if given.label != NO_LABEL)
         return (
             scorer,
             list(dict.fromkeys((*run.vocabulary, *theirs))),

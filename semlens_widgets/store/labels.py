@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: The source of a label that a person gave, and the run it is listed under.
 PERSON = "person"
+#: What a person says of a neuron that no label fits.
+NO_LABEL = ""
 _TABLE = "labels"
 _FACTS = b"labelling"
 _LISTED = ["source", "label", "score", "margin", "chance"]
@@ -55,7 +57,10 @@ class LabelRun:
 
 @dataclass(frozen=True)
 class Given:
-    """A label that a person gave, and the score and margin it has by the latest run's scorer."""
+    """A label that a person gave, and the score and margin it has by the latest run's scorer.
+
+    An empty one is a person's word that no label fits: it is in force like any other.
+    """
 
     label: str
     score: float = math.nan
@@ -89,9 +94,10 @@ class Labelled:
     def frame(self) -> pd.DataFrame:
         """The labels in force: layer, neuron, label, score, margin, chance, source."""
         frame = self.latest.frame.copy() if self.latest else unlabelled(self.neurons)
-        for row, given in self.persons.items():
-            frame.loc[row, "label"], frame.loc[row, "source"] = given.label, PERSON
-            frame.loc[row, "score"], frame.loc[row, "margin"] = given.score, given.margin
+        rows, given = list(self.persons), list(self.persons.values())
+        frame.loc[rows, "label"], frame.loc[rows, "source"] = [one.label for one in given], PERSON
+        for name in ("score", "margin"):
+            frame.loc[rows, name] = np.array([getattr(one, name) for one in given], np.float32)
         return frame
 
     @property

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from semlens_widgets.widgets.gallery import ConceptGallery
     from semlens_widgets.widgets.intervene import InterveneView
     from semlens_widgets.widgets.map import NeuronMap
+    from semlens_widgets.widgets.review import LabelTable
     from semlens_widgets.widgets.trace import TraceView
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "ContrastPanel",
     "Explorer",
     "InterveneView",
+    "LabelTable",
     "NeuronMap",
     "TraceView",
 ]
@@ -33,6 +35,7 @@ _HOMES = {
     "ContrastPanel": "contrast",
     "Explorer": "explorer",
     "InterveneView": "intervene",
+    "LabelTable": "review",
     "NeuronMap": "map",
     "TraceView": "trace",
 }

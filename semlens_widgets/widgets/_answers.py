@@ -12,7 +12,7 @@ import pandas as pd
 from semlens_widgets.attribution.arrived import arrived_said
 from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.widgets._base import describe
-from semlens_widgets.widgets._columns import pack_scores, readable
+from semlens_widgets.widgets._columns import PERSON, pack_scores, readable
 from semlens_widgets.widgets._messages.neurons import (
     Example,
     ExamplesOfNeuron,
@@ -54,6 +54,11 @@ def text(value: Any) -> str:
     return readable(value) if isinstance(value, str) else ""
 
 
+def rejected(row: Mapping[Hashable, Any]) -> bool:
+    """Return whether a person said of a row of ``lens.neurons`` that no label fits."""
+    return text(row.get("label")) == "" and row.get("source") == PERSON
+
+
 def neuron_of(params: Mapping[str, Any]) -> tuple[str, int]:
     """Return the neuron that a request names."""
     layer, neuron = params.get("layer"), params.get("neuron")
@@ -81,6 +86,7 @@ def facts(table: pd.DataFrame, layer: str, neuron: int) -> Facts:
         layer=layer,
         neuron=neuron,
         label=text(row.get("label")),
+        rejected=rejected(row.to_dict()),
         dead=bool(row.get("dead", False)),
         score=number(row.get("score")),
         clarity=number(row.get("clarity")),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     import numpy as np
     import pandas as pd
@@ -186,6 +187,23 @@ class Lens(Examples, Protocol):
         *,
         progress: Callable[[int, int], None] | None = ...,
     ) -> Audit: ...
+
+
+class Reviewable(Lens, Protocol):
+    """A lens whose labels can be changed by many at once, and travel as files."""
+
+    def scorer_labels(self) -> pd.DataFrame: ...
+    def label_choices(
+        self, neurons: Sequence[tuple[str, int]], *, top: int = ...
+    ) -> pd.DataFrame: ...
+    def set_labels(
+        self, labels: Mapping[tuple[str, int], str | None]
+    ) -> dict[tuple[str, int], str | None]: ...
+    def export_labels(self, path: str | Path) -> None: ...
+    def import_labels(
+        self, path: str | Path, *, theirs: Literal["refuse", "keep", "replace"] = ...
+    ) -> pd.DataFrame: ...
+    def trust(self, *, progress: Callable[[int, int], None] | None = ...) -> pd.DataFrame: ...
 
 
 class Traceable(Lens, Protocol):

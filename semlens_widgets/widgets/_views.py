@@ -8,6 +8,7 @@ from semlens_widgets.widgets.audit import AuditView
 from semlens_widgets.widgets.contrast import ContrastPanel
 from semlens_widgets.widgets.gallery import ConceptGallery
 from semlens_widgets.widgets.intervene import InterveneView
+from semlens_widgets.widgets.review import LabelTable
 from semlens_widgets.widgets.trace import TraceView
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 VIEWS: dict[str, type[LensWidget]] = {
     "gallery": ConceptGallery,
     "contrast": ContrastPanel,
+    "review": LabelTable,
     "audit": AuditView,
     "intervene": InterveneView,
     "trace": TraceView,

@@ -46,7 +46,7 @@ class Explorer(LensWidget):
     query, query_layer, like
         What is searched: words, in one layer or all; or neurons like this one.
     tab : str
-        The panel in front where there is room for one: ``"gallery"``, ``"contrast"``, ``"audit"``.
+        The panel in front where there is room for one: ``"gallery"``, ``"contrast"``, ``"review"``.
     state : dict, optional
         A view to restore, as :attr:`state` or the button "Copy state" gave it.
     """

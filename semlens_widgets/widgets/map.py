@@ -327,6 +327,7 @@ class NeuronMap(SelectingWidget):
         ]
         result = Hovered(
             label=_answers.text(facts.get("label")),
+            rejected=_answers.rejected(facts.to_dict()),
             unsure=bool(row in self._unsure),
             score=_answers.number(facts.get("score")),
             measures=measures,

@@ -52,6 +52,16 @@ class ContrastOptions(TypedDict, total=False):
     excluded: Sequence[int]
 
 
+class ReviewOptions(TypedDict, total=False):
+    """Options of :class:`semlens_widgets.LabelTable`, which says what they mean."""
+
+    active: Neuron
+    selection: bytes
+    layer: str | None
+    show: Literal["all", "unknown", "close", "people", "none", "changed", "selected"]
+    sort_by: Literal["neuron", "label", "score", "lead"]
+
+
 class AuditOptions(TypedDict, total=False):
     """Options of :class:`semlens_widgets.AuditView`, which says what they mean."""
 
@@ -89,7 +99,7 @@ class ExplorerOptions(TypedDict, total=False):
     query: str
     query_layer: str | None
     like: Neuron
-    tab: Literal["gallery", "contrast", "audit", "intervene", "trace"]
+    tab: Literal["gallery", "contrast", "review", "audit", "intervene", "trace"]
     state: Mapping[str, Any] | None
 
 

@@ -39,6 +39,7 @@ MODELS = {
     "NeuronMap": 4,
     "ConceptGallery": 2,
     "ContrastPanel": 2,
+    "LabelTable": 1,
     "AuditView": 1,
     "InterveneView": 1,
     "TraceView": 1,

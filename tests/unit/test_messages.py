@@ -18,6 +18,7 @@ from semlens_widgets.widgets import (
     ContrastPanel,
     Explorer,
     InterveneView,
+    LabelTable,
     NeuronMap,
     TraceView,
     _messages,
@@ -30,6 +31,7 @@ OF_ONE = (
     NeuronMap,
     ConceptGallery,
     ContrastPanel,
+    LabelTable,
     AuditView,
     InterveneView,
     TraceView,
@@ -69,6 +71,13 @@ ASKED = {
     "class_images": NEURON,
     "make_audit": {"target": "red", "valid": "red", "spurious": "sea: blue, ocean"},
     "decide": {**NEURON, "audit": 1, "decision": "reject", "note": "it is the sea"},
+    "review": {},
+    "offers": {"rows": [0, 2]},
+    "label_file": {},
+    "give_labels": {"rows": [1, 2], "how": "set", "label": "crimson", "theirs": "ask"},
+    "step_labels": {"back": True},
+    "read_labels": {"data": "bGF5ZXIsbmV1cm9uLGxhYmVsCm1peGVkLDAscm9zZQo=", "theirs": "replace"},
+    "judge_labels": {},
     "traceable": {},
     "traced": {},
     "node": NEURON,
@@ -127,6 +136,8 @@ def widgets(colour_lens):
     shown = next(one for one in made if isinstance(one, AuditView))
     shown.audit = lens.audit("red", ["red"], ["blue"])
     shown.audit.decide("mixed", 0, "accept")
+    table = next(one for one in made if isinstance(one, LabelTable))
+    table._give({"rows": [0], "how": "reject", "theirs": "ask"}, lambda *_: None)
     traced = next(one for one in made if isinstance(one, TraceView))
     traced.trace = lens.trace("red")
     traced.trace.verify()

@@ -81,6 +81,7 @@ def test_activations_of_a_layer_are_those_of_its_neurons(colour_lens):
         (slw.NeuronMap, options_of.MapOptions, set()),
         (slw.ConceptGallery, options_of.GalleryOptions, {"active"}),
         (slw.ContrastPanel, options_of.ContrastOptions, {"active"}),
+        (slw.LabelTable, options_of.ReviewOptions, set()),
         (slw.AuditView, options_of.AuditOptions, set()),
         (slw.InterveneView, options_of.InterveneOptions, set()),
         (slw.TraceView, options_of.TraceOptions, set()),

@@ -103,7 +103,7 @@ export function Labels(props: LabelsProps) {
         !error.value && <p class="slw-muted">No candidates yet. Add labels to compare.</p>
       )}
       <AddCandidate {...props} />
-      {settled && facts.label === "" && <LabelAll {...props} />}
+      {settled && facts.label === "" && !facts.rejected && <LabelAll {...props} />}
       <p class="slw-small slw-message" role="status">{said}</p>
       <p class="slw-hidden" aria-live="polite">
         {settled && !pending.value && shown[0] && `Best label: ${shown[0][0]}`}

@@ -15,7 +15,7 @@ export function NeuronHeading({ facts, busy }: { facts: Facts; busy: boolean }) 
     <header class="slw-heading" aria-busy={busy}>
       <div class="slw-heading-name">
         <h2 class={known ? "slw-title" : "slw-title slw-muted"} title={facts.label} dir="auto">
-          {known ? facts.label : "Not labelled yet"}
+          {known ? facts.label : facts.rejected ? "No label fits" : "Not labelled yet"}
         </h2>
         {known && facts.score !== null && (
           <span class="slw-muted" title="How well the label fits, by the scorer that gave it">

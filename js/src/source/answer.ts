@@ -1,5 +1,5 @@
 // One answer of the kernel that a view shows, asked for again whenever what it is about changes.
-import { effect, signal, untracked, type ReadonlySignal } from "@preact/signals";
+import { batch, effect, signal, untracked, type ReadonlySignal } from "@preact/signals";
 import type { Questions } from "./messages";
 import type { Cleanup } from "./model";
 import { asError, IDLE, LOADING, type Resource } from "./resources";
@@ -9,6 +9,8 @@ export interface Answer<R> {
   resource: ReadonlySignal<Resource<R>>;
   /** The newest answer received, which may be about something else than what is asked now. */
   last: ReadonlySignal<R | null>;
+  /** The buffers beside it. */
+  buffers: ReadonlySignal<readonly DataView[]>;
   reload(): void;
   stop: Cleanup;
 }
@@ -30,6 +32,7 @@ export function followAnswer<M extends keyof Questions>(
   type R = Questions[M]["result"];
   const resource = signal<Resource<R>>(IDLE);
   const last = signal<R | null>(null);
+  const buffers = signal<readonly DataView[]>([]);
   const reloads = signal(0);
   let request = new AbortController();
   let asked = "";
@@ -38,10 +41,13 @@ export function followAnswer<M extends keyof Questions>(
     const { signal } = request;
     resource.value = LOADING;
     try {
-      const { result } = await source.ask(method, wanted, { signal, version: at });
+      const reply = await source.ask(method, wanted, { signal, version: at });
       if (signal.aborted) return;
-      last.value = result;
-      resource.value = { state: "ready", value: result };
+      batch(() => {
+        buffers.value = reply.buffers;
+        last.value = reply.result;
+        resource.value = { state: "ready", value: reply.result };
+      });
     } catch (error) {
       if (isAbort(error) || signal.aborted) return;
       resource.value = { state: "error", error: asError(error) };
@@ -66,6 +72,7 @@ export function followAnswer<M extends keyof Questions>(
   return {
     resource,
     last,
+    buffers,
     reload: () => (reloads.value += 1),
     stop: () => {
       leave();

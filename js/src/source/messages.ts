@@ -9,9 +9,10 @@ export interface Neuron {
 /** No more than the buffers, or no parameters. */
 export interface Nothing {}
 
-/** What is known of a neuron; an empty label is none. */
+/** What is known of a neuron; an empty label is none, `rejected` where none fits. */
 export interface Facts extends Neuron {
   label: string;
+  rejected: boolean;
   dead: boolean;
   score: number | null;
   clarity: number | null;
@@ -160,9 +161,10 @@ export interface Measure {
   value: number;
 }
 
-/** What the hover card says; `unsure` labels fit no better than random words do. */
+/** What the hover card says; `unsure` labels fit no better than random words do. With `rejected` a person said that none fits. */
 export interface Hovered {
   label: string;
+  rejected: boolean;
   unsure: boolean;
   score: number | null;
   measures: Measure[];
@@ -429,6 +431,62 @@ export interface OnlyLabels {
   shared: number;
 }
 
+/** The labels of all neurons; the buffers are columns, with one entry for each row. Codes (uint32): layer and source in their lists; neuron, its number; label, what the scorer said and the runner-up in `names`. Numbers (float32): score, margin, chance, lead. Flags (uint8): 1 unsure, 2 changed here, 4 dead. `judged` is whether the lead and runner-up are known. */
+export interface Reviewed {
+  layers: string[];
+  sources: string[];
+  names: string[];
+  judged: boolean;
+}
+
+/** Rows of the neurons. */
+export interface Rows {
+  rows: number[];
+}
+
+/** A label to choose; without a score where it is of another scorer. */
+export interface LabelChoice {
+  label: string;
+  score: number | null;
+}
+
+/** What is shown of a neuron in its row: examples, and other labels, best first. */
+export interface Offer {
+  samples: number[];
+  choices: LabelChoice[];
+}
+
+/** What is to become of labels; `label` is what is set, and empty otherwise. `accept`: what the scorer said becomes a person's; `reject`: none fits; `clear`: a person's word is taken back. `theirs` says what to do where people gave another. */
+export interface GiveLabels extends Rows {
+  how: "accept" | "reject" | "set" | "clear";
+  label: string;
+  theirs: "ask" | "keep" | "replace";
+}
+
+/** What has become of labels. `people` counts those that people gave, which were left; with `asked` nothing was changed because of them. `without` counts what else was left: nothing to accept there, or changed since. */
+export interface GivenLabels {
+  changed: number;
+  people: number;
+  without: number;
+  asked: boolean;
+}
+
+/** Whether a step is undone, or done again. */
+export interface Back {
+  back: boolean;
+}
+
+/** What to call the file that the buffer holds. */
+export interface LabelFileName {
+  name: string;
+}
+
+/** A file of labels, in base 64, and what to do where people gave another. */
+export interface LabelFileRead {
+  data: string;
+  theirs: "ask" | "keep" | "replace";
+}
+
 /** A node of a trace: what is traced, a kept neuron, or the rest of a layer, of neuron -1. Its share is of the layer's absolute relevance; `drop` is what the target loses without it. */
 export interface TraceNode extends Neuron {
   kind: "target" | "neuron" | "error";
@@ -521,6 +579,9 @@ export interface Questions {
   compared: { params: Layers; result: Compared };
   matches: { params: Matching; result: Matches };
   only_labels: { params: Analyses; result: OnlyLabels };
+  review: { params: Nothing; result: Reviewed };
+  offers: { params: Rows; result: Offer[] };
+  label_file: { params: Nothing; result: LabelFileName };
   traceable: { params: Nothing; result: string[] };
   traced: { params: Nothing; result: Traced | null };
   node: { params: Neuron; result: NodeOfTrace };
@@ -533,9 +594,13 @@ export interface Actions {
   make_audit: { params: AuditAsked; result: AuditMade };
   decide: { params: Decide; result: Decided };
   effects_of_all: { params: ChangeAsked; result: EffectsSaid };
+  give_labels: { params: GiveLabels; result: GivenLabels };
+  step_labels: { params: Back; result: GivenLabels };
+  read_labels: { params: LabelFileRead; result: GivenLabels };
+  judge_labels: { params: Nothing; result: Nothing };
   trace: { params: ToTrace; result: Nothing };
   verify: { params: Nothing; result: Nothing };
 }
 
 /** How many seconds may pass without a sign of life. */
-export const LIMITS: Record<keyof Actions, number> = { accept: 30, label_all: 600, make_audit: 600, decide: 30, effects_of_all: 600, trace: 600, verify: 600 };
+export const LIMITS: Record<keyof Actions, number> = { accept: 30, label_all: 600, make_audit: 600, decide: 30, effects_of_all: 600, give_labels: 120, step_labels: 120, read_labels: 120, judge_labels: 600, trace: 600, verify: 600 };

@@ -6,7 +6,7 @@ import { FakeModel, inBrowser, type Request } from "../fake-model";
 export const EVIL = "<img src=x onerror=alert(1)>";
 
 export const facts = (change: Partial<Facts> = {}): Facts => ({
-  layer: "layer4", neuron: 17, label: "striped", score: 0.31, clarity: 0.5, polysemanticity: 0.2,
+  layer: "layer4", neuron: 17, label: "striped", rejected: false, score: 0.31, clarity: 0.5, polysemanticity: 0.2,
   redundancy: 0.4, mean: 0.1, max: 3, firing_rate: 0.5, dead: false, ...change,
 });
 

@@ -13,15 +13,23 @@ from semlens_widgets.widgets._messages import (
     interventions,
     kinds,
     neurons,
+    reviews,
     traces,
 )
 
-MODULES = (kinds, neurons, audits, interventions, comparisons, traces)
+MODULES = (kinds, neurons, audits, interventions, comparisons, reviews, traces)
 QUESTIONS = {
     **neurons.QUESTIONS,
     **audits.QUESTIONS,
     **interventions.QUESTIONS,
     **comparisons.QUESTIONS,
+    **reviews.QUESTIONS,
     **traces.QUESTIONS,
 }
-ACTIONS = {**neurons.ACTIONS, **audits.ACTIONS, **interventions.ACTIONS, **traces.ACTIONS}
+ACTIONS = {
+    **neurons.ACTIONS,
+    **audits.ACTIONS,
+    **interventions.ACTIONS,
+    **reviews.ACTIONS,
+    **traces.ACTIONS,
+}

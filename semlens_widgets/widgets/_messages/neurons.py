@@ -10,9 +10,10 @@ from semlens_widgets.widgets._messages.kinds import Action, Neuron, Nothing, Que
 
 
 class Facts(Neuron):
-    """What is known of a neuron; an empty label is none."""
+    """What is known of a neuron; an empty label is none, ``rejected`` where none fits."""
 
     label: str
+    rejected: bool
     dead: bool
     score: float | None
     clarity: float | None
@@ -188,9 +189,13 @@ class Measure(TypedDict):
 
 
 class Hovered(TypedDict):
-    """What the hover card says; ``unsure`` labels fit no better than random words do."""
+    """What the hover card says; ``unsure`` labels fit no better than random words do.
+
+    With ``rejected`` a person said that none fits.
+    """
 
     label: str
+    rejected: bool
     unsure: bool
     score: float | None
     measures: list[Measure]

@@ -1,12 +1,16 @@
-// Undo and redo of decisions by key, within the view.
+// Undo and redo by key, within a view that keeps steps.
 import type { Cleanup } from "../source/model";
-import type { History } from "./history";
+
+interface Steps {
+  undo(): void;
+  redo(): void;
+}
 
 /**
  * JupyterLab listens on the document and takes these keys for the notebook's: they must be heard
  * before it. In text fields they belong to the field, which `keepUndo` sees to.
  */
-export function keepSteps(root: HTMLElement, { undo, redo }: History): Cleanup {
+export function keepSteps(root: HTMLElement, { undo, redo }: Steps): Cleanup {
   const onKey = (event: KeyboardEvent) => {
     if (!(event.ctrlKey || event.metaKey) || event.altKey) return;
     const key = event.key.toLowerCase();

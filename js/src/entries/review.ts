@@ -1,0 +1,3 @@
+import { render } from "../review/review";
+
+export default { render };
