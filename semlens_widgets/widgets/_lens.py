@@ -164,6 +164,18 @@ class Lens(Examples, Protocol):
         templates: Sequence[str] | None = ...,
         exclude: Sequence[int] = ...,
     ) -> tuple[float, float]: ...
+    def intervals(
+        self,
+        layer: str,
+        neuron: int,
+        candidates: Sequence[str],
+        *,
+        among: Sequence[str] = ...,
+        scorer: str | Scorer = ...,
+        templates: Sequence[str] | None = ...,
+        exclude: Sequence[int] = ...,
+        progress: Callable[[int, int], None] | None = ...,
+    ) -> pd.DataFrame: ...
     def label(
         self,
         candidates: Sequence[str],

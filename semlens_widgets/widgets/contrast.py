@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import heapq
 import warnings
 from dataclasses import fields
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import traitlets
 
-from semlens_widgets.inputs.foundation import CSP_TEMPLATES
 from semlens_widgets.labels.assign import UNKNOWN
 from semlens_widgets.labels.scorer import Explaining, Scorer
 from semlens_widgets.labels.scorers import DEFAULT, SCORERS, scorer_of
-from semlens_widgets.widgets import _answers
+from semlens_widgets.widgets import _answers, _weighed
 from semlens_widgets.widgets._base import (
     Doer,
     Handler,
@@ -26,65 +23,29 @@ from semlens_widgets.widgets._base import (
     asset,
     close_matches,
 )
-from semlens_widgets.widgets._messages.neurons import (
-    Accepted,
-    LabelledAll,
-    Pair,
-    PairsOfNeuron,
-    Scores,
-    Vocabulary,
+from semlens_widgets.widgets._candidates import (
+    KEPT,
+    LONGEST_CANDIDATE,
+    MOST_CANDIDATES,
+    TEMPLATES,
+    best,
+    distinct,
+    known_labels,
+    listed,
+    scored_by,
 )
+from semlens_widgets.widgets._messages.labels import Accepted, LabelledAll, Scores, Vocabulary
+from semlens_widgets.widgets._messages.neurons import Pair, PairsOfNeuron
 from semlens_widgets.widgets._sheet import COLUMNS, sheet_png
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from semlens_widgets.widgets._lens import Lens
 
 _SUGGESTIONS = 8
-#: Scores that are kept in a saved notebook, and candidates whose scores are taken apart.
-_KEPT = 64
-#: A list of candidates is saved with the notebook; contrast/candidate-list.ts in
-#: ``js/src`` knows the same bounds.
-MOST_CANDIDATES = 5_000
-LONGEST_CANDIDATE = 120
-TEMPLATES = {"plain": ("{}",), "csp": CSP_TEMPLATES}
 _OLD = {"method", "gamma", "centred"}
 _OLD_ADVICE = 'give scorer="csp", or an object such as Csp(gamma=0.5, centred=True)'
-
-
-def _best(pairs: Sequence[Sequence[Any]], most: int) -> list[list[Any]]:
-    def key(pair: Sequence[Any]) -> float:
-        return float("inf") if pair[1] is None else -pair[1]
-
-    return [list(pair) for pair in heapq.nsmallest(most, pairs, key=key)]
-
-
-def distinct(candidates: Iterable[Any]) -> tuple[list[str], list[str]]:
-    """Return the candidates with single spaces and without repetition, and the repeated ones.
-
-    Upper and lower case count as the same, as they do for the text encoders.
-    """
-    kept: dict[str, str] = {}
-    repeated = []
-    for position, candidate in enumerate(candidates):
-        if not isinstance(candidate, str):
-            raise TypeError(f"candidates: entry {position} is {candidate!r}, not a text.")
-        words, lower = _spaced(candidate)
-        if not words:
-            raise ValueError(f"candidates: entry {position} is blank. Give a text like 'striped'.")
-        if lower in kept:
-            repeated.append(words)
-        else:
-            kept[lower] = words
-    return list(kept.values()), repeated
-
-
-@lru_cache(maxsize=4 * MOST_CANDIDATES)
-def _spaced(text: str) -> tuple[str, str]:
-    """Return a text with single spaces, and in lower case; the same come with every key."""
-    words = " ".join(text.split())
-    return words, words.lower()
 
 
 def _as_labelled(lens: Lens) -> dict[str, Any]:
@@ -99,17 +60,6 @@ def _as_labelled(lens: Lens) -> dict[str, Any]:
     return options | ({"scorer": scorer, "settings": settings} if scorer in SCORERS else {})
 
 
-def _scored_by(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how a request wants labels to be scored."""
-    scorer = scorer_of(params.get("scorer", DEFAULT), params.get("settings"))
-    asked: dict[str, Any] = {"scorer": scorer}
-    if "templates" in params:
-        asked["templates"] = TEMPLATES[params["templates"]]
-    if params.get("exclude") and scorer.pairs:
-        asked["exclude"] = [int(rank) for rank in params["exclude"]]
-    return asked
-
-
 def _pairs(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
     layer, neuron = _answers.neuron_of(params)
     facts = _answers.facts(widget.lens.neurons, layer, neuron)
@@ -119,6 +69,8 @@ def _pairs(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
             rank=int(row["rank"]),
             contrast=None if row["contrast_sample"] < 0 else _answers.shown(row, "contrast_"),
             similarity=_answers.number(row["similarity"]),
+            origin=str(row["contrast_origin"]),
+            changed=_answers.number(row["changed"]),
         )
         for row in widget.lens.examples(layer, neuron).to_dict("records")
     ]
@@ -171,7 +123,7 @@ class ContrastPanel(LensWidget):
     )
     excluded = traitlets.List(traitlets.Int(min=0), help="Ranks of the pairs left out.")
     scores: traitlets.List[Any] = traitlets.List(read_only=True, help="The last scores.").tag(
-        sync=True, to_json=lambda value, _widget: _best(value, _KEPT)
+        sync=True, to_json=lambda value, _widget: best(value, KEPT)
     )
     accepted = traitlets.Dict(
         None, allow_none=True, read_only=True, help="The last accepted label."
@@ -305,51 +257,34 @@ class ContrastPanel(LensWidget):
         The neuron's own label is scored too: a list may have been made for another neuron.
         """
         layer, neuron = _answers.neuron_of(params)
-        candidates, _ = distinct(params.get("candidates") or [])
+        candidates = listed(params)
         own = _answers.facts(self.lens.neurons, layer, neuron)["label"]
         own = "" if own == UNKNOWN else own
         suggest = not candidates
         if suggest:
-            candidates = self._known_labels(own)
+            candidates = known_labels(self.lens, own)
         elif own.strip() and len(own) <= LONGEST_CANDIDATE:
             candidates = distinct([*candidates, own])[0]
         if not candidates:
             self._fresh = (layer, neuron), []
             return Scores(scores=[], explained=[], own=""), []
-        asked = _scored_by(params)
+        asked = scored_by(params)
         table = self.lens.scores(layer, neuron, candidates, **asked)
         scores = map(_answers.number, table["score"].tolist())
         pairs = [list(pair) for pair in zip(table["candidate"].tolist(), scores, strict=True)]
         own = next((name for name in candidates if name.lower() == own.lower()), "")
         if suggest:
-            best = _best(pairs, _SUGGESTIONS)
-            pairs = best + [pair for pair in pairs if pair[0] == own and pair not in best]
+            top = best(pairs, _SUGGESTIONS)
+            pairs = top + [pair for pair in pairs if pair[0] == own and pair not in top]
         self._fresh = (layer, neuron), pairs
         explained: list[str] = []
         buffers: list[bytes] = []
         if isinstance(asked["scorer"], Explaining):
-            explained = [name for name, _ in _best(pairs, _KEPT)]
+            explained = [name for name, _ in best(pairs, KEPT)]
             parts = self.lens.contributions(layer, neuron, explained, **asked)
             buffers = [np.ascontiguousarray(parts.to_numpy(dtype=np.float32).T).tobytes()]
         scored = [(name, score) for name, score in pairs]
         return Scores(scores=scored, explained=explained, own=own), buffers
-
-    def _chance(self, params: Mapping[str, Any]) -> Reply:
-        """Answer what random words score for a neuron: median and 95th percentile, or None."""
-        layer, neuron = _answers.neuron_of(params)
-        candidates, _ = distinct(params.get("candidates") or [])
-        chance = self.lens.neuron_chance(layer, neuron, candidates, **_scored_by(params))
-        median, high = map(_answers.number, chance)
-        return None if median is None or high is None else [median, high], []
-
-    def _vocabulary(self, _params: Mapping[str, Any]) -> Reply:
-        """Answer the labels that the lens knows, to choose from."""
-        words = self.lens.vocabulary
-        fitting = [word for word in words if len(word) <= LONGEST_CANDIDATE]
-        return Vocabulary(words=fitting[:MOST_CANDIDATES], total=len(words)), []
-
-    def _known_labels(self, own: str) -> list[str]:
-        return distinct(label for label in (own, *self.lens.vocabulary) if label.strip())[0]
 
     def _accept(self, params: Mapping[str, Any], _tell: Told) -> Reply:
         """Make a candidate the neuron's label; the lens tells every widget."""
@@ -363,25 +298,35 @@ class ContrastPanel(LensWidget):
         self.set_trait("accepted", dict(accepted))
         return accepted, []
 
+    def _vocabulary(self, _params: Mapping[str, Any]) -> Reply:
+        """Answer the labels that the lens knows, to choose from."""
+        words = self.lens.vocabulary
+        fitting = [word for word in words if len(word) <= LONGEST_CANDIDATE]
+        return Vocabulary(words=fitting[:MOST_CANDIDATES], total=len(words)), []
+
     def _label_all(self, params: Mapping[str, Any], tell: Told) -> Reply:
         """Give every neuron the best of the candidates named, or of what the lens knows."""
-        candidates = distinct(params.get("candidates") or self.lens.vocabulary)[0]
+        candidates = listed(params) or known_labels(self.lens)
         if not candidates:
             raise ValueError(
                 "The lens knows no labels yet. Add some to the list to choose from, or run "
                 "lens.label([...]) in a cell."
             )
-        labels = self.lens.label(candidates, **_scored_by(params), progress=tell)
+        labels = self.lens.label(candidates, **scored_by(params), progress=tell)
         return LabelledAll(labelled=int((labels["label"] != UNKNOWN).sum())), []
 
     _requests: ClassVar[Mapping[str, Handler]] = {
         "pairs": _pairs,
         "thumbnails": _answers.thumbnails,
         "scores": _score,
-        "chance": _chance,
+        "chance": _weighed.chance,
         "vocabulary": _vocabulary,
     }
-    _actions: ClassVar[Mapping[str, Doer]] = {"accept": _accept, "label_all": _label_all}
+    _actions: ClassVar[Mapping[str, Doer]] = {
+        "accept": _accept,
+        "intervals": _weighed.intervals,
+        "label_all": _label_all,
+    }
 
     def _preview(self) -> bytes | None:
         if self.active is None:

@@ -60,6 +60,7 @@ ASKED = {
     "labels": {},
     "hover": {"row": 2},
     "search": {"query": "red", "like": None, "layer": None},
+    "intervals": {**NEURON, **SCORING, "exclude": [0], "among": ["red", "green", "blue"]},
     "accept": {**NEURON, "label": "crimson", "score": 0.5},
     "label_all": SCORING,
     "classes": {},
@@ -166,13 +167,11 @@ def test_an_answer_that_lacks_or_adds_something_does_not_fit():
 
 def test_an_action_tells_how_far_it_is(colour_lens, monkeypatch):
     lens = colour_lens().run()
-    panel = ContrastPanel(lens)
-    told = []
-    monkeypatch.setattr(panel, "send", lambda message, _buffers=(): told.append(message))
-    asked = {"kind": "request", "id": 7, "method": "label_all", "params": SCORING}
-    panel._answer(panel, asked, [])
+    ask = Asker(ContrastPanel(lens), monkeypatch)
+    ask("label_all", **SCORING)
+    told = [message for message, *_ in ask.replies]
     count = len(lens.neurons)
-    assert {(one["kind"], one["id"]) for one in told[:-1]} == {("progress", 7)}
+    assert {(one["kind"], one["id"]) for one in told[:-1]} == {("progress", told[-1]["id"])}
     assert [one["done"] for one in told[:-1]] == [0, count]
     assert {one["total"] for one in told[:-1]} == {count}
     assert told[-1]["result"] == {"labelled": int((lens.neurons["label"] != "unknown").sum())}

@@ -1,8 +1,9 @@
 // Label scores as sorted bars; the best one is set off, with its lead over the runner-up.
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { isolated } from "../shared/format";
+import { count, isolated } from "../shared/format";
 import { Icon } from "../shared/icons";
 import { column } from "../source/neuron";
+import type { Trust } from "./intervals";
 import type { Chance, Score, Scorer } from "./scoring";
 
 interface BarsProps {
@@ -10,6 +11,10 @@ interface BarsProps {
   pending: boolean;
   by: Scorer;
   chance: Chance | null;
+  /** How far to trust the scores; null while it is not known. */
+  trust: Trust | null;
+  /** Why that is not to be had. */
+  refused: string;
   /** The neuron's label. */
   current: string;
   /** Whether nothing can be accepted now, because what is shown is not yet the neuron's. */
@@ -60,6 +65,9 @@ interface BarProps extends Omit<BarsProps, "bars" | "pending"> {
 
 function Bar({ score: [candidate, score], runnerUp, best, zero, place, write, ...props }: BarProps) {
   const { current, waiting, accepting, accept, remove, focused, point, pinned, pin, chance } = props;
+  const ends = score === null ? undefined : props.trust?.ends.get(candidate);
+  const bar = props.trust?.bar ?? null;
+  const interval = ends && `${write(ends[0])} to ${write(ends[1])}`;
   const end = score === null ? zero : place(score);
   const span = (from: number, to: number) => ({
     left: `${Math.min(from, to)}%`,
@@ -103,10 +111,17 @@ function Bar({ score: [candidate, score], runnerUp, best, zero, place, write, ..
             <i class="slw-score-chance" style={{ left: `${place(chance[1])}%` }} />
           </>
         )}
+        {bar !== null && <i class="slw-score-bound" style={{ left: `${place(bar)}%` }} />}
+        {ends && <i class="slw-score-interval" style={span(place(ends[0]), place(ends[1]))} />}
       </span>
-      <span class="slw-number" title={byChance ? "One random word in twenty scores more" : undefined}>
+      <span
+        class="slw-number"
+        title={[interval && `90 % interval: ${interval}`, byChance && "One random word in twenty scores more"]
+          .filter(Boolean).join("\n") || undefined}
+      >
         {write(score)}
       </span>
+      {interval && <span class="slw-hidden">, 90 % interval {interval}</span>}
       {byChance && <span class="slw-hidden">, no more than a random word may score</span>}
       <span class="slw-score-acts">
         {/* One button in both states, so that the focus stays where it was. */}
@@ -143,8 +158,8 @@ function Bar({ score: [candidate, score], runnerUp, best, zero, place, write, ..
 }
 
 /** What the marks and the bars mean, where that is not plain. */
-function Legend({ chance, by }: { chance: Chance | null; by: Scorer }) {
-  if (!chance && !by.competes && !by.chance) return null;
+function Legend({ chance, by, trust, refused }: Pick<BarsProps, "chance" | "by" | "trust" | "refused">) {
+  if (!chance && !trust && !refused && !by.competes && !by.chance) return null;
   return (
     <p class="slw-score-legend slw-small slw-muted">
       {by.competes &&
@@ -153,9 +168,22 @@ function Legend({ chance, by }: { chance: Chance | null; by: Scorer }) {
       {chance && (
         <>
           <i class="slw-score-median" aria-hidden="true" /> a random word's median,{" "}
-          <i class="slw-score-chance" aria-hidden="true" /> what 95 % of them stay below.
+          <i class="slw-score-chance" aria-hidden="true" /> what 95 % of them stay below.{" "}
         </>
       )}
+      {trust && (
+        <>
+          <i class="slw-score-interval" aria-hidden="true" /> where 90 % of such scores would lie with
+          all images like these.{" "}
+        </>
+      )}
+      {trust && trust.bar !== null && (
+        <>
+          <i class="slw-score-bound" aria-hidden="true" /> what the best of{" "}
+          {count(trust.among, "label")} reaches for one neuron in twenty that means nothing.
+        </>
+      )}
+      {refused && `No intervals: ${refused}`}
     </p>
   );
 }
@@ -172,7 +200,10 @@ export function Bars({ bars, pending, ...props }: BarsProps) {
   const known = scores.some((score) => score !== null);
   const marks = known ? chance : null;
   const start = by.competes ? null : by.chance ?? 0;
-  const place = barScale([...scores, ...(marks ?? [])], start);
+  const trust = known ? props.trust : null;
+  const ends = bars.flatMap(([name]) => trust?.ends.get(name) ?? []);
+  const place = barScale([...scores, ...(marks ?? []), ...ends, trust?.bar ?? null], start);
+  const unknown = trust && trust.bar !== null && (scores[0] ?? -Infinity) <= trust.bar;
   const zero = start === null ? 0 : place(start);
   const write = column(scores, 3);
 
@@ -227,6 +258,7 @@ export function Bars({ bars, pending, ...props }: BarsProps) {
               {...props}
               key={score[0]}
               chance={marks}
+              trust={trust}
               score={score}
               runnerUp={bars[1]?.[1] ?? null}
               best={index === 0 && score[1] !== null}
@@ -242,7 +274,13 @@ export function Bars({ bars, pending, ...props }: BarsProps) {
           );
         })}
       </ol>
-      {known && <Legend chance={marks} by={by} />}
+      {unknown && (
+        <p class="slw-score-unknown slw-small" role="status">
+          <strong>Unknown</strong> by these labels: even the best reaches no more than chance gives
+          the best of {count(trust.among, "label")}.
+        </p>
+      )}
+      {known && <Legend chance={marks} by={by} trust={trust} refused={props.refused} />}
       {bars.length > FOLDED && (
         <button type="button" class="slw-button" onClick={() => setAll(!all)}>
           {all ? "Show fewer" : `Show all ${bars.length}`}

@@ -12,6 +12,7 @@ import { Pairs } from "./pairs";
 import { NeuronPanel, startPanel, type PanelTraits, type Standing } from "../neuron/panel";
 import { Failure, Segments } from "../shared/controls";
 import type { Source } from "../source/source";
+import { followIntervals, type FollowedTrust } from "./intervals";
 import { followScores, type Score, type Scorer, type FollowedScores, type ScorerSettings, type Templates } from "./scoring";
 import type { Thumbnails } from "../source/thumbnails";
 import { contributionsOf, inWords, type Measure } from "./why";
@@ -36,7 +37,7 @@ export interface ContrastTraits extends PanelTraits {
   accepted: (Neuron & { label: string; score: number | null }) | null;
 }
 
-export interface ContrastProps {
+export interface ContrastProps extends Omit<FollowedTrust, "stop"> {
   model: Model<ContrastTraits>;
   source: Source;
   detail: Detail<PairsOfNeuron>;
@@ -211,11 +212,14 @@ function start(model: Model<ContrastTraits>, mounted: Mounted): ContrastProps {
   const saved = sameNeuron(first.of, active.peek()) ? first : { of: null, scores: [] };
   const scoring = followScores({ source, by, settings: asked, visible, revision, first: saved });
   onCleanup(scoring.stop);
+  const { trust, refused, stop } =
+    followIntervals({ source, by, settings: asked, scoring, visible, revision });
+  onCleanup(stop);
   const message = signal("");
   onCleanup(active.subscribe(() => (message.value = "")));
   return {
     model, source, detail, pictures, scoring, active, candidates, scorer, by, settings, templates,
-    excluded, revision, message, accepted: follow("accepted"),
+    excluded, revision, message, trust, refused, accepted: follow("accepted"),
     pointed: signal<string | null>(null), pinned: signal<string | null>(null),
   };
 }

@@ -86,6 +86,8 @@ export function Labels(props: LabelsProps) {
           pending={pending.value}
           by={by.value}
           chance={settled ? scoring.chance.value : null}
+          trust={settled ? props.trust.value : null}
+          refused={settled ? props.refused.value : ""}
           current={facts.label}
           waiting={!settled}
           accepting={accepting}

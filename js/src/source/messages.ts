@@ -35,10 +35,12 @@ export interface Example extends Shown {
   rank: number;
 }
 
-/** A concept example and a look-alike; their similarity is a cosine. */
+/** A concept example and its contrast; their similarity is a cosine. `origin` is where the contrast is from: `"data set"`, `"edited"`, `"made"`, or empty without one; `changed` the share of an edited example's pixels that are other ones. */
 export interface Pair extends Example {
   contrast: Shown | null;
   similarity: number | null;
+  origin: string;
+  changed: number | null;
 }
 
 /** How often which activation occurs, in bins of one width. */
@@ -92,32 +94,6 @@ export interface HeatmapSaid {
   method: string;
   arrived: number | null;
   side: number | null;
-}
-
-/** How labels are scored, and which. */
-export interface Scoring {
-  candidates: string[];
-  scorer: string;
-  settings: Record<string, boolean | number>;
-  templates: "csp" | "plain";
-}
-
-/** Labels to score for a neuron, without the pairs of some ranks. */
-export interface NeuronScoring extends Neuron, Scoring {
-  exclude: number[];
-}
-
-/** Scores, whose parts the buffer holds, and the neuron's own label as it is among them. */
-export interface Scores {
-  scores: ([string, number | null])[];
-  explained: string[];
-  own: string;
-}
-
-/** The labels that the lens knows, and how many those are that are not sent. */
-export interface Vocabulary {
-  words: string[];
-  total: number;
 }
 
 /** A column of the neurons. */
@@ -186,6 +162,44 @@ export interface Hit extends Neuron {
 /** What was found, best first. */
 export interface Hits {
   hits: Hit[];
+}
+
+/** How labels are scored, and which. */
+export interface Scoring {
+  candidates: string[];
+  scorer: string;
+  settings: Record<string, boolean | number>;
+  templates: "csp" | "plain";
+}
+
+/** Labels to score for a neuron, without the pairs of some ranks. */
+export interface NeuronScoring extends Neuron, Scoring {
+  exclude: number[];
+}
+
+/** Scores, whose parts the buffer holds, and the neuron's own label as it is among them. */
+export interface Scores {
+  scores: ([string, number | null])[];
+  explained: string[];
+  own: string;
+}
+
+/** The labels that the lens knows, and how many those are that are not sent. */
+export interface Vocabulary {
+  words: string[];
+  total: number;
+}
+
+/** Labels whose intervals are wanted, and what the best was chosen from. Without any: from what the lens knows. */
+export interface IntervalsAsked extends NeuronScoring {
+  among: string[];
+}
+
+/** By label the ends of its score's interval; what the best of `among` labels has by chance. One shuffled neuron in twenty reaches `by_chance`. */
+export interface Intervals {
+  intervals: ([string, number | null, number | null])[];
+  by_chance: number | null;
+  among: number;
 }
 
 /** A label that a person accepted. */
@@ -505,13 +519,13 @@ export interface Questions {
   original: { params: Samples; result: Nothing };
   thumbnails: { params: Samples; result: Thumbnails };
   heatmaps: { params: NeuronSamples; result: (HeatmapSaid | Refusal)[] };
-  scores: { params: NeuronScoring; result: Scores };
-  chance: { params: NeuronScoring; result: [number, number] | null };
-  vocabulary: { params: Nothing; result: Vocabulary };
   column: { params: ColumnName; result: Legend | Bare };
   labels: { params: Nothing; result: CodedLabels };
   hover: { params: Row; result: Hovered };
   search: { params: Sought; result: Hits };
+  scores: { params: NeuronScoring; result: Scores };
+  chance: { params: NeuronScoring; result: [number, number] | null };
+  vocabulary: { params: Nothing; result: Vocabulary };
   classes: { params: Nothing; result: string[] };
   audit: { params: AuditMade; result: AuditSaid };
   audit_rows: { params: AuditAt; result: AuditRows };
@@ -529,6 +543,7 @@ export interface Questions {
 /** By method: what is to be done, and what was. */
 export interface Actions {
   accept: { params: Accepted; result: Accepted };
+  intervals: { params: IntervalsAsked; result: Intervals };
   label_all: { params: Scoring; result: LabelledAll };
   make_audit: { params: AuditAsked; result: AuditMade };
   decide: { params: Decide; result: Decided };
@@ -538,4 +553,7 @@ export interface Actions {
 }
 
 /** How many seconds may pass without a sign of life. */
-export const LIMITS: Record<keyof Actions, number> = { accept: 30, label_all: 600, make_audit: 600, decide: 30, effects_of_all: 600, trace: 600, verify: 600 };
+export const LIMITS: Record<keyof Actions, number> = { accept: 30, intervals: 600, label_all: 600, make_audit: 600, decide: 30, effects_of_all: 600, trace: 600, verify: 600 };
+
+/** What is done in a thread of its own, and may be stopped. */
+export const LONG: ReadonlySet<string> = new Set(["intervals", "label_all"]);

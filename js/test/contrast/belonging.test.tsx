@@ -7,7 +7,7 @@ import SCORERS from "./scorers.json";
 
 const n = (neuron: number) => ({ layer: "layer4", neuron });
 const PAIRS = [{ rank: 0, sample: 0, activation: 3, class_name: "zebra", uri: "0.jpg",
-  contrast: null, similarity: null }];
+  contrast: null, similarity: null, origin: "", changed: null }];
 
 let picture: DataView;
 beforeAll(async () => {
@@ -31,6 +31,7 @@ function panel(change: Partial<ContrastTraits> = {}, own = (neuron: number) => `
         buffers: [new DataView(parts.buffer)] };
     }
     if (method === "chance") return { result: null };
+    if (method === "intervals") return undefined;
     return { result: method === "vocabulary" ? { words: [], total: 0 } : {} };
   };
   const traits: ContrastTraits = { active: n(17), candidates: [], scorer: "csp", settings: {}, _scorers: SCORERS, templates: "csp", _excluded: null, scores: [], _scored: null, accepted: null,

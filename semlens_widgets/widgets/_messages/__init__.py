@@ -12,16 +12,18 @@ from semlens_widgets.widgets._messages import (
     comparisons,
     interventions,
     kinds,
+    labels,
     neurons,
     traces,
 )
 
-MODULES = (kinds, neurons, audits, interventions, comparisons, traces)
+MODULES = (kinds, neurons, labels, audits, interventions, comparisons, traces)
 QUESTIONS = {
     **neurons.QUESTIONS,
+    **labels.QUESTIONS,
     **audits.QUESTIONS,
     **interventions.QUESTIONS,
     **comparisons.QUESTIONS,
     **traces.QUESTIONS,
 }
-ACTIONS = {**neurons.ACTIONS, **audits.ACTIONS, **interventions.ACTIONS, **traces.ACTIONS}
+ACTIONS = {**labels.ACTIONS, **audits.ACTIONS, **interventions.ACTIONS, **traces.ACTIONS}

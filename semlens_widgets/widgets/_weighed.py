@@ -1,0 +1,40 @@
+"""What a panel says beside the scores of labels: chance, intervals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from semlens_widgets.widgets import _answers
+from semlens_widgets.widgets._candidates import KEPT, known_labels, listed, scored_by
+from semlens_widgets.widgets._messages.labels import Intervals
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from semlens_widgets.widgets._base import LensWidget, Reply, Told
+
+
+def chance(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
+    """Answer what random words score for a neuron: median and 95th percentile, or None."""
+    layer, neuron = _answers.neuron_of(params)
+    level = widget.lens.neuron_chance(layer, neuron, listed(params), **scored_by(params))
+    median, high = map(_answers.number, level)
+    return None if median is None or high is None else [median, high], []
+
+
+def intervals(widget: LensWidget, params: Mapping[str, Any], tell: Told) -> Reply:
+    """Answer how far to trust some scores, and what the best of all reaches by chance."""
+    layer, neuron = _answers.neuron_of(params)
+    names = listed(params)
+    if not 0 < len(names) <= KEPT:
+        raise ValueError(f"candidates: 1 to {KEPT} intervals at once, not {len(names)}.")
+    among = listed(params, "among") or known_labels(widget.lens)
+    found = widget.lens.intervals(
+        layer, neuron, names, among=among, **scored_by(params), progress=tell
+    )
+    rows = [
+        (str(row["candidate"]), _answers.number(row["low"]), _answers.number(row["high"]))
+        for row in found.to_dict("records")
+    ]
+    bar = _answers.number(found["by_chance"].iloc[0])
+    return Intervals(intervals=rows, by_chance=bar, among=len({*among, *names})), []
