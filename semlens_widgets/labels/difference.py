@@ -31,6 +31,7 @@ class Difference(Scorer):
     name = "difference"
     title = "Difference"
     about = "Similarity to the examples minus similarity to their contrasts"
+    unit = "difference of cosines"
     centred: bool = centring()
 
     def score(self, evidence: Evidence, texts: Tensor) -> Tensor:

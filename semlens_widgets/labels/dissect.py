@@ -45,6 +45,7 @@ class Dissect(Scorer):
     name = "clip-dissect"
     title = "CLIP-Dissect"
     about = "Soft weighted pointwise mutual information"
+    unit = "logarithm of a ratio of probabilities"
     centred: bool = centring()
 
     def score(self, evidence: Evidence, texts: Tensor) -> Tensor:

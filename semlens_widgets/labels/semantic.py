@@ -32,6 +32,7 @@ class Semantic(Scorer):
     name = "semanticlens"
     title = "SemanticLens"
     about = "Cosine of the mean example and the text"
+    unit = "cosine"
     centred: bool = centring()
 
     def score(self, evidence: Evidence, texts: Tensor) -> Tensor:

@@ -1,12 +1,13 @@
-"""What a panel says beside the scores of labels: chance, intervals."""
+"""What a panel says beside the scores of labels: chance, intervals, another scorer's opinion."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from semlens_widgets.labels.scorer import Competing
 from semlens_widgets.widgets import _answers
 from semlens_widgets.widgets._candidates import KEPT, known_labels, listed, scored_by
-from semlens_widgets.widgets._messages.labels import Intervals
+from semlens_widgets.widgets._messages.labels import Beside, Intervals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,9 +18,31 @@ if TYPE_CHECKING:
 def chance(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
     """Answer what random words score for a neuron: median and 95th percentile, or None."""
     layer, neuron = _answers.neuron_of(params)
-    level = widget.lens.neuron_chance(layer, neuron, listed(params), **scored_by(params))
+    return _chance(widget, layer, neuron, listed(params), scored_by(params)), []
+
+
+def _chance(
+    widget: LensWidget, layer: str, neuron: int, names: list[str], asked: Mapping[str, Any]
+) -> tuple[float, float] | None:
+    level = widget.lens.neuron_chance(layer, neuron, names, **asked)
     median, high = map(_answers.number, level)
-    return None if median is None or high is None else [median, high], []
+    return None if median is None or high is None else (median, high)
+
+
+def beside(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
+    """Answer how a second scorer scores the labels shown."""
+    layer, neuron = _answers.neuron_of(params)
+    names, asked = listed(params), scored_by(params)
+    table = widget.lens.scores(layer, neuron, names, **asked)
+    scores = map(_answers.number, table["score"].tolist())
+    competes = isinstance(asked["scorer"], Competing)
+    return Beside(
+        layer=layer,
+        neuron=neuron,
+        scorer=asked["scorer"].name,
+        scores=list(zip(table["candidate"].tolist(), scores, strict=True)),
+        chance=_chance(widget, layer, neuron, names if competes else [], asked),
+    ), []
 
 
 def intervals(widget: LensWidget, params: Mapping[str, Any], tell: Told) -> Reply:

@@ -95,6 +95,8 @@ class ContrastPanel(LensWidget):
         How labels are scored: ``"csp"``, ``"recognition"``, ... or ``Csp(gamma=0.5)``.
     settings : dict
         Settings of the scorers by name, such as ``{"gamma": 0.5, "centred": True}``.
+    second : str
+        A scorer whose scores stand beside; empty: none.
     templates : {"plain", "csp"}
         Each label alone, or in the six sentences of CSP.
     excluded : list of int
@@ -110,13 +112,14 @@ class ContrastPanel(LensWidget):
     """
 
     view_title = "Labels and contrast"
-    view_traits = ("candidates", "scorer", "settings", "templates", "excluded")
+    view_traits = ("candidates", "scorer", "second", "settings", "templates", "excluded")
 
     _esm = asset("contrast.js")
     _css = asset("contrast.css")
 
     candidates = traitlets.List(traitlets.Unicode(), help="Labels to score.").tag(sync=True)
     scorer = traitlets.Unicode(DEFAULT, help="How labels are scored.").tag(sync=True)
+    second = traitlets.Unicode(help="The scorer whose scores stand beside.").tag(sync=True)
     settings = traitlets.Dict(help="Settings of the scorers, by name.").tag(sync=True)
     templates = traitlets.Enum(tuple(TEMPLATES), "plain", help="Sentences around a label.").tag(
         sync=True
@@ -186,12 +189,12 @@ class ContrastPanel(LensWidget):
             warnings.warn(f"candidates: already in the list, kept once: {names}.", stacklevel=2)
         return kept
 
-    @traitlets.validate("scorer")
+    @traitlets.validate("scorer", "second")
     def _known_scorer(self, proposal: dict[str, Any]) -> str:
-        scorer: str = proposal["value"]
-        if scorer not in SCORERS:
+        scorer, trait = str(proposal["value"]), proposal["trait"].name
+        if scorer not in SCORERS and (scorer, trait) != ("", "second"):
             raise traitlets.TraitError(
-                f"scorer: there is no {scorer!r}.{close_matches(scorer, list(SCORERS))}"
+                f"{trait}: there is no {scorer!r}.{close_matches(scorer, list(SCORERS))}"
             )
         return scorer
 
@@ -319,6 +322,7 @@ class ContrastPanel(LensWidget):
         "pairs": _pairs,
         "thumbnails": _answers.thumbnails,
         "scores": _score,
+        "beside": _weighed.beside,
         "chance": _weighed.chance,
         "vocabulary": _vocabulary,
     }

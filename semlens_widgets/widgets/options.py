@@ -47,6 +47,7 @@ class ContrastOptions(TypedDict, total=False):
 
     candidates: Sequence[str]
     scorer: str | Scorer
+    second: str
     settings: Mapping[str, Any]
     templates: Literal["plain", "csp"]
     excluded: Sequence[int]

@@ -60,6 +60,7 @@ ASKED = {
     "labels": {},
     "hover": {"row": 2},
     "search": {"query": "red", "like": None, "layer": None},
+    "beside": {**NEURON, **SCORING, "exclude": [0]},
     "intervals": {**NEURON, **SCORING, "exclude": [0], "among": ["red", "green", "blue"]},
     "accept": {**NEURON, "label": "crimson", "score": 0.5},
     "label_all": SCORING,

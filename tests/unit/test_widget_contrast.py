@@ -304,3 +304,26 @@ def test_pairs_say_where_their_contrast_is_from(ask):
     pairs = ask("pairs", layer="layer3", neuron=0)[0]["pairs"]
     assert [(pair["origin"], pair["changed"]) for pair in pairs] == [("edited", 0.25), ("", None)]
     assert pairs[1]["contrast"] is None
+
+
+def test_a_second_scorer_scores_beside_and_leaves_the_traits_alone(ask):
+    lens, panel = ask.widget.lens, ask.widget
+    ask("scores", layer="layer3", neuron=0, candidates=["a", "b"])
+    first = panel.scores
+    params = {"scorer": "clip-dissect", "templates": "plain", "exclude": [1]}
+    result, _ = ask("beside", layer="layer3", neuron=0, candidates=["b", "a"], **params)
+    assert result == {
+        "layer": "layer3",
+        "neuron": 0,
+        "scorer": "clip-dissect",
+        "scores": [["b", 0.0], ["a", pytest.approx(0.1)]],
+        "chance": [0.2, 0.3],
+    }
+    assert panel.scores == first
+    assert lens.chance_asked[2] == ["b", "a"]  # what random words score depends on these
+    ask("beside", layer="layer3", neuron=0, candidates=["b"], scorer="csp")
+    assert lens.chance_asked[2] == []
+    panel.second = "csp"
+    panel.second = ""
+    with pytest.raises(traitlets.TraitError, match=r"second: there is no 'cps'.*'csp'"):
+        panel.second = "cps"

@@ -5,6 +5,7 @@ import { Icon } from "../shared/icons";
 import { column } from "../source/neuron";
 import type { Trust } from "./intervals";
 import type { Chance, Score, Scorer } from "./scoring";
+import type { Second } from "./second";
 
 interface BarsProps {
   bars: Score[];
@@ -15,6 +16,8 @@ interface BarsProps {
   trust: Trust | null;
   /** Why that is not to be had. */
   refused: string;
+  /** What another scorer says of the same labels. */
+  second: Second | null;
   /** The neuron's label. */
   current: string;
   /** Whether nothing can be accepted now, because what is shown is not yet the neuron's. */
@@ -35,24 +38,76 @@ interface BarsProps {
 
 const FOLDED = 12;
 
+/** Where bars of a scorer start; null: at the worst score. */
+const startOf = (by: Scorer): number | null => (by.competes ? null : by.chance ?? 0);
+
+/** Where a scale that holds every score begins and ends. */
+function scaleEnds(scores: (number | null)[], start: number | null): [number, number] {
+  const known = scores.filter((score) => score !== null);
+  const ends = start === null && known.length > 0 ? known : [start ?? 0, ...known];
+  return [Math.min(...ends), Math.max(...ends)];
+}
+
 /**
  * Places on a scale that holds every score, in percent, and the score where bars start: what
  * nothing scores, or null for the worst score where that is all that scores mean: those of
  * CLIP-Dissect are logarithms, all below zero.
  */
 export function barScale(scores: (number | null)[], start: number | null = 0): (score: number) => number {
-  const known = scores.filter((score) => score !== null);
-  const ends = start === null && known.length > 0 ? known : [start ?? 0, ...known];
-  const low = Math.min(...ends);
-  const high = Math.max(...ends);
+  const [low, high] = scaleEnds(scores, start);
   const extent = high - low || 1;
   return (score) => ((score - low) / extent) * 100;
 }
 
 const sameLabel = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
 
-interface BarProps extends Omit<BarsProps, "bars" | "pending"> {
+/** A second scorer's bars, on a scale of their own. */
+interface SecondScale {
+  of: Second;
+  place: (score: number) => number;
+  zero: number;
+  ends: [number, number];
+  write: (score: number | null) => string;
+}
+
+function secondScale(of: Second, bars: Score[]): SecondScale {
+  const scores = bars.map(([name]) => of.scores.get(name) ?? null);
+  const start = startOf(of.by);
+  const all = [...scores, ...(of.chance ?? [])];
+  const place = barScale(all, start);
+  return {
+    of, place, zero: start === null ? 0 : place(start), ends: scaleEnds(all, start),
+    write: column(scores, 3),
+  };
+}
+
+const span = (from: number, to: number) => ({
+  left: `${Math.min(from, to)}%`,
+  width: `${Math.abs(to - from)}%`,
+});
+
+/** The same label by the second scorer. */
+function SecondBar({ candidate, scale }: { candidate: string; scale: SecondScale }) {
+  const { of, place, zero, write } = scale;
+  const score = of.scores.get(candidate) ?? null;
+  return (
+    <>
+      <span class="slw-score-track slw-score-track-second" aria-hidden="true">
+        {score !== null && <i class="slw-score-bar" style={span(zero, place(score))} />}
+        {zero > 0 && <i class="slw-score-zero" style={{ left: `${zero}%` }} />}
+        {of.chance && <i class="slw-score-chance" style={{ left: `${place(of.chance[1])}%` }} />}
+      </span>
+      <span class="slw-score-number-second">
+        <span class="slw-hidden">, by {of.by.title} </span>
+        {write(score)}
+      </span>
+    </>
+  );
+}
+
+interface BarProps extends Omit<BarsProps, "bars" | "pending" | "second"> {
   score: Score;
+  second: SecondScale | null;
   runnerUp: number | null;
   best: boolean;
   /** Where bars start. */
@@ -69,10 +124,6 @@ function Bar({ score: [candidate, score], runnerUp, best, zero, place, write, ..
   const bar = props.trust?.bar ?? null;
   const interval = ends && `${write(ends[0])} to ${write(ends[1])}`;
   const end = score === null ? zero : place(score);
-  const span = (from: number, to: number) => ({
-    left: `${Math.min(from, to)}%`,
-    width: `${Math.abs(to - from)}%`,
-  });
   const lead = best && score !== null && runnerUp !== null ? score - runnerUp : null;
   const isLabel = sameLabel(candidate, current);
   const byChance = score !== null && chance !== null && score <= chance[1];
@@ -123,6 +174,7 @@ function Bar({ score: [candidate, score], runnerUp, best, zero, place, write, ..
       </span>
       {interval && <span class="slw-hidden">, 90 % interval {interval}</span>}
       {byChance && <span class="slw-hidden">, no more than a random word may score</span>}
+      {props.second && <SecondBar candidate={candidate} scale={props.second} />}
       <span class="slw-score-acts">
         {/* One button in both states, so that the focus stays where it was. */}
         <button
@@ -154,6 +206,24 @@ function Bar({ score: [candidate, score], runnerUp, best, zero, place, write, ..
         <span class="slw-score-gap slw-small slw-muted">+{write(lead)} over the runner-up</span>
       )}
     </li>
+  );
+}
+
+/** Which bars are whose, in what, and from where to where. */
+function Scales({ by, ends, write, second }: {
+  by: Scorer; ends: [number, number]; write: (score: number) => string; second: SecondScale;
+}) {
+  const said = (one: Scorer, [low, high]: [number, number], text: (score: number) => string) =>
+    `${one.title}${one.unit && `: ${one.unit}`}, bars from ${text(low)} to ${text(high)}`;
+  const { of, ends: theirs, write: writeTheirs } = second;
+  return (
+    <ul class="slw-score-scales slw-small slw-muted" aria-label="Scorers">
+      <li><i aria-hidden="true" />{said(by, ends, write)}</li>
+      <li>
+        <i class="slw-score-swatch-second" aria-hidden="true" />
+        {of.refused ? `${of.by.title}: ${of.refused}` : said(of.by, theirs, writeTheirs)}
+      </li>
+    </ul>
   );
 }
 
@@ -190,19 +260,21 @@ function Legend({ chance, by, trust, refused }: Pick<BarsProps, "chance" | "by" 
 
 export function Bars({ bars, pending, ...props }: BarsProps) {
   const { by, chance } = props;
-  const [all, setAll] = useState(false);
+  const [open, setOpen] = useState(false);
   const list = useRef<HTMLOListElement>(null);
   const [current, setCurrent] = useState({ candidate: "", at: 0 });
   /** Where the focus goes when the row that had it is gone. */
   const lost = useRef<{ row: number; at: number } | null>(null);
-  const shown = all ? bars : bars.slice(0, FOLDED);
+  const shown = open ? bars : bars.slice(0, FOLDED);
   const scores = bars.map(([, score]) => score);
   const known = scores.some((score) => score !== null);
   const marks = known ? chance : null;
-  const start = by.competes ? null : by.chance ?? 0;
+  const start = startOf(by);
   const trust = known ? props.trust : null;
   const ends = bars.flatMap(([name]) => trust?.ends.get(name) ?? []);
-  const place = barScale([...scores, ...(marks ?? []), ...ends, trust?.bar ?? null], start);
+  const all = [...scores, ...(marks ?? []), ...ends, trust?.bar ?? null];
+  const place = barScale(all, start);
+  const second = known && props.second ? secondScale(props.second, bars) : null;
   const unknown = trust && trust.bar !== null && (scores[0] ?? -Infinity) <= trust.bar;
   const zero = start === null ? 0 : place(start);
   const write = column(scores, 3);
@@ -244,6 +316,7 @@ export function Bars({ bars, pending, ...props }: BarsProps) {
   const stopRow = Math.max(0, shown.findIndex(([name]) => name === current.candidate));
   return (
     <div class="slw-bars" onPointerLeave={() => props.point(null)} onFocusOut={leave}>
+      {second && <Scales by={by} ends={scaleEnds(all, start)} write={write} second={second} />}
       <ol
         ref={list}
         aria-label="Label scores, best first; arrow keys move through them"
@@ -259,6 +332,7 @@ export function Bars({ bars, pending, ...props }: BarsProps) {
               key={score[0]}
               chance={marks}
               trust={trust}
+              second={second}
               score={score}
               runnerUp={bars[1]?.[1] ?? null}
               best={index === 0 && score[1] !== null}
@@ -282,8 +356,8 @@ export function Bars({ bars, pending, ...props }: BarsProps) {
       )}
       {known && <Legend chance={marks} by={by} trust={trust} refused={props.refused} />}
       {bars.length > FOLDED && (
-        <button type="button" class="slw-button" onClick={() => setAll(!all)}>
-          {all ? "Show fewer" : `Show all ${bars.length}`}
+        <button type="button" class="slw-button" onClick={() => setOpen(!open)}>
+          {open ? "Show fewer" : `Show all ${bars.length}`}
         </button>
       )}
     </div>

@@ -12,6 +12,7 @@ import { Pairs } from "./pairs";
 import { NeuronPanel, startPanel, type PanelTraits, type Standing } from "../neuron/panel";
 import { Failure, Segments } from "../shared/controls";
 import type { Source } from "../source/source";
+import { followSecond, type Second } from "./second";
 import { followIntervals, type FollowedTrust } from "./intervals";
 import { followScores, type Score, type Scorer, type FollowedScores, type ScorerSettings, type Templates } from "./scoring";
 import type { Thumbnails } from "../source/thumbnails";
@@ -24,6 +25,8 @@ import "./contrast.css";
 export interface ContrastTraits extends PanelTraits {
   candidates: string[];
   scorer: string;
+  /** The scorer whose scores stand beside; empty: none. */
+  second: string;
   settings: ScorerSettings;
   templates: Templates;
   /** All there are to choose from. */
@@ -48,6 +51,8 @@ export interface ContrastProps extends Omit<FollowedTrust, "stop"> {
   scorer: ReadonlySignal<string>;
   /** The scorer, as the kernel describes it. */
   by: ReadonlySignal<Scorer>;
+  /** What a second scorer says; null without one. */
+  second: ReadonlySignal<Second | null>;
   settings: ReadonlySignal<ScorerSettings>;
   templates: ReadonlySignal<Templates>;
   excluded: ReadonlySignal<number[]>;
@@ -196,6 +201,7 @@ function start(model: Model<ContrastTraits>, mounted: Mounted): ContrastProps {
     follow("candidates"), follow("scorer"), follow("settings"), follow("templates"),
     follow("_excluded"),
   ] as const;
+  const chosen = follow("second");
   const scorers = model.get("_scorers");
   const by = computed(() => scorers.find(({ name }) => name === scorer.value) ?? scorers[0]!);
   const excluded = computed(() =>
@@ -215,11 +221,16 @@ function start(model: Model<ContrastTraits>, mounted: Mounted): ContrastProps {
   const { trust, refused, stop } =
     followIntervals({ source, by, settings: asked, scoring, visible, revision });
   onCleanup(stop);
+  // Beside itself nothing stands.
+  const other = computed(() =>
+    scorers.find(({ name }) => name === chosen.value && name !== scorer.value) ?? null);
+  const followed = followSecond({ source, by: other, settings: asked, scoring, visible, revision });
+  onCleanup(followed.stop);
   const message = signal("");
   onCleanup(active.subscribe(() => (message.value = "")));
   return {
     model, source, detail, pictures, scoring, active, candidates, scorer, by, settings, templates,
-    excluded, revision, message, trust, refused, accepted: follow("accepted"),
+    second: followed.second, excluded, revision, message, trust, refused, accepted: follow("accepted"),
     pointed: signal<string | null>(null), pinned: signal<string | null>(null),
   };
 }

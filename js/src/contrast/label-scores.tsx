@@ -87,6 +87,7 @@ export function Labels(props: LabelsProps) {
           by={by.value}
           chance={settled ? scoring.chance.value : null}
           trust={settled ? props.trust.value : null}
+          second={settled ? props.second.value : null}
           refused={settled ? props.refused.value : ""}
           current={facts.label}
           waiting={!settled}

@@ -6,7 +6,13 @@ import type { Control } from "./scoring";
 
 const TEMPLATES = [["plain", "label alone"], ["csp", "six of CSP"]] as const;
 
-export function Settings({ model, by, scorer, settings, templates }: ContrastProps) {
+export function Settings({ model, by, second, scorer, settings, templates }: ContrastProps) {
+  const scorers = model.get("_scorers");
+  const beside = second.value?.by;
+  const controls = [...by.value.controls, ...(beside?.controls ?? [])];
+  // A setting that both have is one.
+  const each = controls.filter(({ name }, at) =>
+    controls.findIndex((other) => other.name === name) === at);
   const change = (name: string, value: boolean | number) =>
     setTraitSoon(model, "settings", { ...settings.value, [name]: value });
   const control = ({ name, label, title, low, high, step, default: initial }: Control) => {
@@ -27,18 +33,26 @@ export function Settings({ model, by, scorer, settings, templates }: ContrastPro
     <div class="slw-controls slw-scoring" role="toolbar" aria-label="How labels are scored" title={by.value.about}>
       <Segments
         label="Scorer"
-        options={model.get("_scorers").map(({ name, title }) => [name, title] as const)}
+        options={scorers.map(({ name, title }) => [name, title] as const)}
         value={scorer.value}
         onChange={(name) => setTraitSoon(model, "scorer", name)}
       />
       <div class="slw-controls">
-        {by.value.controls.map(control)}
+        {each.map(control)}
         <Choice
           label="Prompts"
           title="The sentences around each label, whose embeddings are averaged"
           options={TEMPLATES}
           value={templates.value}
           onChange={(name) => setTraitSoon(model, "templates", name)}
+        />
+        <Choice
+          label="Beside"
+          title="A second scorer, whose bars stand below those of the first"
+          options={[["", "none"], ...scorers.filter(({ name }) => name !== scorer.value)
+            .map(({ name, title }) => [name, title] as const)]}
+          value={beside?.name ?? ""}
+          onChange={(name) => setTraitSoon(model, "second", name)}
         />
       </div>
     </div>

@@ -184,6 +184,13 @@ export interface Scores {
   own: string;
 }
 
+/** Scores by a second scorer, and what random words score by it: median, 95th percentile. */
+export interface Beside extends Neuron {
+  scorer: string;
+  scores: ([string, number | null])[];
+  chance: [number, number] | null;
+}
+
 /** The labels that the lens knows, and how many those are that are not sent. */
 export interface Vocabulary {
   words: string[];
@@ -524,6 +531,7 @@ export interface Questions {
   hover: { params: Row; result: Hovered };
   search: { params: Sought; result: Hits };
   scores: { params: NeuronScoring; result: Scores };
+  beside: { params: NeuronScoring; result: Beside };
   chance: { params: NeuronScoring; result: [number, number] | null };
   vocabulary: { params: Nothing; result: Vocabulary };
   classes: { params: Nothing; result: string[] };

@@ -34,7 +34,7 @@ function panel(change: Partial<ContrastTraits> = {}, own = (neuron: number) => `
     if (method === "intervals") return undefined;
     return { result: method === "vocabulary" ? { words: [], total: 0 } : {} };
   };
-  const traits: ContrastTraits = { active: n(17), candidates: [], scorer: "csp", settings: {}, _scorers: SCORERS, templates: "csp", _excluded: null, scores: [], _scored: null, accepted: null,
+  const traits: ContrastTraits = { active: n(17), candidates: [], scorer: "csp", second: "", settings: {}, _scorers: SCORERS, templates: "csp", _excluded: null, scores: [], _scored: null, accepted: null,
     _revision: 0, ...change };
   const model: FakeModel<ContrastTraits> = new FakeModel(traits, (request) =>
     request.method === "thumbnails" ? thumbnails(picture, request)

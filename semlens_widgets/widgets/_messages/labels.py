@@ -32,6 +32,14 @@ class Scores(TypedDict):
     own: str
 
 
+class Beside(Neuron):
+    """Scores by a second scorer, and what random words score by it: median, 95th percentile."""
+
+    scorer: str
+    scores: list[tuple[str, float | None]]
+    chance: tuple[float, float] | None
+
+
 class Vocabulary(TypedDict):
     """The labels that the lens knows, and how many those are that are not sent."""
 
@@ -74,6 +82,7 @@ class LabelledAll(TypedDict):
 
 QUESTIONS = {
     "scores": Question(NeuronScoring, Scores),
+    "beside": Question(NeuronScoring, Beside),
     "chance": Question(NeuronScoring, tuple[float, float] | None),
     "vocabulary": Question(Nothing, Vocabulary),
 }
