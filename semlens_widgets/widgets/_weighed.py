@@ -1,4 +1,4 @@
-"""What a panel says beside the scores of labels: chance, intervals, another scorer's opinion."""
+"""What a panel says beside the scores of labels: chance, intervals, other opinions."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from semlens_widgets.labels.scorer import Competing
 from semlens_widgets.widgets import _answers
-from semlens_widgets.widgets._candidates import KEPT, known_labels, listed, scored_by
-from semlens_widgets.widgets._messages.labels import Beside, Intervals
+from semlens_widgets.widgets._candidates import KEPT, TEMPLATES, known_labels, listed, scored_by
+from semlens_widgets.widgets._messages.labels import Beside, Explained, Intervals, PartConcept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,3 +61,22 @@ def intervals(widget: LensWidget, params: Mapping[str, Any], tell: Told) -> Repl
     ]
     bar = _answers.number(found["by_chance"].iloc[0])
     return Intervals(intervals=rows, by_chance=bar, among=len({*among, *names})), []
+
+
+def explain(widget: LensWidget, params: Mapping[str, Any], tell: Told) -> Reply:
+    """Answer the concepts that together predict a neuron's activation."""
+    layer, neuron = _answers.neuron_of(params)
+    tell(0, 1)
+    found = widget.lens.explain(
+        layer, neuron, listed(params) or None, templates=TEMPLATES[params["templates"]]
+    )
+    tell(1, 1)
+    concepts = [
+        PartConcept(
+            concept=str(row["concept"]),
+            weight=float(row["weight"]),
+            together=_answers.number(row["together"]),
+        )
+        for row in found.to_dict("records")
+    ]
+    return Explained(concepts=concepts), []

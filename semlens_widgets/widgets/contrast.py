@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import fields
+from threading import Lock
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -12,7 +14,7 @@ import traitlets
 from semlens_widgets.labels.assign import UNKNOWN
 from semlens_widgets.labels.scorer import Explaining, Scorer
 from semlens_widgets.labels.scorers import DEFAULT, SCORERS, scorer_of
-from semlens_widgets.widgets import _answers, _weighed
+from semlens_widgets.widgets import _answers, _labelled, _weighed
 from semlens_widgets.widgets._base import (
     Doer,
     Handler,
@@ -34,13 +36,14 @@ from semlens_widgets.widgets._candidates import (
     listed,
     scored_by,
 )
-from semlens_widgets.widgets._messages.labels import Accepted, LabelledAll, Scores, Vocabulary
+from semlens_widgets.widgets._messages.labels import Accepted, Scores, Vocabulary
 from semlens_widgets.widgets._messages.neurons import Pair, PairsOfNeuron
 from semlens_widgets.widgets._sheet import COLUMNS, sheet_png
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from semlens_widgets.labels.candidates.source import CandidateSource
     from semlens_widgets.widgets._lens import Lens
 
 _SUGGESTIONS = 8
@@ -99,6 +102,10 @@ class ContrastPanel(LensWidget):
         A scorer whose scores stand beside; empty: none.
     templates : {"plain", "csp"}
         Each label alone, or in the six sentences of CSP.
+    sources : dict
+        Where labels for all neurons may come from beside the ready ones, by the name shown:
+        candidate sources such as a :class:`semlens_widgets.ChatVLM`, or lists of labels. Also the
+        attribute `sources`, which may be set at any time.
     excluded : list of int
         Ranks of the pairs that are left out; empty again when the neuron changes.
 
@@ -136,6 +143,8 @@ class ContrastPanel(LensWidget):
     #: With the neuron they belong to, so that no change of neuron can mix them up.
     _excluded = traitlets.Dict(None, allow_none=True).tag(sync=True)
     _revision = traitlets.Int(0).tag(sync=True)
+    #: Where labels may come from: names, and which model is asked, if one is.
+    _sources = traitlets.List(traitlets.Dict()).tag(sync=True)
     #: What there is to choose from, and which controls it has.
     _scorers = traitlets.List(traitlets.Dict()).tag(sync=True)
 
@@ -147,7 +156,10 @@ class ContrastPanel(LensWidget):
         **options: Any,
     ) -> None:
         self._fresh: tuple[tuple[str, int], list[list[Any]]] | None = None
+        #: Held while all neurons are labelled.
+        self.labelling = Lock()
         excluded = options.pop("excluded", None)
+        sources = options.pop("sources", None)
         if isinstance(options.get("candidates"), str):
             raise TypeError(f"candidates must be a list: [{options['candidates']!r}].")
         for name in _OLD & options.keys():
@@ -156,8 +168,19 @@ class ContrastPanel(LensWidget):
             options |= {"scorer": scorer.name, "settings": scorer.settings}
         options = _as_labelled(lens) | options
         super().__init__(lens, **_answers.with_active(options, layer, neuron))
+        self.sources = sources or {}
         if excluded is not None:
             self.excluded = excluded
+
+    @property
+    def sources(self) -> Mapping[str, CandidateSource]:
+        """Where labels for all neurons may come from, beside the ready sources, by name."""
+        return MappingProxyType(self._given)
+
+    @sources.setter
+    def sources(self, given: Mapping[str, CandidateSource | Sequence[str]]) -> None:
+        self._given = _labelled.checked_sources(given)
+        self._sources = _labelled.described_sources(self._given)
 
     def refresh(self) -> None:
         """Ask the browser to fetch the neuron's label and measures again."""
@@ -307,17 +330,6 @@ class ContrastPanel(LensWidget):
         fitting = [word for word in words if len(word) <= LONGEST_CANDIDATE]
         return Vocabulary(words=fitting[:MOST_CANDIDATES], total=len(words)), []
 
-    def _label_all(self, params: Mapping[str, Any], tell: Told) -> Reply:
-        """Give every neuron the best of the candidates named, or of what the lens knows."""
-        candidates = listed(params) or known_labels(self.lens)
-        if not candidates:
-            raise ValueError(
-                "The lens knows no labels yet. Add some to the list to choose from, or run "
-                "lens.label([...]) in a cell."
-            )
-        labels = self.lens.label(candidates, **scored_by(params), progress=tell)
-        return LabelledAll(labelled=int((labels["label"] != UNKNOWN).sum())), []
-
     _requests: ClassVar[Mapping[str, Handler]] = {
         "pairs": _pairs,
         "thumbnails": _answers.thumbnails,
@@ -328,8 +340,10 @@ class ContrastPanel(LensWidget):
     }
     _actions: ClassVar[Mapping[str, Doer]] = {
         "accept": _accept,
+        "explain": _weighed.explain,
         "intervals": _weighed.intervals,
-        "label_all": _label_all,
+        "preview": _labelled.preview,
+        "label_all": _labelled.label_all,
     }
 
     def _preview(self) -> bytes | None:

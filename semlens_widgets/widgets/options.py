@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from semlens_widgets.labels.candidates.source import CandidateSource
     from semlens_widgets.labels.scorer import Scorer
 
 Neuron = tuple[str, int] | None
@@ -50,6 +51,7 @@ class ContrastOptions(TypedDict, total=False):
     second: str
     settings: Mapping[str, Any]
     templates: Literal["plain", "csp"]
+    sources: Mapping[str, CandidateSource | Sequence[str]]
     excluded: Sequence[int]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from semlens_widgets.errors import LensUnavailable
+from semlens_widgets.labels.candidates.source import CandidateSource
 from semlens_widgets.store.store import StoredHeatmap
 from tests.unit.audit_world import Audit
 
@@ -66,13 +67,20 @@ class Lens:
 
     def label(
         self,
-        candidates: Sequence[str],
+        candidates: Sequence[str] | CandidateSource,
         *,
         progress: Callable[[int, int], None] | None = None,
         **settings: Any,
     ) -> pd.DataFrame:
-        self.asked.append((list(candidates), settings))
-        self.neurons["label"] = [candidates[0], "unknown", candidates[-1]]
+        self.asked.append((candidates, settings))
+        if progress is not None:
+            progress(1, 2)
+        self.halfway.set()
+        self.go_on.wait(10)
+        if progress is not None:
+            progress(2, 2)
+        names = [candidates] if isinstance(candidates, CandidateSource) else candidates
+        self.neurons["label"] = [str(names[0]), "unknown", str(names[-1])]
         for listener in tuple(self.listeners):
             listener()
         return self.neurons[["layer", "neuron", "label"]]
@@ -139,6 +147,18 @@ class Lens:
         return pd.DataFrame(
             {"candidate": candidates, "low": scores - 1, "high": scores + 1, "by_chance": 0.25}
         )
+
+    def explain(
+        self, layer: str, neuron: int, candidates: Sequence[str] | None = None, **settings: Any
+    ) -> pd.DataFrame:
+        self.asked.append((layer, neuron, candidates, settings))
+        return pd.DataFrame(
+            {"concept": ["dotted", EVIL], "weight": [0.5, 0.25], "together": [0.3, math.nan]}
+        )
+
+    @property
+    def looked(self) -> Any:
+        raise LensUnavailable("Nothing is to be looked at.")
 
     def contributions(
         self, layer: str, neuron: int, candidates: Sequence[str], **settings: Any

@@ -164,7 +164,7 @@ def test_all_neurons_are_labelled_as_the_panel_scores(ask):
     assert lens.asked == [
         (["a", "b"], {"scorer": slw.Difference(centred=True), "templates": ("{}",)})
     ]
-    assert result == {"labelled": 2}
+    assert result == {"labelled": 2, "said": ""}
     ask("label_all", candidates=[])
     assert lens.asked[-1] == (["dotted", "Striped", "plain"], {"scorer": slw.Recognition()})
     lens.vocabulary = ()

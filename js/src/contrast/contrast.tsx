@@ -12,6 +12,7 @@ import { Pairs } from "./pairs";
 import { NeuronPanel, startPanel, type PanelTraits, type Standing } from "../neuron/panel";
 import { Failure, Segments } from "../shared/controls";
 import type { Source } from "../source/source";
+import { startLabelling, type Labelling, type LabelSource } from "./label-all";
 import { followSecond, type Second } from "./second";
 import { followIntervals, type FollowedTrust } from "./intervals";
 import { followScores, type Score, type Scorer, type FollowedScores, type ScorerSettings, type Templates } from "./scoring";
@@ -31,6 +32,7 @@ export interface ContrastTraits extends PanelTraits {
   templates: Templates;
   /** All there are to choose from. */
   _scorers: Scorer[];
+  _sources: LabelSource[];
   /** The pairs left out, and the neuron they belong to. */
   _excluded: (Neuron & { ranks: number[] }) | null;
   /** As the kernel last gave them. */
@@ -56,6 +58,8 @@ export interface ContrastProps extends Omit<FollowedTrust, "stop"> {
   settings: ReadonlySignal<ScorerSettings>;
   templates: ReadonlySignal<Templates>;
   excluded: ReadonlySignal<number[]>;
+  sources: ReadonlySignal<LabelSource[]>;
+  labelling: Labelling;
   revision: ReadonlySignal<number>;
   accepted: ReadonlySignal<ContrastTraits["accepted"]>;
   /** What the person is told about the list of candidates. */
@@ -230,7 +234,7 @@ function start(model: Model<ContrastTraits>, mounted: Mounted): ContrastProps {
   onCleanup(active.subscribe(() => (message.value = "")));
   return {
     model, source, detail, pictures, scoring, active, candidates, scorer, by, settings, templates,
-    second: followed.second, excluded, revision, message, trust, refused, accepted: follow("accepted"),
+    sources: follow("_sources"), labelling: startLabelling(), second: followed.second, excluded, revision, message, trust, refused, accepted: follow("accepted"),
     pointed: signal<string | null>(null), pinned: signal<string | null>(null),
   };
 }

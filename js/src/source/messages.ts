@@ -215,9 +215,44 @@ export interface Accepted extends Neuron {
   score: number | null;
 }
 
-/** How many neurons have a label now. */
+/** A neuron to explain by several of the labels; without any by those that the lens knows. */
+export interface ExplainAsked extends Neuron {
+  candidates: string[];
+  templates: "csp" | "plain";
+}
+
+/** One of several concepts; `together` is the correlation of these so far with the neuron. Its weight says by how many standard deviations the activation rises with it. */
+export interface PartConcept {
+  concept: string;
+  weight: number;
+  together: number | null;
+}
+
+/** The concepts that together predict a neuron's activation, as they were found. */
+export interface Explained {
+  concepts: PartConcept[];
+}
+
+/** Where candidates are to come from, by name. */
+export interface SourceAsked {
+  source: string;
+}
+
+/** What asking a model would take: how many questions, and in words. */
+export interface Preview {
+  calls: number;
+  said: string;
+}
+
+/** How all neurons are to be labelled; from no source: by the candidates named, or known. */
+export interface AllScoring extends Scoring, SourceAsked {
+  back_off: boolean;
+}
+
+/** How many neurons have a label now, and what is to be said of the others. */
 export interface LabelledAll {
   labelled: number;
+  said: string;
 }
 
 /** What is to be audited, as a person typed it: the class, and a side's concepts each. */
@@ -552,7 +587,9 @@ export interface Questions {
 export interface Actions {
   accept: { params: Accepted; result: Accepted };
   intervals: { params: IntervalsAsked; result: Intervals };
-  label_all: { params: Scoring; result: LabelledAll };
+  explain: { params: ExplainAsked; result: Explained };
+  preview: { params: SourceAsked; result: Preview };
+  label_all: { params: AllScoring; result: LabelledAll };
   make_audit: { params: AuditAsked; result: AuditMade };
   decide: { params: Decide; result: Decided };
   effects_of_all: { params: ChangeAsked; result: EffectsSaid };
@@ -561,7 +598,7 @@ export interface Actions {
 }
 
 /** How many seconds may pass without a sign of life. */
-export const LIMITS: Record<keyof Actions, number> = { accept: 30, intervals: 600, label_all: 600, make_audit: 600, decide: 30, effects_of_all: 600, trace: 600, verify: 600 };
+export const LIMITS: Record<keyof Actions, number> = { accept: 30, intervals: 600, explain: 600, preview: 600, label_all: 600, make_audit: 600, decide: 30, effects_of_all: 600, trace: 600, verify: 600 };
 
 /** What is done in a thread of its own, and may be stopped. */
-export const LONG: ReadonlySet<string> = new Set(["intervals", "label_all"]);
+export const LONG: ReadonlySet<string> = new Set(["intervals", "explain", "preview", "label_all"]);

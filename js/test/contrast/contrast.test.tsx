@@ -45,7 +45,7 @@ const still = (request: Request) => (request.method === "scores" ? undefined : a
 
 function panel(change: Partial<ContrastTraits> = {}, replies = answer as any) {
   const traits: ContrastTraits = { active: { layer: "layer4", neuron: 17 }, candidates: [],
-    scorer: "csp", second: "", settings: {}, _scorers: SCORERS, templates: "csp", _excluded: null, scores: [], _scored: null, accepted: null, _revision: 0, ...change };
+    scorer: "csp", second: "", settings: {}, _scorers: SCORERS, _sources: [], templates: "csp", _excluded: null, scores: [], _scored: null, accepted: null, _revision: 0, ...change };
   const model = new FakeModel(traits, replies);
   const view = show(render, model);
   const names = () => view.texts(".slw-score-name");

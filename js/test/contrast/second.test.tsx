@@ -19,7 +19,7 @@ function panel(change: Partial<ContrastTraits> = {}) {
     return method === "vocabulary" ? { words: [], total: 0 } : null;
   };
   const traits: ContrastTraits = { active: { layer: "layer4", neuron: 17 }, candidates: [],
-    scorer: "csp", second: "recognition", settings: {}, _scorers: SCORERS, templates: "csp",
+    scorer: "csp", second: "recognition", settings: {}, _scorers: SCORERS, _sources: [], templates: "csp",
     _excluded: null, scores: [], _scored: null, accepted: null, _revision: 0, ...change };
   const model: FakeModel<ContrastTraits> = new FakeModel(traits, (request) =>
     request.method === "thumbnails" ? thumbnails(picture, request)

@@ -74,10 +74,54 @@ class Accepted(Neuron):
     score: float | None
 
 
+class ExplainAsked(Neuron):
+    """A neuron to explain by several of the labels; without any by those that the lens knows."""
+
+    candidates: list[str]
+    templates: Literal["csp", "plain"]
+
+
+class PartConcept(TypedDict):
+    """One of several concepts; ``together`` is the correlation of these so far with the neuron.
+
+    Its weight says by how many standard deviations the activation rises with it.
+    """
+
+    concept: str
+    weight: float
+    together: float | None
+
+
+class Explained(TypedDict):
+    """The concepts that together predict a neuron's activation, as they were found."""
+
+    concepts: list[PartConcept]
+
+
+class SourceAsked(TypedDict):
+    """Where candidates are to come from, by name."""
+
+    source: str
+
+
+class Preview(TypedDict):
+    """What asking a model would take: how many questions, and in words."""
+
+    calls: int
+    said: str
+
+
+class AllScoring(Scoring, SourceAsked):
+    """How all neurons are to be labelled; from no source: by the candidates named, or known."""
+
+    back_off: bool
+
+
 class LabelledAll(TypedDict):
-    """How many neurons have a label now."""
+    """How many neurons have a label now, and what is to be said of the others."""
 
     labelled: int
+    said: str
 
 
 QUESTIONS = {
@@ -89,5 +133,7 @@ QUESTIONS = {
 ACTIONS = {
     "accept": Action(Accepted, Accepted, limit=30),
     "intervals": Action(IntervalsAsked, Intervals, limit=600, long=True),
-    "label_all": Action(Scoring, LabelledAll, limit=600, long=True),
+    "explain": Action(ExplainAsked, Explained, limit=600, long=True),
+    "preview": Action(SourceAsked, Preview, limit=600, long=True),
+    "label_all": Action(AllScoring, LabelledAll, limit=600, long=True),
 }
