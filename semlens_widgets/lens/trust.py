@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -17,7 +18,7 @@ from semlens_widgets.lens.people import scorer_of_run
 from semlens_widgets.pipeline.engine.device import plainly
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from torch import Tensor
 
@@ -29,6 +30,17 @@ if TYPE_CHECKING:
 
 _RIVALS = 32  # of the texts chosen from, those that may be the best of a draw
 _BARS = 64  # bars of chance that are remembered
+
+
+@contextmanager
+def _unhurried() -> Iterator[None]:
+    """Compute in one thread: whoever waits for something else wants the processor too."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class Trusting:
@@ -126,6 +138,7 @@ class Trusting:
         return frame.assign(by_chance=chance, known=known)
 
     @plainly()
+    @_unhurried()
     def intervals(
         self,
         layer: str,

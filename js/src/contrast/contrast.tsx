@@ -62,6 +62,8 @@ export interface ContrastProps extends Omit<FollowedTrust, "stop"> {
   labelling: Labelling;
   revision: ReadonlySignal<number>;
   accepted: ReadonlySignal<ContrastTraits["accepted"]>;
+  /** Counts each key and press among the labels. */
+  hand: Signal<number>;
   /** What the person is told about the list of candidates. */
   message: Signal<string>;
   /** The candidate pointed at, and the one chosen to be explained. */
@@ -222,8 +224,9 @@ function start(model: Model<ContrastTraits>, mounted: Mounted): ContrastProps {
   const saved = sameNeuron(first.of, active.peek()) ? first : { of: null, scores: [] };
   const scoring = followScores({ source, by, settings: asked, visible, revision, first: saved });
   onCleanup(scoring.stop);
+  const hand = signal(0);
   const { trust, refused, stop } =
-    followIntervals({ source, by, settings: asked, scoring, visible, revision });
+    followIntervals({ source, by, settings: asked, scoring, visible, revision, hand });
   onCleanup(stop);
   // Beside itself nothing stands.
   const other = computed(() =>
@@ -234,7 +237,7 @@ function start(model: Model<ContrastTraits>, mounted: Mounted): ContrastProps {
   onCleanup(active.subscribe(() => (message.value = "")));
   return {
     model, source, detail, pictures, scoring, active, candidates, scorer, by, settings, templates,
-    sources: follow("_sources"), labelling: startLabelling(), second: followed.second, excluded, revision, message, trust, refused, accepted: follow("accepted"),
+    sources: follow("_sources"), labelling: startLabelling(), second: followed.second, excluded, revision, message, trust, refused, hand, accepted: follow("accepted"),
     pointed: signal<string | null>(null), pinned: signal<string | null>(null),
   };
 }

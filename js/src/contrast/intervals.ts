@@ -23,12 +23,14 @@ interface Needs {
   scoring: FollowedScores;
   visible: ReadonlySignal<boolean>;
   revision: ReadonlySignal<number>;
+  /** Counts up with each key and press: what comes of it must meet an idle kernel. */
+  hand: ReadonlySignal<number>;
 }
 
 /** As many have an interval, the best; widgets/_candidates.py knows the same bound. */
 const MOST = 64;
 /** Scores that stayed for so many milliseconds are looked into. */
-const REST = 500;
+const REST = 1000;
 
 function read({ intervals, by_chance, among }: Intervals): Trust {
   const ends = new Map<string, readonly [number, number]>();
@@ -47,12 +49,13 @@ export interface FollowedTrust {
 }
 
 export function followIntervals(needs: Needs): FollowedTrust {
-  const { source, by, settings, scoring, visible, revision } = needs;
+  const { source, by, settings, scoring, visible, revision, hand } = needs;
   const found = signal<{ of: string; trust: Trust | null; refused: string }>(
     { of: "", trust: null, refused: "" });
   let request = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let asked = "";
+  let moved = 0;
 
   const params = computed(() => {
     const { neuron, candidates: among, ...rest } = settings.value;
@@ -83,8 +86,8 @@ export function followIntervals(needs: Needs): FollowedTrust {
   };
   const stop = effect(() => {
     const now = visible.value ? wanted.value : "";
-    if (now === asked) return;
-    asked = now;
+    if (now === asked && hand.value === moved) return;
+    [asked, moved] = [now, hand.value];
     untracked(() => {
       leave();
       const what = params.value;

@@ -72,7 +72,13 @@ export function Labels(props: LabelsProps) {
   const bars = own ? scoring.bars.value : [];
   const shown = settled ? bars : bars.map(([name]): [string, null] => [name, null]);
   return (
-    <section class="slw-labels" aria-label="Labels">
+    <section
+      class="slw-labels"
+      aria-label="Labels"
+      onPointerDown={() => (props.hand.value += 1)}
+      onKeyDown={() => (props.hand.value += 1)}
+      onInput={() => (props.hand.value += 1)}
+    >
       <Settings {...props} />
       {error.value && <Failure error={error.value} retry={scoring.retry} />}
       {refused && (

@@ -75,6 +75,19 @@ describe.runIf(inBrowser)("intervals", () => {
     await until(() => find(".slw-score-legend")?.textContent?.includes("No intervals: there are too few"));
   });
 
+  test("a hand that moves stops them, before anything comes of it, and they are asked for again", async () => {
+    const { model, asked, find } = panel();
+    const first = await until(() => asked("intervals")[0]);
+    find(".slw-add input")!.dispatchEvent(new KeyboardEvent("keydown", { key: "s", bubbles: true }));
+    expect(model.sent.at(-1)).toEqual({ kind: "stop", id: first.id });
+    model.fail(first, "Stopped", "Stopped at 3 of 60.");
+    model.reply(await until(() => asked("intervals")[1]), ENDS);
+    await until(() => find(".slw-score-interval"));
+    find(".slw-labels")!.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true }));
+    expect(model.sent.filter(({ kind }) => (kind as string) === "stop")).toHaveLength(1);
+    expect(find(".slw-score-interval")).not.toBeNull(); // what is known stays known
+  });
+
   test("scores that depend on all labels have none", async () => {
     const { asked, model } = panel({ scorer: "clip-dissect" });
     await until(() => asked("chance").length > 0);
