@@ -55,12 +55,12 @@ def intervals(widget: LensWidget, params: Mapping[str, Any], tell: Told) -> Repl
     found = widget.lens.intervals(
         layer, neuron, names, among=among, **scored_by(params), progress=tell
     )
+    number = _answers.number
     rows = [
-        (str(row["candidate"]), _answers.number(row["low"]), _answers.number(row["high"]))
+        (str(row["candidate"]), number(row["low"]), number(row["high"]), number(row["by_chance"]))
         for row in found.to_dict("records")
     ]
-    bar = _answers.number(found["by_chance"].iloc[0])
-    return Intervals(intervals=rows, by_chance=bar, among=len({*among, *names})), []
+    return Intervals(intervals=rows, among=len({*among, *names})), []
 
 
 def explain(widget: LensWidget, params: Mapping[str, Any], tell: Told) -> Reply:

@@ -264,8 +264,7 @@ def test_intervals_are_asked_for_in_the_kernels_words(ask):
     params = {"scorer": "csp", "settings": {"gamma": 0.5}, "templates": "plain", "exclude": [1]}
     result, _ = ask("intervals", layer="layer3", neuron=0, candidates=["a", "b"], **params)
     assert result == {
-        "intervals": [["a", -1, 1], ["b", pytest.approx(-0.9), pytest.approx(1.1)]],
-        "by_chance": 0.25,
+        "intervals": [["a", -1, 1, 0.25], ["b", pytest.approx(-0.9), pytest.approx(1.1), 0.25]],
         "among": 5,  # with the three that the lens knows
     }
     asked = {"scorer": slw.Csp(gamma=0.5), "templates": ("{}",), "exclude": [1]}

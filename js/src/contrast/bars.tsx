@@ -121,7 +121,7 @@ interface BarProps extends Omit<BarsProps, "bars" | "pending" | "second"> {
 function Bar({ score: [candidate, score], runnerUp, best, zero, place, write, ...props }: BarProps) {
   const { current, waiting, accepting, accept, remove, focused, point, pinned, pin, chance } = props;
   const ends = score === null ? undefined : props.trust?.ends.get(candidate);
-  const bar = props.trust?.bar ?? null;
+  const bar = props.trust?.bars.get(candidate) ?? null;
   const interval = ends && `${write(ends[0])} to ${write(ends[1])}`;
   const end = score === null ? zero : place(score);
   const lead = best && score !== null && runnerUp !== null ? score - runnerUp : null;
@@ -247,10 +247,10 @@ function Legend({ chance, by, trust, refused }: Pick<BarsProps, "chance" | "by" 
           all images like these.{" "}
         </>
       )}
-      {trust && trust.bar !== null && (
+      {trust && trust.bars.size > 0 && (
         <>
-          <i class="slw-score-bound" aria-hidden="true" /> what the best of{" "}
-          {count(trust.among, "label")} reaches for one neuron in twenty that means nothing.
+          <i class="slw-score-bound" aria-hidden="true" /> what it takes to be more than
+          the luckiest of {count(trust.among, "label")} for one neuron in twenty that means nothing.
         </>
       )}
       {refused && `No intervals: ${refused}`}
@@ -272,10 +272,12 @@ export function Bars({ bars, pending, ...props }: BarsProps) {
   const start = startOf(by);
   const trust = known ? props.trust : null;
   const ends = bars.flatMap(([name]) => trust?.ends.get(name) ?? []);
-  const all = [...scores, ...(marks ?? []), ...ends, trust?.bar ?? null];
+  const bounds = bars.flatMap(([name]) => trust?.bars.get(name) ?? []);
+  const all = [...scores, ...(marks ?? []), ...ends, ...bounds];
   const place = barScale(all, start);
   const second = known && props.second ? secondScale(props.second, bars) : null;
-  const unknown = trust && trust.bar !== null && (scores[0] ?? -Infinity) <= trust.bar;
+  const bound = trust?.bars.get(bars[0]?.[0] ?? "");
+  const unknown = trust && bound !== undefined && (scores[0] ?? -Infinity) <= bound;
   const zero = start === null ? 0 : place(start);
   const write = column(scores, 3);
 
@@ -350,8 +352,8 @@ export function Bars({ bars, pending, ...props }: BarsProps) {
       </ol>
       {unknown && (
         <p class="slw-score-unknown slw-small" role="status">
-          <strong>Unknown</strong> by these labels: even the best reaches no more than chance gives
-          the best of {count(trust.among, "label")}.
+          <strong>Unknown</strong> by these labels: even the best reaches no more than the luckiest
+          of {count(trust.among, "label")} does by chance.
         </p>
       )}
       {known && <Legend chance={marks} by={by} trust={trust} refused={props.refused} />}

@@ -10,8 +10,8 @@ import type { FollowedScores, Scorer, Settings } from "./scoring";
 export interface Trust {
   /** By label, where its score would lie with all images like these. */
   ends: ReadonlyMap<string, readonly [number, number]>;
-  /** What the best label reaches by chance. */
-  bar: number | null;
+  /** By label, what it must score to be more than the luckiest is by chance. */
+  bars: ReadonlyMap<string, number>;
   /** Of how many the best is meant. */
   among: number;
 }
@@ -32,12 +32,14 @@ const MOST = 64;
 /** Scores that stayed for so many milliseconds are looked into. */
 const REST = 1000;
 
-function read({ intervals, by_chance, among }: Intervals): Trust {
+function read({ intervals, among }: Intervals): Trust {
   const ends = new Map<string, readonly [number, number]>();
-  for (const [name, low, high] of intervals) {
+  const bars = new Map<string, number>();
+  for (const [name, low, high, bar] of intervals) {
+    if (bar !== null) bars.set(name, bar);
     if (low !== null && high !== null) ends.set(name, [low, high]);
   }
-  return { ends, bar: by_chance, among };
+  return { ends, bars, among };
 }
 
 export interface FollowedTrust {

@@ -202,10 +202,9 @@ export interface IntervalsAsked extends NeuronScoring {
   among: string[];
 }
 
-/** By label the ends of its score's interval; what the best of `among` labels has by chance. One shuffled neuron in twenty reaches `by_chance`. */
+/** By label the ends of its score's interval, and the bar of chance. The luckiest of `among` labels reaches it for one shuffled neuron in twenty. */
 export interface Intervals {
-  intervals: ([string, number | null, number | null])[];
-  by_chance: number | null;
+  intervals: ([string, number | null, number | null, number | null])[];
   among: number;
 }
 

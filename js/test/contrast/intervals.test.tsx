@@ -29,7 +29,7 @@ function panel(change: Partial<ContrastTraits> = {}) {
   return { model, ...show(render, model) };
 }
 
-const ENDS = { intervals: [["stripes", 0.2, 0.4], ["dots", 0.05, 0.2]], by_chance: 0.25, among: 1234 };
+const ENDS = { intervals: [["stripes", 0.2, 0.4, 0.25], ["dots", 0.05, 0.2, 0.1]], among: 1234 };
 
 describe.runIf(inBrowser)("intervals", () => {
   test("are asked for of what has a score, and drawn with the bar of chance", async () => {
@@ -47,15 +47,15 @@ describe.runIf(inBrowser)("intervals", () => {
     expect(drawn[1]![0]).toBeCloseTo(12.5);
     expect(drawn[1]![1]).toBeCloseTo(37.5);
     expect(all(".slw-score-track .slw-score-bound").map((one) => parseFloat(one.style.left)))
-      .toEqual([62.5, 62.5, 62.5]);
+      .toEqual([62.5, 25]);
     expect(all(".slw-score")[0]!.textContent).toContain("90 % interval 0.200 to 0.400");
-    expect(find(".slw-score-legend")!.textContent).toContain("the best of 1,234 labels reaches");
+    expect(find(".slw-score-legend")!.textContent).toContain("the luckiest of 1,234 labels");
     expect(find(".slw-score-unknown")).toBeNull();
   });
 
   test("the best that does not reach the bar is said to be unknown", async () => {
     const { model, asked, find } = panel();
-    model.reply(await until(() => asked("intervals")[0]), { ...ENDS, by_chance: 0.3 });
+    model.reply(await until(() => asked("intervals")[0]), { ...ENDS, intervals: [["stripes", 0.2, 0.4, 0.3]] });
     await until(() => find(".slw-score-unknown"));
     expect(find(".slw-score-unknown")!.textContent).toContain("Unknown by these labels");
   });

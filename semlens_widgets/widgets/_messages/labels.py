@@ -57,13 +57,12 @@ class IntervalsAsked(NeuronScoring):
 
 
 class Intervals(TypedDict):
-    """By label the ends of its score's interval; what the best of ``among`` labels has by chance.
+    """By label the ends of its score's interval, and the bar of chance.
 
-    One shuffled neuron in twenty reaches ``by_chance``.
+    The luckiest of ``among`` labels reaches it for one shuffled neuron in twenty.
     """
 
-    intervals: list[tuple[str, float | None, float | None]]
-    by_chance: float | None
+    intervals: list[tuple[str, float | None, float | None, float | None]]
     among: int
 
 
