@@ -77,6 +77,11 @@ def written() -> str:
         "/** How many seconds may pass without a sign of life. */\n"
         f"export const LIMITS: Record<keyof Actions, number> = {{ {limits} }};\n"
     )
+    long = ", ".join(f'"{method}"' for method, one in _messages.ACTIONS.items() if one.long)
+    parts.append(
+        "/** What is done in a thread of its own, and may be stopped. */\n"
+        f"export const LONG: ReadonlySet<string> = new Set([{long}]);\n"
+    )
     return "\n".join(parts)
 
 

@@ -53,7 +53,7 @@ export class FakeModel<T extends object> implements Model<T> {
   send(content: unknown): void {
     const request = content as Request;
     this.sent.push(request);
-    const reply = this.answer(request);
+    const reply = request.kind === "request" ? this.answer(request) : undefined;
     if (reply) queueMicrotask(() => this.reply(request, reply.result, reply.buffers));
   }
 

@@ -12,7 +12,7 @@ from semlens_widgets.analysis.mining import concept_examples
 from semlens_widgets.labels.assign import assign
 from semlens_widgets.labels.evidence import Evidence, HeldEmbeddings, in_parts
 from semlens_widgets.labels.likeness import Likeness
-from semlens_widgets.labels.scorer import Competing, masked_mean
+from semlens_widgets.labels.scorer import Competing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,5 +105,5 @@ def example_directions(evidence: Evidence) -> Tensor:
 
     Zero where there is no example.
     """
-    means = [masked_mean(part.positives, part.valid) for part in in_parts(evidence)]
+    means = [weighted_mean(part.positives, part.valid.float()) for part in in_parts(evidence)]
     return normalize(torch.cat(means), dim=1)

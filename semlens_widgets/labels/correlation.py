@@ -28,6 +28,7 @@ class Correlation(Scorer):
     name = "correlation"
     title = "Correlation"
     about = "How far the neuron rises and falls with each image's likeness to the text"
+    unit = "correlation"
     pairs = False
     whole = True
     chance = 0.0

@@ -53,6 +53,7 @@ class Csp(Scorer):
     name = "csp"
     title = "CSP"
     about = "Contrastive semantic projection: what contrastive examples share is taken out"
+    unit = "cosine"
     gamma: float = control(
         1.0, "γ", "How much of the contrastive example is taken out of each example"
     )

@@ -40,6 +40,7 @@ class Difference(Scorer):
     name = "difference"
     title = "Difference"
     about = "Similarity to the examples minus similarity to their contrasts"
+    unit = "difference of cosines"
     centred: bool = centring()
     weights: Weighting = weighting("none")
     embedding: Embedded = embedding()

@@ -49,6 +49,7 @@ class Dissect(Scorer):
     name = "clip-dissect"
     title = "CLIP-Dissect"
     about = "Soft weighted pointwise mutual information"
+    unit = "logarithm of a ratio of probabilities"
     centred: bool = centring()
     cropped: bool = control(False, "Crops", "The crops of the examples instead of whole images")
 

@@ -50,6 +50,7 @@ class Recognition(Scorer):
     name = "recognition"
     title = "Recognition"
     about = "How well the neuron tells the images most like the text from all others"
+    unit = "AUROC, 0.5 is chance"
     pairs = False
     whole = True
     chance = 0.5

@@ -50,10 +50,11 @@ def _images_anew(
 def _pairs_anew(
     evidence: Evidence, resamples: int, generator: torch.Generator
 ) -> Iterator[Evidence]:
-    ranks = evidence.examples.shape[1]
+    there = evidence.valid.any(0).nonzero()[:, 0]
+    ranks = len(there)
     positives, quiet, further = evidence.positives, evidence.quiet, evidence.further
     for _ in range(resamples):
-        drawn = torch.randint(ranks, (ranks,), generator=generator)
+        drawn = there[torch.randint(max(ranks, 1), (ranks,), generator=generator)]
         yield replace(
             evidence,
             examples=evidence.examples[:, drawn],

@@ -77,6 +77,8 @@ class Scorer(ABC):
     chance
         The score of what means nothing to a neuron, whatever the text; None if there is no such
         score, and the empty prompt has to stand for it.
+    unit
+        What its scores are, in a few words; empty if that is not known.
     """
 
     name: ClassVar[str]
@@ -85,6 +87,7 @@ class Scorer(ABC):
     pairs: ClassVar[bool] = True
     whole: ClassVar[bool] = False
     chance: ClassVar[float | None] = None
+    unit: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -130,6 +133,7 @@ class Scorer(ABC):
             "about": cls.about,
             "pairs": cls.pairs,
             "chance": cls.chance,
+            "unit": cls.unit,
             "competes": issubclass(cls, Competing),
             "controls": [
                 {"name": one.name, "default": one.default, **one.metadata} for one in fields(cls)

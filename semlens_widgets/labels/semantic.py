@@ -41,6 +41,7 @@ class Semantic(Scorer):
     name = "semanticlens"
     title = "SemanticLens"
     about = "Cosine of the mean example and the text"
+    unit = "cosine"
     centred: bool = centring()
     weights: Weighting = weighting("none")
     embedding: Embedded = embedding()

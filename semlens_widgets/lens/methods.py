@@ -41,6 +41,7 @@ class Methods:
     neuron_chance = delegated("scoring", Scoring.neuron_chance)
     check_texts = delegated("scoring", Scoring.check_texts)
     trust = delegated("trusting", Trusting.trust)
+    intervals = delegated("trusting", Trusting.intervals)
     explain = delegated("explaining", Explaining.explain)
     activations = delegated("looking", Looking.activations)
     activation_histogram = delegated("looking", Looking.activation_histogram)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import torch
 
-from semlens_widgets.labels.evidence import in_parts
+from semlens_widgets.labels.assign import check_candidates
+from semlens_widgets.labels.evidence import in_parts, some_neurons, without_pairs
 from semlens_widgets.labels.resampling import drawn_anew, score_interval
 from semlens_widgets.labels.scorer import Competing
+from semlens_widgets.labels.scorers import DEFAULT, scorer_of
 from semlens_widgets.lens.chance import bars_by_chance
 from semlens_widgets.lens.people import scorer_of_run
 from semlens_widgets.pipeline.engine.device import plainly
 from semlens_widgets.store.labels import NO_LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
-    import pandas as pd
     from torch import Tensor
 
     from semlens_widgets.labels.evidence import Evidence
@@ -25,6 +28,20 @@ if TYPE_CHECKING:
     from semlens_widgets.lens.labelling import KeptLabels
     from semlens_widgets.lens.reader import AnalysisReader
     from semlens_widgets.lens.texts import Words
+
+_RIVALS = 32  # of the texts chosen from, those that may be the best of a draw
+_BARS = 64  # bars of chance that are remembered
+
+
+@contextmanager
+def _unhurried() -> Iterator[None]:
+    """Compute in one thread: whoever waits for something else wants the processor too."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class Trusting:
@@ -46,6 +63,7 @@ class Trusting:
         self._reader = reader
         self._words = words
         self._labels = labels
+        self._bars: dict[Hashable, Tensor] = {}  # oldest first
 
     @plainly()
     def trust(
@@ -100,7 +118,7 @@ class Trusting:
         chosen_from = len(self._labels.vocabulary())
         place = {name: at for at, name in enumerate(names)}
         at = torch.tensor([place.get(label, -1) for label in labels])
-        tell = progress or (lambda _done, _total: None)
+        tell = progress or _untold
         tell(0, len(at))
         found: list[dict[str, Tensor]] = []
         done = 0
@@ -120,6 +138,105 @@ class Trusting:
         known = (frame["score"] > chance) & (at >= 0).numpy()
         return frame.assign(by_chance=chance, known=known)
 
+    @plainly()
+    @_unhurried()
+    def intervals(
+        self,
+        layer: str,
+        neuron: int,
+        candidates: Sequence[str],
+        *,
+        among: Sequence[str] = (),
+        scorer: str | Scorer = DEFAULT,
+        templates: Sequence[str] | None = None,
+        exclude: Sequence[int] = (),
+        level: float = 0.9,
+        resamples: int = 60,
+        seed: int = 0,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> pd.DataFrame:
+        """Say of one neuron how far to trust the scores of candidates; see :meth:`trust`.
+
+        Parameters
+        ----------
+        candidates
+            The labels whose intervals are wanted.
+        among
+            What the best was chosen from, the candidates among it; by default these. What the best
+            of them gains by luck is taken off it, and the bar of chance is that of their best.
+        scorer, templates, exclude
+            As in :meth:`scores`.
+        level, resamples, seed
+            As in :meth:`trust`.
+        progress
+            Hears how many draws of how many are done.
+
+        Returns
+        -------
+        pandas.DataFrame
+            candidate, score, low, high (the interval), by_chance (how high this label must score to
+            be more than the luckiest of `among` for one shuffled neuron in twenty), known (whether
+            it does); in the order given, duplicates dropped. NaN, and False, where a score is NaN.
+
+        Raises
+        ------
+        ValueError
+            If the scorer is one whose scores depend on all candidates and all neurons, or an
+            argument makes no sense.
+        LensUnavailable
+            If the analysis was opened without its foundation model.
+        """
+        _check(level, resamples)
+        row, how = self._reader.row(layer, neuron), scorer_of(scorer)
+        _no_competing("intervals", how)
+        names = check_candidates(candidates)
+        pool = check_candidates([*among, *names])
+        if len(exclude) and not how.pairs:
+            raise ValueError(
+                f"exclude: {how.name} goes by the activations on all images, not by examples; none "
+                "can be left out."
+            )
+        tell = progress or _untold
+        words = self._words()
+        texts, others = words.prompts(names, templates), words.prompts(pool, templates)
+        evidence = without_pairs(some_neurons(self._reader.evidence, row, row + 1), exclude)
+        key = (pool, how, words.sentences(templates), seed)
+        bar = self._bars.get(key)
+        steps = resamples + (bar is None)
+        scores = how.score(evidence, texts)[0]
+        ranked = how.score(evidence, others)[0].nan_to_num(-torch.inf)
+        rivals = ranked.sort(descending=True, stable=True).indices[:_RIVALS]
+        asked = torch.cat([texts, others[rivals]])
+        drawn, gain = [], []
+        for done, one in enumerate(drawn_anew(how, evidence, resamples, seed)):
+            tell(done, steps)
+            scored = how.score(one, asked)[0]
+            anew, theirs = scored[: len(names)], scored[len(names) :]
+            winner = int(theirs.nan_to_num(-torch.inf).argmax())
+            drawn.append(anew)
+            gain.append(theirs[winner] - ranked[rivals[winner]])
+        best = torch.tensor([name == pool[int(rivals[0])] for name in names])
+        low, high = score_interval(
+            scores, torch.stack(drawn), torch.stack(gain).mean() * best, level
+        )
+        if bar is None:
+            tell(resamples, steps)
+            bar = self._bars[key] = bars_by_chance(self._reader, how, others, seed=seed)
+            for oldest in list(self._bars)[:-_BARS]:
+                self._bars.pop(oldest, None)
+        tell(steps, steps)
+        bars = bar[[pool.index(name) for name in names]]
+        return pd.DataFrame(
+            {
+                "candidate": names,
+                "score": scores.numpy(),
+                "low": low.float().numpy(),
+                "high": high.float().numpy(),
+                "by_chance": bars.numpy(),
+                "known": (scores > bars).numpy(),
+            }
+        )
+
     def _asked(self) -> tuple[Scorer, list[str], tuple[str, ...], list[str]]:
         """How labels were scored, candidates first in the texts asked about, and the labels."""
         now = self._labels.now
@@ -131,12 +248,7 @@ class Trusting:
             raise ValueError(
                 f"trust: the scorer {run.scorer['scorer']!r} is not known here; call label() anew."
             )
-        if isinstance(scorer, Competing):
-            raise ValueError(
-                f"trust: the scores of {scorer.name} depend on all candidates and all neurons; of "
-                "one label alone no interval can be given. Label by another scorer, such as "
-                '"recognition".'
-            )
+        _no_competing("trust", scorer)
         labels = now.frame["label"].tolist()
         theirs = (given.label for given in now.persons.values() if given.label != NO_LABEL)
         return (
@@ -144,6 +256,19 @@ class Trusting:
             list(dict.fromkeys((*run.vocabulary, *theirs))),
             run.scorer["templates"],
             labels,
+        )
+
+
+def _untold(_done: int, _total: int) -> None:
+    """Hear how far something is where nobody wants to know."""
+
+
+def _no_competing(asked: str, scorer: Scorer) -> None:
+    if isinstance(scorer, Competing):
+        raise ValueError(
+            f"{asked}: the scores of {scorer.name} depend on all candidates and all neurons; of "
+            "one label alone no interval can be given. Label by another scorer, such as "
+            '"recognition".'
         )
 
 

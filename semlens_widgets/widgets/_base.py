@@ -22,9 +22,13 @@ from IPython.display import display
 
 from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.widgets._columns import readable
+from semlens_widgets.widgets._messages import ACTIONS
 from semlens_widgets.widgets._messages.neurons import Problem
+from semlens_widgets.widgets._work import Stopped, Work
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from semlens_widgets.widgets._lens import Lens
 
 logger = logging.getLogger(__name__)
@@ -120,7 +124,9 @@ class LensWidget(anywidget.AnyWidget):
     Subclasses name the handlers of questions in ``_requests``; each takes ``(self, params)`` and
     returns a JSON value and a list of buffers. Those of ``_actions``, which change something, take
     besides what hears how far they are. What a handler raises reaches the person inside the
-    widget, without a traceback. ``widgets/_messages`` declares what both sides say.
+    widget, without a traceback. ``widgets/_messages`` declares what both sides say, and which
+    actions are done in a thread of their own: those the browser may have stopped, which ends them
+    where they next tell how far they are.
 
     Parameters
     ----------
@@ -153,6 +159,7 @@ class LensWidget(anywidget.AnyWidget):
                 message = f"{type(self).__name__} has no option {name!r}."
                 raise TypeError(message + close_matches(name, sorted(known)))
         self._told_by_browser = False
+        self._work = Work()
         super().__init__(**options)
         self._still = self.model_id or ""
         self.on_msg(self._answer)
@@ -184,6 +191,7 @@ class LensWidget(anywidget.AnyWidget):
         # The end of an object that could not be made comes here too.
         if stop := getattr(self, "_stop_hearing", None):
             stop()
+            self._work.end()
         super().close()
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
@@ -211,15 +219,27 @@ class LensWidget(anywidget.AnyWidget):
         return neuron
 
     def _answer(self, _widget: object, content: Any, _buffers: Sequence[memoryview]) -> None:
-        if not isinstance(content, Mapping) or content.get("kind") != "request":
+        if not isinstance(content, Mapping):
             return
+        of = content.get("id")
+        if content.get("kind") == "stop":
+            self._work.stop(of)
+        elif content.get("kind") == "request":
+            action = ACTIONS.get(str(content.get("method")))
+            if action is not None and action.long:
+                self._work.begin(of, lambda stop: self._reply(content, stop))
+            else:
+                self._reply(content)
+
+    def _reply(self, content: Mapping[str, Any], stop: Event | None = None) -> None:
         reply: dict[str, Any] = {"kind": "reply", "id": content.get("id")}
         buffers: Sequence[bytes] = []
         method = content.get("method")
         try:
             params = content.get("params") or {}
             if (doer := self._actions.get(str(method))) is not None:
-                reply["result"], buffers = doer(self, params, self._teller(content.get("id")))
+                told = self._teller(content.get("id"), stop)
+                reply["result"], buffers = doer(self, params, told)
             elif (handler := self._requests.get(str(method))) is not None:
                 reply["result"], buffers = handler(self, params)
             else:
@@ -230,10 +250,12 @@ class LensWidget(anywidget.AnyWidget):
             buffers = []
         self.send(reply, list(buffers))
 
-    def _teller(self, of: Any) -> Told:
-        """Return what tells the browser how far an action is."""
+    def _teller(self, of: Any, stop: Event | None) -> Told:
+        """Return what tells the browser how far an action is, and ends one that is to stop."""
 
         def tell(done: int, total: int) -> None:
+            if stop is not None and stop.is_set():
+                raise Stopped(f"Stopped at {done} of {total}.")
             self.send({"kind": "progress", "id": of, "done": done, "total": total})
 
         return tell

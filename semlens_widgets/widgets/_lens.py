@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from semlens_widgets.labels.candidates.source import CandidateSource, Looked
     from semlens_widgets.labels.scorer import Scorer
     from semlens_widgets.lens.traced import Trace
 
@@ -167,12 +168,35 @@ class Lens(Examples, Protocol):
         templates: Sequence[str] | None = ...,
         exclude: Sequence[int] = ...,
     ) -> tuple[float, float]: ...
+    def intervals(
+        self,
+        layer: str,
+        neuron: int,
+        candidates: Sequence[str],
+        *,
+        among: Sequence[str] = ...,
+        scorer: str | Scorer = ...,
+        templates: Sequence[str] | None = ...,
+        exclude: Sequence[int] = ...,
+        progress: Callable[[int, int], None] | None = ...,
+    ) -> pd.DataFrame: ...
+    def explain(
+        self,
+        layer: str,
+        neuron: int,
+        candidates: Sequence[str] | None = ...,
+        *,
+        templates: Sequence[str] | None = ...,
+    ) -> pd.DataFrame: ...
+    @property
+    def looked(self) -> Looked: ...
     def label(
         self,
-        candidates: Sequence[str],
+        candidates: Sequence[str] | CandidateSource,
         *,
         scorer: str | Scorer = ...,
         templates: Sequence[str] | None = ...,
+        back_off: bool = ...,
         progress: Callable[[int, int], None] | None = ...,
     ) -> pd.DataFrame: ...
     def set_label(self, layer: str, neuron: int, label: str, score: float | None = ...) -> None: ...

@@ -9,7 +9,7 @@ from semlens_widgets.inputs.foundation import CLIP_TEMPLATES, CSP_TEMPLATES
 from semlens_widgets.labels.scorers import DEFAULT, SCORERS, scorer_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from semlens_widgets.widgets._lens import Lens
 
@@ -72,8 +72,13 @@ def scored_by(params: Mapping[str, Any]) -> dict[str, Any]:
     scorer = scorer_of(params.get("scorer", DEFAULT), params.get("settings"))
     asked: dict[str, Any] = {"scorer": scorer}
     if "templates" in params:
-        templates = params["templates"]
-        asked["templates"] = TEMPLATES[templates] if isinstance(templates, str) else templates
+        asked["templates"] = sentences(params)
     if params.get("exclude") and scorer.pairs:
         asked["exclude"] = [int(rank) for rank in params["exclude"]]
     return asked
+
+
+def sentences(params: Mapping[str, Any]) -> Sequence[str]:
+    """Return the sentences around a label that a request names, or gives."""
+    templates = params["templates"]
+    return TEMPLATES[templates] if isinstance(templates, str) else templates

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import heapq
 import warnings
-from functools import lru_cache
+from threading import Lock
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from semlens_widgets.inputs.foundation import checked_templates
 from semlens_widgets.labels.assign import UNKNOWN
 from semlens_widgets.labels.scorer import Explaining, Scorer
 from semlens_widgets.labels.scorers import DEFAULT, SCORERS, scorer_of
-from semlens_widgets.widgets import _answers
+from semlens_widgets.widgets import _answers, _labelled, _weighed
 from semlens_widgets.widgets._base import (
     Doer,
     Handler,
@@ -25,14 +25,17 @@ from semlens_widgets.widgets._base import (
     asset,
     close_matches,
 )
-from semlens_widgets.widgets._messages.neurons import (
-    Accepted,
-    LabelledAll,
-    Pair,
-    PairsOfNeuron,
-    Scores,
-    Vocabulary,
+from semlens_widgets.widgets._candidates import (
+    KEPT,
+    LONGEST_CANDIDATE,
+    MOST_CANDIDATES,
+    best,
+    distinct,
+    known_labels,
+    listed,
 )
+from semlens_widgets.widgets._messages.labels import Accepted, Scores, Vocabulary
+from semlens_widgets.widgets._messages.neurons import Pair, PairsOfNeuron
 from semlens_widgets.widgets._scoring import (
     TEMPLATES,
     as_labelled,
@@ -44,53 +47,14 @@ from semlens_widgets.widgets._scoring import (
 from semlens_widgets.widgets._sheet import COLUMNS, sheet_png
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from semlens_widgets.labels.candidates.source import CandidateSource
     from semlens_widgets.widgets._lens import Lens
 
 _SUGGESTIONS = 8
-#: Scores that are kept in a saved notebook, and candidates whose scores are taken apart.
-_KEPT = 64
-#: A list of candidates is saved with the notebook; contrast/candidate-list.ts in
-#: ``js/src`` knows the same bounds.
-MOST_CANDIDATES = 5_000
-LONGEST_CANDIDATE = 120
 _OLD = {"method", "gamma", "centred"}
 _OLD_ADVICE = 'give scorer="csp", or an object such as Csp(gamma=0.5, centred=True)'
-
-
-def _best(pairs: Sequence[Sequence[Any]], most: int) -> list[list[Any]]:
-    def key(pair: Sequence[Any]) -> float:
-        return float("inf") if pair[1] is None else -pair[1]
-
-    return [list(pair) for pair in heapq.nsmallest(most, pairs, key=key)]
-
-
-def distinct(candidates: Iterable[Any]) -> tuple[list[str], list[str]]:
-    """Return the candidates with single spaces and without repetition, and the repeated ones.
-
-    Upper and lower case count as the same, as they do for the text encoders.
-    """
-    kept: dict[str, str] = {}
-    repeated = []
-    for position, candidate in enumerate(candidates):
-        if not isinstance(candidate, str):
-            raise TypeError(f"candidates: entry {position} is {candidate!r}, not a text.")
-        words, lower = _spaced(candidate)
-        if not words:
-            raise ValueError(f"candidates: entry {position} is blank. Give a text like 'striped'.")
-        if lower in kept:
-            repeated.append(words)
-        else:
-            kept[lower] = words
-    return list(kept.values()), repeated
-
-
-@lru_cache(maxsize=4 * MOST_CANDIDATES)
-def _spaced(text: str) -> tuple[str, str]:
-    """Return a text with single spaces, and in lower case; the same come with every key."""
-    words = " ".join(text.split())
-    return words, words.lower()
 
 
 def _pairs(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
@@ -102,6 +66,8 @@ def _pairs(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
             rank=int(row["rank"]),
             contrast=None if row["contrast_sample"] < 0 else _answers.shown(row, "contrast_"),
             similarity=_answers.number(row["similarity"]),
+            origin=str(row["contrast_origin"]),
+            changed=_answers.number(row["changed"]),
         )
         for row in widget.lens.examples(layer, neuron).to_dict("records")
     ]
@@ -126,9 +92,15 @@ class ContrastPanel(LensWidget):
         How labels are scored: ``"csp"``, ``"recognition"``, ... or ``Csp(gamma=0.5)``.
     settings : dict
         Settings of the scorers by name, such as ``{"gamma": 0.5, "centred": True}``.
+    second : str
+        A scorer whose scores stand beside; empty: none.
     templates : {"plain", "csp", "clip"} or list of str
         Each label alone, in the six sentences of CSP, the seven of CLIP, or in sentences of your
         own with ``{}`` where the label goes; embeddings are averaged at unit length.
+    sources : dict
+        Where labels for all neurons may come from beside the ready ones, by the name shown:
+        candidate sources such as a :class:`semlens_widgets.ChatVLM`, or lists of labels. Also the
+        attribute `sources`, which may be set at any time.
     excluded : list of int
         Ranks of the pairs that are left out; empty again when the neuron changes.
 
@@ -142,13 +114,14 @@ class ContrastPanel(LensWidget):
     """
 
     view_title = "Labels and contrast"
-    view_traits = ("candidates", "scorer", "settings", "templates", "excluded")
+    view_traits = ("candidates", "scorer", "second", "settings", "templates", "excluded")
 
     _esm = asset("contrast.js")
     _css = asset("contrast.css")
 
     candidates = traitlets.List(traitlets.Unicode(), help="Labels to score.").tag(sync=True)
     scorer = traitlets.Unicode(DEFAULT, help="How labels are scored.").tag(sync=True)
+    second = traitlets.Unicode(help="The scorer whose scores stand beside.").tag(sync=True)
     settings = traitlets.Dict(help="Settings of the scorers, by name.").tag(sync=True)
     templates = traitlets.Union(
         [traitlets.Enum(tuple(TEMPLATES)), traitlets.List(traitlets.Unicode())],
@@ -157,7 +130,7 @@ class ContrastPanel(LensWidget):
     ).tag(sync=True)
     excluded = traitlets.List(traitlets.Int(min=0), help="Ranks of the pairs left out.")
     scores: traitlets.List[Any] = traitlets.List(read_only=True, help="The last scores.").tag(
-        sync=True, to_json=lambda value, _widget: _best(value, _KEPT)
+        sync=True, to_json=lambda value, _widget: best(value, KEPT)
     )
     accepted = traitlets.Dict(
         None, allow_none=True, read_only=True, help="The last accepted label."
@@ -167,6 +140,8 @@ class ContrastPanel(LensWidget):
     #: With the neuron they belong to, so that no change of neuron can mix them up.
     _excluded = traitlets.Dict(None, allow_none=True).tag(sync=True)
     _revision = traitlets.Int(0).tag(sync=True)
+    #: Where labels may come from: names, and which model is asked, if one is.
+    _sources = traitlets.List(traitlets.Dict()).tag(sync=True)
     #: What there is to choose from, and which controls it has.
     _scorers = traitlets.List(traitlets.Dict()).tag(sync=True)
 
@@ -178,7 +153,10 @@ class ContrastPanel(LensWidget):
         **options: Any,
     ) -> None:
         self._fresh: tuple[tuple[str, int], list[list[Any]]] | None = None
+        #: Held while all neurons are labelled.
+        self.labelling = Lock()
         excluded = options.pop("excluded", None)
+        sources = options.pop("sources", None)
         if isinstance(options.get("candidates"), str):
             raise TypeError(f"candidates must be a list: [{options['candidates']!r}].")
         for name in _OLD & options.keys():
@@ -187,8 +165,19 @@ class ContrastPanel(LensWidget):
             options |= {"scorer": scorer.name, "settings": chosen(scorer.name, scorer.settings)}
         options = as_labelled(lens) | options
         super().__init__(lens, **_answers.with_active(options, layer, neuron))
+        self.sources = sources or {}
         if excluded is not None:
             self.excluded = excluded
+
+    @property
+    def sources(self) -> Mapping[str, CandidateSource]:
+        """Where labels for all neurons may come from, beside the ready sources, by name."""
+        return MappingProxyType(self._given)
+
+    @sources.setter
+    def sources(self, given: Mapping[str, CandidateSource | Sequence[str]]) -> None:
+        self._given = _labelled.checked_sources(given)
+        self._sources = _labelled.described_sources(self._given)
 
     def refresh(self) -> None:
         """Ask the browser to fetch the neuron's label and measures again."""
@@ -220,12 +209,12 @@ class ContrastPanel(LensWidget):
             warnings.warn(f"candidates: already in the list, kept once: {names}.", stacklevel=2)
         return kept
 
-    @traitlets.validate("scorer")
+    @traitlets.validate("scorer", "second")
     def _known_scorer(self, proposal: dict[str, Any]) -> str:
-        scorer: str = proposal["value"]
-        if scorer not in SCORERS:
+        scorer, trait = str(proposal["value"]), proposal["trait"].name
+        if scorer not in SCORERS and (scorer, trait) != ("", "second"):
             raise traitlets.TraitError(
-                f"scorer: there is no {scorer!r}.{close_matches(scorer, list(SCORERS))}"
+                f"{trait}: there is no {scorer!r}.{close_matches(scorer, list(SCORERS))}"
             )
         return scorer
 
@@ -301,12 +290,12 @@ class ContrastPanel(LensWidget):
         The neuron's own label is scored too: a list may have been made for another neuron.
         """
         layer, neuron = _answers.neuron_of(params)
-        candidates, _ = distinct(params.get("candidates") or [])
+        candidates = listed(params)
         own = _answers.facts(self.lens.neurons, layer, neuron)["label"]
         own = "" if own == UNKNOWN else own
         suggest = not candidates
         if suggest:
-            candidates = self._known_labels(own)
+            candidates = known_labels(self.lens, own)
         elif own.strip() and len(own) <= LONGEST_CANDIDATE:
             candidates = distinct([*candidates, own])[0]
         if not candidates:
@@ -318,34 +307,17 @@ class ContrastPanel(LensWidget):
         pairs = [list(pair) for pair in zip(table["candidate"].tolist(), scores, strict=True)]
         own = next((name for name in candidates if name.lower() == own.lower()), "")
         if suggest:
-            best = _best(pairs, _SUGGESTIONS)
-            pairs = best + [pair for pair in pairs if pair[0] == own and pair not in best]
+            top = best(pairs, _SUGGESTIONS)
+            pairs = top + [pair for pair in pairs if pair[0] == own and pair not in top]
         self._fresh = (layer, neuron), pairs
         explained: list[str] = []
         buffers: list[bytes] = []
         if isinstance(asked["scorer"], Explaining):
-            explained = [name for name, _ in _best(pairs, _KEPT)]
+            explained = [name for name, _ in best(pairs, KEPT)]
             parts = self.lens.contributions(layer, neuron, explained, **asked)
             buffers = [np.ascontiguousarray(parts.to_numpy(dtype=np.float32).T).tobytes()]
         scored = [(name, score) for name, score in pairs]
         return Scores(scores=scored, explained=explained, own=own), buffers
-
-    def _chance(self, params: Mapping[str, Any]) -> Reply:
-        """Answer what random words score for a neuron: median and 95th percentile, or None."""
-        layer, neuron = _answers.neuron_of(params)
-        candidates, _ = distinct(params.get("candidates") or [])
-        chance = self.lens.neuron_chance(layer, neuron, candidates, **scored_by(params))
-        median, high = map(_answers.number, chance)
-        return None if median is None or high is None else [median, high], []
-
-    def _vocabulary(self, _params: Mapping[str, Any]) -> Reply:
-        """Answer the labels that the lens knows, to choose from."""
-        words = self.lens.vocabulary
-        fitting = [word for word in words if len(word) <= LONGEST_CANDIDATE]
-        return Vocabulary(words=fitting[:MOST_CANDIDATES], total=len(words)), []
-
-    def _known_labels(self, own: str) -> list[str]:
-        return distinct(label for label in (own, *self.lens.vocabulary) if label.strip())[0]
 
     def _accept(self, params: Mapping[str, Any], _tell: Told) -> Reply:
         """Make a candidate the neuron's label; the lens tells every widget."""
@@ -359,25 +331,27 @@ class ContrastPanel(LensWidget):
         self.set_trait("accepted", dict(accepted))
         return accepted, []
 
-    def _label_all(self, params: Mapping[str, Any], tell: Told) -> Reply:
-        """Give every neuron the best of the candidates named, or of what the lens knows."""
-        candidates = distinct(params.get("candidates") or self.lens.vocabulary)[0]
-        if not candidates:
-            raise ValueError(
-                "The lens knows no labels yet. Add some to the list to choose from, or run "
-                "lens.label([...]) in a cell."
-            )
-        labels = self.lens.label(candidates, **scored_by(params), progress=tell)
-        return LabelledAll(labelled=int((labels["label"] != UNKNOWN).sum())), []
+    def _vocabulary(self, _params: Mapping[str, Any]) -> Reply:
+        """Answer the labels that the lens knows, to choose from."""
+        words = self.lens.vocabulary
+        fitting = [word for word in words if len(word) <= LONGEST_CANDIDATE]
+        return Vocabulary(words=fitting[:MOST_CANDIDATES], total=len(words)), []
 
     _requests: ClassVar[Mapping[str, Handler]] = {
         "pairs": _pairs,
         "thumbnails": _answers.thumbnails,
         "scores": _score,
-        "chance": _chance,
+        "beside": _weighed.beside,
+        "chance": _weighed.chance,
         "vocabulary": _vocabulary,
     }
-    _actions: ClassVar[Mapping[str, Doer]] = {"accept": _accept, "label_all": _label_all}
+    _actions: ClassVar[Mapping[str, Doer]] = {
+        "accept": _accept,
+        "explain": _weighed.explain,
+        "intervals": _weighed.intervals,
+        "preview": _labelled.preview,
+        "label_all": _labelled.label_all,
+    }
 
     def _preview(self) -> bytes | None:
         if self.active is None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from semlens_widgets.labels.candidates.source import CandidateSource
     from semlens_widgets.labels.scorer import Scorer
 
 Neuron = tuple[str, int] | None
@@ -47,8 +48,10 @@ class ContrastOptions(TypedDict, total=False):
 
     candidates: Sequence[str]
     scorer: str | Scorer
+    second: str
     settings: Mapping[str, Any]
     templates: Literal["plain", "csp", "clip"] | Sequence[str]
+    sources: Mapping[str, CandidateSource | Sequence[str]]
     excluded: Sequence[int]
 
 

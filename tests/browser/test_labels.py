@@ -101,10 +101,10 @@ def test_gamma_changes_the_scores(notebook: Notebook, panel: Locator):
 def test_every_scorer_and_centring_shows_the_kernels_scores(notebook: Notebook, panel: Locator):
     seen = set()
     for text, method in METHODS.items():
-        panel.get_by_text(text, exact=True).click()
+        panel.locator(".slw-segments").get_by_text(text, exact=True).click()
         seen.add(tuple(expect_kernel_scores(panel, notebook.kernel, CANDIDATES, scorer=method)))
         expect(panel.get_by_role("slider", name="γ")).to_have_count(0)
-    panel.get_by_text("CLIP-Dissect", exact=True).click()
+    panel.locator(".slw-segments").get_by_text("CLIP-Dissect", exact=True).click()
     panel.get_by_role("button", name="Centred").click()
     settings = {"scorer": "clip-dissect", "centred": False}  # it is on to begin with
     seen.add(tuple(expect_kernel_scores(panel, notebook.kernel, CANDIDATES, **settings)))

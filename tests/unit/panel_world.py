@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from threading import Condition, Event
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from semlens_widgets.errors import LensUnavailable
+from semlens_widgets.labels.candidates.source import CandidateSource
 from semlens_widgets.store.store import StoredHeatmap
 from tests.unit.audit_world import Audit
 
@@ -50,6 +52,9 @@ class Lens:
         )
         self.labelled_by: dict[str, Any] = {}
         self.asked: list[tuple[Any, ...]] = []
+        #: What takes long waits in the middle while `go_on` is not set.
+        self.halfway, self.go_on = Event(), Event()
+        self.go_on.set()
         self.listeners: list[Callable[[], None]] = []
 
     def on_labels(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -63,13 +68,20 @@ class Lens:
 
     def label(
         self,
-        candidates: Sequence[str],
+        candidates: Sequence[str] | CandidateSource,
         *,
         progress: Callable[[int, int], None] | None = None,
         **settings: Any,
     ) -> pd.DataFrame:
-        self.asked.append((list(candidates), settings))
-        self.neurons["label"] = [candidates[0], "unknown", candidates[-1]]
+        self.asked.append((candidates, settings))
+        if progress is not None:
+            progress(1, 2)
+        self.halfway.set()
+        self.go_on.wait(10)
+        if progress is not None:
+            progress(2, 2)
+        names = [candidates] if isinstance(candidates, CandidateSource) else candidates
+        self.neurons["label"] = [str(names[0]), "unknown", str(names[-1])]
         for listener in tuple(self.listeners):
             listener()
         return self.neurons[["layer", "neuron", "label"]]
@@ -87,6 +99,8 @@ class Lens:
                 "similarity": [0.8, np.nan],
                 "contrast_class_name": ["horse", None],
                 "contrast_uri": ["zoo/5.jpg", None],
+                "contrast_origin": ["edited", ""],
+                "changed": [0.25, np.nan],
             }
         )
 
@@ -120,6 +134,32 @@ class Lens:
     ) -> tuple[float, float]:
         self.chance_asked = (layer, neuron, list(candidates), settings)
         return (0.2, 0.3) if layer == "layer3" else (math.nan, math.nan)
+
+    def intervals(
+        self, layer: str, neuron: int, candidates: Sequence[str], **settings: Any
+    ) -> pd.DataFrame:
+        progress = settings.pop("progress")
+        self.asked.append((layer, neuron, list(candidates), settings))
+        progress(0, 2)
+        self.halfway.set()
+        self.go_on.wait(10)
+        progress(1, 2)
+        scores = np.arange(len(candidates), dtype=np.float32) / 10
+        return pd.DataFrame(
+            {"candidate": candidates, "low": scores - 1, "high": scores + 1, "by_chance": 0.25}
+        )
+
+    def explain(
+        self, layer: str, neuron: int, candidates: Sequence[str] | None = None, **settings: Any
+    ) -> pd.DataFrame:
+        self.asked.append((layer, neuron, candidates, settings))
+        return pd.DataFrame(
+            {"concept": ["dotted", EVIL], "weight": [0.5, 0.25], "together": [0.3, math.nan]}
+        )
+
+    @property
+    def looked(self) -> Any:
+        raise LensUnavailable("Nothing is to be looked at.")
 
     def contributions(
         self, layer: str, neuron: int, candidates: Sequence[str], **settings: Any
@@ -173,11 +213,40 @@ class Asker:
     def __init__(self, widget: Any, monkeypatch: Any) -> None:
         self.widget = widget
         self.replies: list[tuple[dict[str, Any], list[bytes]]] = []
-        monkeypatch.setattr(widget, "send", lambda *message: self.replies.append(message))
+        self._arrived = Condition()
+        self._last = 0
+        monkeypatch.setattr(widget, "send", self._hear)
 
-    def __call__(self, request: str, **params: Any) -> tuple[Any, list[bytes]]:
-        message = {"kind": "request", "id": 1, "method": request, "params": params}
+    def _hear(self, *message: Any) -> None:
+        with self._arrived:
+            self.replies.append(message)
+            self._arrived.notify_all()
+
+    def begin(self, request: str, **params: Any) -> int:
+        """Send a request, and return by what its reply is known."""
+        self._last += 1
+        message = {"kind": "request", "id": self._last, "method": request, "params": params}
         self.widget._answer(self.widget, message, [])
-        reply, buffers = self.replies[-1]
+        return self._last
+
+    def stop(self, of: int) -> None:
+        """Have what was begun stopped."""
+        self.widget._answer(self.widget, {"kind": "stop", "id": of}, [])
+
+    def reply(self, of: int) -> tuple[Any, list[bytes]]:
+        """Wait for the reply to what was begun."""
+
+        def found() -> Any:
+            return next(
+                (one for one in self.replies if (one[0]["id"], one[0]["kind"]) == (of, "reply")),
+                None,
+            )
+
+        with self._arrived:
+            assert self._arrived.wait_for(found, timeout=10), "there is no reply"
+        reply, buffers = found()
         told = json.loads(json.dumps(reply))  # as it travels
         return told.get("result", told.get("error")), buffers
+
+    def __call__(self, request: str, **params: Any) -> tuple[Any, list[bytes]]:
+        return self.reply(self.begin(request, **params))

@@ -41,6 +41,7 @@ WIDGETS = (*OF_ONE, CompareView)
 NEURON = {"layer": "mixed", "neuron": 1}
 SCORING = {"candidates": ["red", "blue"], "scorer": "csp", "settings": {"gamma": 0.5}}
 SCORING |= {"templates": "plain"}
+ALL = {**SCORING, "source": "", "back_off": False}
 SAMPLES = [0, 3]
 LAYERS = {"a": "one", "layer_a": "mixed", "b": "other", "layer_b": "mixed"}
 OF_TWO = {
@@ -62,8 +63,12 @@ ASKED = {
     "labels": {},
     "hover": {"row": 2},
     "search": {"query": "red", "like": None, "layer": None},
+    "beside": {**NEURON, **SCORING, "exclude": [0]},
+    "intervals": {**NEURON, **SCORING, "exclude": [0], "among": ["red", "green", "blue"]},
     "accept": {**NEURON, "label": "crimson", "score": 0.5},
-    "label_all": SCORING,
+    "explain": {**NEURON, "candidates": ["red", "green", "blue"], "templates": "plain"},
+    "preview": {"source": "eye"},
+    "label_all": ALL,
     "classes": {},
     "audit": {"audit": 1},
     "audit_rows": {"audit": 1, "layer": "mixed"},
@@ -138,6 +143,8 @@ def widgets(colour_lens):
     shown.audit.decide("mixed", 0, "accept")
     table = next(one for one in made if isinstance(one, LabelTable))
     table._give({"rows": [0], "how": "reject", "theirs": "ask"}, lambda *_: None)
+    panel = next(one for one in made if isinstance(one, ContrastPanel))
+    panel.sources = {"eye": slw.ChatVLM("eye", base_url="http://localhost:1/v1")}
     traced = next(one for one in made if isinstance(one, TraceView))
     traced.trace = lens.trace("red")
     traced.trace.verify()
@@ -177,16 +184,17 @@ def test_an_answer_that_lacks_or_adds_something_does_not_fit():
 
 def test_an_action_tells_how_far_it_is(colour_lens, monkeypatch):
     lens = colour_lens().run()
-    panel = ContrastPanel(lens)
-    told = []
-    monkeypatch.setattr(panel, "send", lambda message, _buffers=(): told.append(message))
-    asked = {"kind": "request", "id": 7, "method": "label_all", "params": SCORING}
-    panel._answer(panel, asked, [])
+    ask = Asker(ContrastPanel(lens), monkeypatch)
+    ask("label_all", **ALL)
+    told = [message for message, *_ in ask.replies]
     count = len(lens.neurons)
-    assert {(one["kind"], one["id"]) for one in told[:-1]} == {("progress", 7)}
+    assert {(one["kind"], one["id"]) for one in told[:-1]} == {("progress", told[-1]["id"])}
     assert [one["done"] for one in told[:-1]] == [0, count]
     assert {one["total"] for one in told[:-1]} == {count}
-    assert told[-1]["result"] == {"labelled": int((lens.neurons["label"] != "unknown").sum())}
+    assert told[-1]["result"] == {
+        "labelled": int((lens.neurons["label"] != "unknown").sum()),
+        "said": "",
+    }
 
 
 def test_every_widget_has_a_name_for_each_handler_once():

@@ -139,7 +139,7 @@ def test_a_form_makes_an_audit_and_tells_how_far_it_is(form):
     assert form("make_audit", **asked)[0] == {"audit": 1}
     sides = {"stripes": ["stripes"]}, {"sky": ["blue sky", "cloud"], "ox": ["ox"]}
     assert form.widget.lens.asked == [("zebra", *sides)]
-    assert {"kind": "progress", "id": 1, "done": 1, "total": 2} in [one for one, *_ in form.replies]
+    assert {"kind": "progress", "id": 2, "done": 1, "total": 2} in [one for one, *_ in form.replies]
     assert form.widget.audit.target == "zebra"
     assert form("audit", audit=1)[0]["target"] == "zebra"
 

@@ -164,7 +164,7 @@ def test_all_neurons_are_labelled_as_the_panel_scores(ask):
     assert lens.asked == [
         (["a", "b"], {"scorer": slw.Difference(centred=True), "templates": ("{}",)})
     ]
-    assert result == {"labelled": 2}
+    assert result == {"labelled": 2, "said": ""}
     ask("label_all", candidates=[])
     assert lens.asked[-1] == (["dotted", "Striped", "plain"], {"scorer": slw.Recognition()})
     lens.vocabulary = ()
@@ -257,3 +257,72 @@ def test_a_saved_notebook_keeps_few_scores(ask):
     kept = ask.widget.get_state("scores")["scores"]
     assert len(kept) == 64
     assert kept[0][0] == "word 199"
+
+
+def test_intervals_are_asked_for_in_the_kernels_words(ask):
+    lens = ask.widget.lens
+    params = {"scorer": "csp", "settings": {"gamma": 0.5}, "templates": "plain", "exclude": [1]}
+    result, _ = ask("intervals", layer="layer3", neuron=0, candidates=["a", "b"], **params)
+    assert result == {
+        "intervals": [["a", -1, 1, 0.25], ["b", pytest.approx(-0.9), pytest.approx(1.1), 0.25]],
+        "among": 5,  # with the three that the lens knows
+    }
+    asked = {"scorer": slw.Csp(gamma=0.5), "templates": ("{}",), "exclude": [1]}
+    known = ["dotted", "Striped", "plain"]
+    assert lens.asked == [("layer3", 0, ["a", "b"], {"among": known, **asked})]
+    ask("intervals", layer="layer3", neuron=0, candidates=["a"], among=["a", "b", "A"])
+    assert lens.asked[-1][3]["among"] == ["a", "b"]
+    error, _ = ask("intervals", layer="layer3", neuron=0, candidates=[])
+    assert error["message"] == "candidates: 1 to 64 intervals at once, not 0."
+
+
+def test_what_is_long_waits_in_nobodys_way_and_is_stopped_where_it_next_tells(ask):
+    lens = ask.widget.lens
+    lens.go_on.clear()
+    begun = ask.begin("intervals", layer="layer3", neuron=0, candidates=["a"])
+    assert lens.halfway.wait(10)
+    assert ask("scores", layer="layer3", neuron=0, candidates=["a"])[0]["scores"][0][0] == "a"
+    ask.stop(begun)
+    ask.stop(12345)  # something that is not known
+    lens.go_on.set()
+    error, _ = ask.reply(begun)
+    assert error == {"type": "Stopped", "message": "Stopped at 1 of 2."}
+
+
+def test_what_is_under_way_ends_with_the_view(ask):
+    lens = ask.widget.lens
+    lens.go_on.clear()
+    begun = ask.begin("intervals", layer="layer3", neuron=0, candidates=["a"])
+    assert lens.halfway.wait(10)
+    ask.widget.close()
+    lens.go_on.set()
+    assert ask.reply(begun)[0]["type"] == "Stopped"
+
+
+def test_pairs_say_where_their_contrast_is_from(ask):
+    pairs = ask("pairs", layer="layer3", neuron=0)[0]["pairs"]
+    assert [(pair["origin"], pair["changed"]) for pair in pairs] == [("edited", 0.25), ("", None)]
+    assert pairs[1]["contrast"] is None
+
+
+def test_a_second_scorer_scores_beside_and_leaves_the_traits_alone(ask):
+    lens, panel = ask.widget.lens, ask.widget
+    ask("scores", layer="layer3", neuron=0, candidates=["a", "b"])
+    first = panel.scores
+    params = {"scorer": "clip-dissect", "templates": "plain", "exclude": [1]}
+    result, _ = ask("beside", layer="layer3", neuron=0, candidates=["b", "a"], **params)
+    assert result == {
+        "layer": "layer3",
+        "neuron": 0,
+        "scorer": "clip-dissect",
+        "scores": [["b", 0.0], ["a", pytest.approx(0.1)]],
+        "chance": [0.2, 0.3],
+    }
+    assert panel.scores == first
+    assert lens.chance_asked[2] == ["b", "a"]  # what random words score depends on these
+    ask("beside", layer="layer3", neuron=0, candidates=["b"], scorer="csp")
+    assert lens.chance_asked[2] == []
+    panel.second = "csp"
+    panel.second = ""
+    with pytest.raises(traitlets.TraitError, match=r"second: there is no 'cps'.*'csp'"):
+        panel.second = "cps"

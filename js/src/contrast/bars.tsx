@@ -1,15 +1,23 @@
 // Label scores as sorted bars; the best one is set off, with its lead over the runner-up.
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { isolated } from "../shared/format";
+import { count, isolated } from "../shared/format";
 import { Icon } from "../shared/icons";
 import { column } from "../source/neuron";
+import type { Trust } from "./intervals";
 import type { Chance, Score, Scorer } from "./scoring";
+import type { Second } from "./second";
 
 interface BarsProps {
   bars: Score[];
   pending: boolean;
   by: Scorer;
   chance: Chance | null;
+  /** How far to trust the scores; null while it is not known. */
+  trust: Trust | null;
+  /** Why that is not to be had. */
+  refused: string;
+  /** What another scorer says of the same labels. */
+  second: Second | null;
   /** The neuron's label. */
   current: string;
   /** Whether nothing can be accepted now, because what is shown is not yet the neuron's. */
@@ -30,24 +38,76 @@ interface BarsProps {
 
 const FOLDED = 12;
 
+/** Where bars of a scorer start; null: at the worst score. */
+const startOf = (by: Scorer): number | null => (by.competes ? null : by.chance ?? 0);
+
+/** Where a scale that holds every score begins and ends. */
+function scaleEnds(scores: (number | null)[], start: number | null): [number, number] {
+  const known = scores.filter((score) => score !== null);
+  const ends = start === null && known.length > 0 ? known : [start ?? 0, ...known];
+  return [Math.min(...ends), Math.max(...ends)];
+}
+
 /**
  * Places on a scale that holds every score, in percent, and the score where bars start: what
  * nothing scores, or null for the worst score where that is all that scores mean: those of
  * CLIP-Dissect are logarithms, all below zero.
  */
 export function barScale(scores: (number | null)[], start: number | null = 0): (score: number) => number {
-  const known = scores.filter((score) => score !== null);
-  const ends = start === null && known.length > 0 ? known : [start ?? 0, ...known];
-  const low = Math.min(...ends);
-  const high = Math.max(...ends);
+  const [low, high] = scaleEnds(scores, start);
   const extent = high - low || 1;
   return (score) => ((score - low) / extent) * 100;
 }
 
 const sameLabel = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
 
-interface BarProps extends Omit<BarsProps, "bars" | "pending"> {
+/** A second scorer's bars, on a scale of their own. */
+interface SecondScale {
+  of: Second;
+  place: (score: number) => number;
+  zero: number;
+  ends: [number, number];
+  write: (score: number | null) => string;
+}
+
+function secondScale(of: Second, bars: Score[]): SecondScale {
+  const scores = bars.map(([name]) => of.scores.get(name) ?? null);
+  const start = startOf(of.by);
+  const all = [...scores, ...(of.chance ?? [])];
+  const place = barScale(all, start);
+  return {
+    of, place, zero: start === null ? 0 : place(start), ends: scaleEnds(all, start),
+    write: column(scores, 3),
+  };
+}
+
+const span = (from: number, to: number) => ({
+  left: `${Math.min(from, to)}%`,
+  width: `${Math.abs(to - from)}%`,
+});
+
+/** The same label by the second scorer. */
+function SecondBar({ candidate, scale }: { candidate: string; scale: SecondScale }) {
+  const { of, place, zero, write } = scale;
+  const score = of.scores.get(candidate) ?? null;
+  return (
+    <>
+      <span class="slw-score-track slw-score-track-second" aria-hidden="true">
+        {score !== null && <i class="slw-score-bar" style={span(zero, place(score))} />}
+        {zero > 0 && <i class="slw-score-zero" style={{ left: `${zero}%` }} />}
+        {of.chance && <i class="slw-score-chance" style={{ left: `${place(of.chance[1])}%` }} />}
+      </span>
+      <span class="slw-score-number-second">
+        <span class="slw-hidden">, by {of.by.title} </span>
+        {write(score)}
+      </span>
+    </>
+  );
+}
+
+interface BarProps extends Omit<BarsProps, "bars" | "pending" | "second"> {
   score: Score;
+  second: SecondScale | null;
   runnerUp: number | null;
   best: boolean;
   /** Where bars start. */
@@ -60,11 +120,10 @@ interface BarProps extends Omit<BarsProps, "bars" | "pending"> {
 
 function Bar({ score: [candidate, score], runnerUp, best, zero, place, write, ...props }: BarProps) {
   const { current, waiting, accepting, accept, remove, focused, point, pinned, pin, chance } = props;
+  const ends = score === null ? undefined : props.trust?.ends.get(candidate);
+  const bar = props.trust?.bars.get(candidate) ?? null;
+  const interval = ends && `${write(ends[0])} to ${write(ends[1])}`;
   const end = score === null ? zero : place(score);
-  const span = (from: number, to: number) => ({
-    left: `${Math.min(from, to)}%`,
-    width: `${Math.abs(to - from)}%`,
-  });
   const lead = best && score !== null && runnerUp !== null ? score - runnerUp : null;
   const isLabel = sameLabel(candidate, current);
   const byChance = score !== null && chance !== null && score <= chance[1];
@@ -103,11 +162,19 @@ function Bar({ score: [candidate, score], runnerUp, best, zero, place, write, ..
             <i class="slw-score-chance" style={{ left: `${place(chance[1])}%` }} />
           </>
         )}
+        {bar !== null && <i class="slw-score-bound" style={{ left: `${place(bar)}%` }} />}
+        {ends && <i class="slw-score-interval" style={span(place(ends[0]), place(ends[1]))} />}
       </span>
-      <span class="slw-number" title={byChance ? "One random word in twenty scores more" : undefined}>
+      <span
+        class="slw-number"
+        title={[interval && `90 % interval: ${interval}`, byChance && "One random word in twenty scores more"]
+          .filter(Boolean).join("\n") || undefined}
+      >
         {write(score)}
       </span>
+      {interval && <span class="slw-hidden">, 90 % interval {interval}</span>}
       {byChance && <span class="slw-hidden">, no more than a random word may score</span>}
+      {props.second && <SecondBar candidate={candidate} scale={props.second} />}
       <span class="slw-score-acts">
         {/* One button in both states, so that the focus stays where it was. */}
         <button
@@ -142,9 +209,27 @@ function Bar({ score: [candidate, score], runnerUp, best, zero, place, write, ..
   );
 }
 
+/** Which bars are whose, in what, and from where to where. */
+function Scales({ by, ends, write, second }: {
+  by: Scorer; ends: [number, number]; write: (score: number) => string; second: SecondScale;
+}) {
+  const said = (one: Scorer, [low, high]: [number, number], text: (score: number) => string) =>
+    `${one.title}${one.unit && `: ${one.unit}`}, bars from ${text(low)} to ${text(high)}`;
+  const { of, ends: theirs, write: writeTheirs } = second;
+  return (
+    <ul class="slw-score-scales slw-small slw-muted" aria-label="Scorers">
+      <li><i aria-hidden="true" />{said(by, ends, write)}</li>
+      <li>
+        <i class="slw-score-swatch-second" aria-hidden="true" />
+        {of.refused ? `${of.by.title}: ${of.refused}` : said(of.by, theirs, writeTheirs)}
+      </li>
+    </ul>
+  );
+}
+
 /** What the marks and the bars mean, where that is not plain. */
-function Legend({ chance, by }: { chance: Chance | null; by: Scorer }) {
-  if (!chance && !by.competes && !by.chance) return null;
+function Legend({ chance, by, trust, refused }: Pick<BarsProps, "chance" | "by" | "trust" | "refused">) {
+  if (!chance && !trust && !refused && !by.competes && !by.chance) return null;
   return (
     <p class="slw-score-legend slw-small slw-muted">
       {by.competes &&
@@ -153,26 +238,46 @@ function Legend({ chance, by }: { chance: Chance | null; by: Scorer }) {
       {chance && (
         <>
           <i class="slw-score-median" aria-hidden="true" /> a random word's median,{" "}
-          <i class="slw-score-chance" aria-hidden="true" /> what 95 % of them stay below.
+          <i class="slw-score-chance" aria-hidden="true" /> what 95 % of them stay below.{" "}
         </>
       )}
+      {trust && (
+        <>
+          <i class="slw-score-interval" aria-hidden="true" /> where 90 % of such scores would lie with
+          all images like these.{" "}
+        </>
+      )}
+      {trust && trust.bars.size > 0 && (
+        <>
+          <i class="slw-score-bound" aria-hidden="true" /> what it takes to be more than
+          the luckiest of {count(trust.among, "label")} for one neuron in twenty that means nothing.
+        </>
+      )}
+      {refused && `No intervals: ${refused}`}
     </p>
   );
 }
 
 export function Bars({ bars, pending, ...props }: BarsProps) {
   const { by, chance } = props;
-  const [all, setAll] = useState(false);
+  const [open, setOpen] = useState(false);
   const list = useRef<HTMLOListElement>(null);
   const [current, setCurrent] = useState({ candidate: "", at: 0 });
   /** Where the focus goes when the row that had it is gone. */
   const lost = useRef<{ row: number; at: number } | null>(null);
-  const shown = all ? bars : bars.slice(0, FOLDED);
+  const shown = open ? bars : bars.slice(0, FOLDED);
   const scores = bars.map(([, score]) => score);
   const known = scores.some((score) => score !== null);
   const marks = known ? chance : null;
-  const start = by.competes ? null : by.chance ?? 0;
-  const place = barScale([...scores, ...(marks ?? [])], start);
+  const start = startOf(by);
+  const trust = known ? props.trust : null;
+  const ends = bars.flatMap(([name]) => trust?.ends.get(name) ?? []);
+  const bounds = bars.flatMap(([name]) => trust?.bars.get(name) ?? []);
+  const all = [...scores, ...(marks ?? []), ...ends, ...bounds];
+  const place = barScale(all, start);
+  const second = known && props.second ? secondScale(props.second, bars) : null;
+  const bound = trust?.bars.get(bars[0]?.[0] ?? "");
+  const unknown = trust && bound !== undefined && (scores[0] ?? -Infinity) <= bound;
   const zero = start === null ? 0 : place(start);
   const write = column(scores, 3);
 
@@ -213,6 +318,7 @@ export function Bars({ bars, pending, ...props }: BarsProps) {
   const stopRow = Math.max(0, shown.findIndex(([name]) => name === current.candidate));
   return (
     <div class="slw-bars" onPointerLeave={() => props.point(null)} onFocusOut={leave}>
+      {second && <Scales by={by} ends={scaleEnds(all, start)} write={write} second={second} />}
       <ol
         ref={list}
         aria-label="Label scores, best first; arrow keys move through them"
@@ -227,6 +333,8 @@ export function Bars({ bars, pending, ...props }: BarsProps) {
               {...props}
               key={score[0]}
               chance={marks}
+              trust={trust}
+              second={second}
               score={score}
               runnerUp={bars[1]?.[1] ?? null}
               best={index === 0 && score[1] !== null}
@@ -242,10 +350,16 @@ export function Bars({ bars, pending, ...props }: BarsProps) {
           );
         })}
       </ol>
-      {known && <Legend chance={marks} by={by} />}
+      {unknown && (
+        <p class="slw-score-unknown slw-small" role="status">
+          <strong>Unknown</strong> by these labels: even the best reaches no more than the luckiest
+          of {count(trust.among, "label")} does by chance.
+        </p>
+      )}
+      {known && <Legend chance={marks} by={by} trust={trust} refused={props.refused} />}
       {bars.length > FOLDED && (
-        <button type="button" class="slw-button" onClick={() => setAll(!all)}>
-          {all ? "Show fewer" : `Show all ${bars.length}`}
+        <button type="button" class="slw-button" onClick={() => setOpen(!open)}>
+          {open ? "Show fewer" : `Show all ${bars.length}`}
         </button>
       )}
     </div>

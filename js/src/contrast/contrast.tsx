@@ -12,6 +12,9 @@ import { Pairs } from "./pairs";
 import { NeuronPanel, startPanel, type PanelTraits, type Standing } from "../neuron/panel";
 import { Failure, Segments } from "../shared/controls";
 import type { Source } from "../source/source";
+import { startLabelling, type Labelling, type LabelSource } from "./label-all";
+import { followSecond, type Second } from "./second";
+import { followIntervals, type FollowedTrust } from "./intervals";
 import { followScores, type Score, type Scorer, type FollowedScores, type ScorerSettings, type Templates } from "./scoring";
 import type { Thumbnails } from "../source/thumbnails";
 import { contributionsOf, inWords, type Measure } from "./why";
@@ -23,10 +26,13 @@ import "./contrast.css";
 export interface ContrastTraits extends PanelTraits {
   candidates: string[];
   scorer: string;
+  /** The scorer whose scores stand beside; empty: none. */
+  second: string;
   settings: ScorerSettings;
   templates: Templates;
   /** All there are to choose from. */
   _scorers: Scorer[];
+  _sources: LabelSource[];
   /** The pairs left out, and the neuron they belong to. */
   _excluded: (Neuron & { ranks: number[] }) | null;
   /** As the kernel last gave them. */
@@ -36,7 +42,7 @@ export interface ContrastTraits extends PanelTraits {
   accepted: (Neuron & { label: string; score: number | null }) | null;
 }
 
-export interface ContrastProps {
+export interface ContrastProps extends Omit<FollowedTrust, "stop"> {
   model: Model<ContrastTraits>;
   source: Source;
   detail: Detail<PairsOfNeuron>;
@@ -47,11 +53,17 @@ export interface ContrastProps {
   scorer: ReadonlySignal<string>;
   /** The scorer, as the kernel describes it. */
   by: ReadonlySignal<Scorer>;
+  /** What a second scorer says; null without one. */
+  second: ReadonlySignal<Second | null>;
   settings: ReadonlySignal<ScorerSettings>;
   templates: ReadonlySignal<Templates>;
   excluded: ReadonlySignal<number[]>;
+  sources: ReadonlySignal<LabelSource[]>;
+  labelling: Labelling;
   revision: ReadonlySignal<number>;
   accepted: ReadonlySignal<ContrastTraits["accepted"]>;
+  /** Counts each key and press among the labels. */
+  hand: Signal<number>;
   /** What the person is told about the list of candidates. */
   message: Signal<string>;
   /** The candidate pointed at, and the one chosen to be explained. */
@@ -195,6 +207,7 @@ function start(model: Model<ContrastTraits>, mounted: Mounted): ContrastProps {
     follow("candidates"), follow("scorer"), follow("settings"), follow("templates"),
     follow("_excluded"),
   ] as const;
+  const chosen = follow("second");
   const scorers = model.get("_scorers");
   const by = computed(() => scorers.find(({ name }) => name === scorer.value) ?? scorers[0]!);
   const excluded = computed(() =>
@@ -211,11 +224,20 @@ function start(model: Model<ContrastTraits>, mounted: Mounted): ContrastProps {
   const saved = sameNeuron(first.of, active.peek()) ? first : { of: null, scores: [] };
   const scoring = followScores({ source, by, settings: asked, visible, revision, first: saved });
   onCleanup(scoring.stop);
+  const hand = signal(0);
+  const { trust, refused, stop } =
+    followIntervals({ source, by, settings: asked, scoring, visible, revision, hand });
+  onCleanup(stop);
+  // Beside itself nothing stands.
+  const other = computed(() =>
+    scorers.find(({ name }) => name === chosen.value && name !== scorer.value) ?? null);
+  const followed = followSecond({ source, by: other, settings: asked, scoring, visible, revision });
+  onCleanup(followed.stop);
   const message = signal("");
   onCleanup(active.subscribe(() => (message.value = "")));
   return {
     model, source, detail, pictures, scoring, active, candidates, scorer, by, settings, templates,
-    excluded, revision, message, accepted: follow("accepted"),
+    sources: follow("_sources"), labelling: startLabelling(), second: followed.second, excluded, revision, message, trust, refused, hand, accepted: follow("accepted"),
     pointed: signal<string | null>(null), pinned: signal<string | null>(null),
   };
 }

@@ -3,12 +3,13 @@ import { useEffect, useState } from "preact/hooks";
 import { Bars } from "./bars";
 import { AddCandidate } from "./candidates";
 import type { ContrastProps } from "./contrast";
-import { count } from "../shared/format";
+import { SeveralConcepts } from "./explained";
+import { LabelAll } from "./label-all";
 import { setTraitSoon } from "../source/model";
 import { neuronName, type Facts } from "../source/neuron";
 import { Failure } from "../shared/controls";
 import { asError } from "../source/resources";
-import { Refused, type Progress } from "../source/source";
+import { Refused } from "../source/source";
 import { Settings } from "./scoring-controls";
 
 interface LabelsProps extends ContrastProps {
@@ -71,7 +72,13 @@ export function Labels(props: LabelsProps) {
   const bars = own ? scoring.bars.value : [];
   const shown = settled ? bars : bars.map(([name]): [string, null] => [name, null]);
   return (
-    <section class="slw-labels" aria-label="Labels">
+    <section
+      class="slw-labels"
+      aria-label="Labels"
+      onPointerDown={() => (props.hand.value += 1)}
+      onKeyDown={() => (props.hand.value += 1)}
+      onInput={() => (props.hand.value += 1)}
+    >
       <Settings {...props} />
       {error.value && <Failure error={error.value} retry={scoring.retry} />}
       {refused && (
@@ -86,6 +93,9 @@ export function Labels(props: LabelsProps) {
           pending={pending.value}
           by={by.value}
           chance={settled ? scoring.chance.value : null}
+          trust={settled ? props.trust.value : null}
+          second={settled ? props.second.value : null}
+          refused={settled ? props.refused.value : ""}
           current={facts.label}
           waiting={!settled}
           accepting={accepting}
@@ -103,58 +113,12 @@ export function Labels(props: LabelsProps) {
         !error.value && <p class="slw-muted">No candidates yet. Add labels to compare.</p>
       )}
       <AddCandidate {...props} />
-      {settled && facts.label === "" && !facts.rejected && <LabelAll {...props} />}
+      <SeveralConcepts {...props} />
+      <LabelAll {...props} unlabelled={settled && facts.label === "" && !facts.rejected} />
       <p class="slw-small slw-message" role="status">{said}</p>
       <p class="slw-hidden" aria-live="polite">
         {settled && !pending.value && shown[0] && `Best label: ${shown[0][0]}`}
       </p>
     </section>
-  );
-}
-
-/** Where a neuron has no label yet: give every neuron one, as the panel scores them. */
-function LabelAll({ source, candidates, scorer, settings, templates }: LabelsProps) {
-  const [state, setState] = useState<"ready" | Progress | Error>("ready");
-  const busy = state !== "ready" && !(state instanceof Error);
-  const label = async () => {
-    setState({ done: 0, total: 0 });
-    const asked = { candidates: candidates.value, scorer: scorer.value, settings: settings.value,
-      templates: templates.value };
-    try {
-      await source.act("label_all", asked, setState);
-      setState("ready");
-    } catch (error) {
-      setState(asError(error));
-    }
-  };
-  const own = candidates.value.length;
-  const words = own > 0 ? count(own, "label") : "the labels that the lens knows";
-  return (
-    <>
-      <p class="slw-label-all">
-        <button
-          type="button"
-          class="slw-button"
-          aria-disabled={busy}
-          title={`Give each neuron the best of ${words}, by this scorer: lens.label([...])`}
-          onClick={() => busy || void label()}
-        >
-          {busy ? "Labelling all neurons …" : "Label all neurons"}
-        </button>
-        {busy && state.total > 0 ? (
-          <span class="slw-small slw-muted">
-            <progress value={state.done} max={state.total} aria-label="Labelled" />{" "}
-            {state.done} of {count(state.total, "neuron")}
-          </span>
-        ) : (
-          <span class="slw-small slw-muted">with the best of {words}</span>
-        )}
-      </p>
-      {state instanceof Error && (
-        <Failure error={state} retry={() => void label()}>
-          {isLate(state) && "If it is only busy, it labels them when it is free. "}
-        </Failure>
-      )}
-    </>
   );
 }

@@ -1,4 +1,4 @@
-// Concept examples above look-alikes that activate the neuron less than average.
+// Concept examples above look-alikes that leave the neuron quiet.
 import { useState } from "preact/hooks";
 import { Icon } from "../shared/icons";
 import { baseName, column, type Shown } from "../source/neuron";
@@ -50,6 +50,17 @@ function Part({ value, most, text }: { value: number; most: number; text: string
   );
 }
 
+/** Where a contrast is from, and how much of an edited one is new. */
+function Origin({ pair: { origin, changed } }: { pair: Pair }) {
+  const share = changed === null ? "" : ` ${Math.round(changed * 100)} %`;
+  const said = {
+    "data set": "An image of the data set",
+    edited: `The example, changed${changed === null ? "" : `: ${share} of its pixels are other ones`}`,
+    made: "A picture that was made",
+  }[origin];
+  return <span class="slw-pair-origin slw-small" title={said}>{origin}{share}</span>;
+}
+
 const about = ({ uri, contrast }: Pair): string =>
   contrast ? `${uri}\nagainst ${contrast.uri}` : uri;
 
@@ -81,8 +92,8 @@ export function Pairs(props: PairsProps) {
     <section class="slw-pairs" aria-label="Examples and their contrasts" aria-busy={busy}>
       <div class="slw-pairs-head">
         <p class="slw-small slw-muted">
-          Above, what activates the neuron; below, its closest look-alike under the neuron's mean
-          activation; between them, their similarity.{toggle && " A click leaves a pair out of the scores."}
+          Above, what activates the neuron; below, a look-alike that leaves it quiet, and where that
+          is from; between them, their similarity.{toggle && " A click leaves a pair out of the scores."}
         </p>
         {excluded.size > 0 && (
           <button type="button" class="slw-button slw-button-small" onClick={takeAll}>
@@ -132,18 +143,21 @@ export function Pairs(props: PairsProps) {
                 {contrast ? `≈ ${similarity(pair.similarity)}` : "–"}
               </div>
               {contrast ? (
-                <Half
-                  shown={contrast}
-                  role="Contrast"
-                  share={share(contrast.activation)}
-                  activation={activation(contrast.activation)}
-                  quiet
-                  pictures={pictures}
-                />
+                <div class="slw-pair-below">
+                  <Half
+                    shown={contrast}
+                    role="Contrast"
+                    share={share(contrast.activation)}
+                    activation={activation(contrast.activation)}
+                    quiet
+                    pictures={pictures}
+                  />
+                  <Origin pair={pair} />
+                </div>
               ) : (
                 <figure>
                   <div class="slw-picture slw-pair-none">
-                    <span class="slw-picture-missing">No image under the mean</span>
+                    <span class="slw-picture-missing">No contrast found</span>
                   </div>
                 </figure>
               )}

@@ -8,11 +8,17 @@ import type { Control } from "./scoring";
 const TEMPLATES = [["plain", "label alone"], ["csp", "six of CSP"], ["clip", "seven of CLIP"]] as const;
 const OWN = "own";
 
-export function Settings({ model, by, scorer, settings, templates }: ContrastProps) {
+export function Settings({ model, by, second, scorer, settings, templates }: ContrastProps) {
   // Sentences that the kernel gave stay to choose while others are tried.
   const own = useRef<string[] | null>(null);
   const sentences = templates.value;
   if (typeof sentences !== "string") own.current = sentences;
+  const scorers = model.get("_scorers");
+  const beside = second.value?.by;
+  const controls = [...by.value.controls, ...(beside?.controls ?? [])];
+  // A setting that both have is one.
+  const each = controls.filter(({ name }, at) =>
+    controls.findIndex((other) => other.name === name) === at);
   const change = (name: string, value: boolean | number | string) =>
     setTraitSoon(model, "settings", { ...settings.value, [name]: value });
   const control = ({ name, label, title, low, high, step, options, default: initial }: Control) => {
@@ -38,18 +44,26 @@ export function Settings({ model, by, scorer, settings, templates }: ContrastPro
     <div class="slw-controls slw-scoring" role="toolbar" aria-label="How labels are scored" title={by.value.about}>
       <Segments
         label="Scorer"
-        options={model.get("_scorers").map(({ name, title }) => [name, title] as const)}
+        options={scorers.map(({ name, title }) => [name, title] as const)}
         value={scorer.value}
         onChange={(name) => setTraitSoon(model, "scorer", name)}
       />
       <div class="slw-controls">
-        {by.value.controls.map(control)}
+        {each.map(control)}
         <Choice
           label="Prompts"
           title={own.current?.join("\n") ?? "The sentences around each label, whose embeddings are averaged"}
           options={own.current ? [...TEMPLATES, [OWN, `${own.current.length} of your own`]] : TEMPLATES}
           value={typeof sentences === "string" ? sentences : OWN}
           onChange={(name) => setTraitSoon(model, "templates", name === OWN ? own.current! : name)}
+        />
+        <Choice
+          label="Beside"
+          title="A second scorer, whose bars stand below those of the first"
+          options={[["", "none"], ...scorers.filter(({ name }) => name !== scorer.value)
+            .map(({ name, title }) => [name, title] as const)]}
+          value={beside?.name ?? ""}
+          onChange={(name) => setTraitSoon(model, "second", name)}
         />
       </div>
     </div>

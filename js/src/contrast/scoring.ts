@@ -28,6 +28,8 @@ export interface Scorer {
   pairs: boolean;
   /** What nothing scores by nature; null if there is no such score. */
   chance: number | null;
+  /** What its scores are, in a few words. */
+  unit: string;
   /** Whether its scores depend on the other candidates. */
   competes: boolean;
   controls: Control[];

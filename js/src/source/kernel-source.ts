@@ -2,7 +2,7 @@
 // The other side is semlens_widgets/widgets/_base.py.
 import { effect, signal, untracked, type ReadonlySignal } from "@preact/signals";
 import type { Cleanup, Model } from "./model";
-import { LIMITS, type Actions, type Questions } from "./messages";
+import { LIMITS, LONG, type Actions, type Questions } from "./messages";
 import { aborted, Refused, type AskOptions, type Progress, type Reply, type Source } from "./source";
 
 interface Waiter {
@@ -23,6 +23,8 @@ interface Job {
   again: boolean;
   /** So many milliseconds may pass without a sign of life. */
   limit: number;
+  /** Whether the kernel does it beside all else. */
+  long: boolean;
   timer?: ReturnType<typeof setTimeout>;
 }
 
@@ -80,9 +82,10 @@ export class KernelSource implements Source {
     method: M,
     params: Actions[M]["params"],
     told?: (progress: Progress) => void,
+    signal?: AbortSignal,
   ): Promise<Actions[M]["result"]> {
     const asked = { method, params, again: false, limit: 1000 * LIMITS[method] };
-    return (await this.#submit<Actions[M]["result"]>(asked, {}, told)).result;
+    return (await this.#submit<Actions[M]["result"]>(asked, { signal }, told)).result;
   }
 
   /** A kernel that is there answers whatever its widget knows. */
@@ -102,8 +105,9 @@ export class KernelSource implements Source {
       const shared = this.#jobs().find((job) => job.identity === identity);
       const job = shared ?? {
         ...asked, id: this.#nextId++, identity, waiters: new Set(), since: performance.now(),
+        long: LONG.has(asked.method),
       };
-      const cancel = () => this.#leave(job, waiter, aborted());
+      const cancel = () => this.#halt(job) || this.#leave(job, waiter, aborted());
       const finish = () => signal?.removeEventListener("abort", cancel);
       const waiter: Waiter = {
         key,
@@ -147,6 +151,14 @@ export class KernelSource implements Source {
     }
   }
 
+  /** Have the kernel stop what it does beside all else; its reply says where it stopped. */
+  #halt(job: Job): boolean {
+    if (!job.long || !this.#inFlight.has(job.id)) return false;
+    job.identity = ""; // whoever wants the same from now on does not want it stopped
+    this.model.send({ kind: "stop", id: job.id });
+    return true;
+  }
+
   #leave(job: Job, waiter: Waiter, error: unknown): void {
     if (!job.waiters.delete(waiter)) return;
     waiter.reject(error);
@@ -158,7 +170,8 @@ export class KernelSource implements Source {
 
   #watch(): void {
     clearTimeout(this.#alarm);
-    const waited = this.#jobs().filter((job) => job.waiters.size > 0).map((job) => job.since);
+    const waited = this.#jobs().filter((job) => job.waiters.size > 0 && !job.long)
+      .map((job) => job.since);
     const rest = Math.min(...waited) + LATE - performance.now();
     this.#tardy.value = rest <= 0;
     if (rest <= 0) this.#sendAgain();
@@ -177,8 +190,11 @@ export class KernelSource implements Source {
   }
 
   #pump(): void {
-    while (this.#inFlight.size < MAX_IN_FLIGHT && this.#queue.length > 0) {
-      const job = this.#queue.shift()!;
+    for (;;) {
+      const busy = [...this.#inFlight.values()].filter(({ long }) => !long).length;
+      const next = this.#queue.findIndex(({ long }) => long || busy < MAX_IN_FLIGHT);
+      if (next < 0) return;
+      const job = this.#queue.splice(next, 1)[0]!;
       this.#inFlight.set(job.id, job);
       this.#await(job);
       const { id, method, params } = job;

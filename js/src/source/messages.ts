@@ -36,10 +36,12 @@ export interface Example extends Shown {
   rank: number;
 }
 
-/** A concept example and a look-alike; their similarity is a cosine. */
+/** A concept example and its contrast; their similarity is a cosine. `origin` is where the contrast is from: `"data set"`, `"edited"`, `"made"`, or empty without one; `changed` the share of an edited example's pixels that are other ones. */
 export interface Pair extends Example {
   contrast: Shown | null;
   similarity: number | null;
+  origin: string;
+  changed: number | null;
 }
 
 /** How often which activation occurs, in bins of one width. */
@@ -93,32 +95,6 @@ export interface HeatmapSaid {
   method: string;
   arrived: number | null;
   side: number | null;
-}
-
-/** How labels are scored, and which. */
-export interface Scoring {
-  candidates: string[];
-  scorer: string;
-  settings: Record<string, boolean | number | string>;
-  templates: "clip" | "csp" | "plain" | string[];
-}
-
-/** Labels to score for a neuron, without the pairs of some ranks. */
-export interface NeuronScoring extends Neuron, Scoring {
-  exclude: number[];
-}
-
-/** Scores, whose parts the buffer holds, and the neuron's own label as it is among them. */
-export interface Scores {
-  scores: ([string, number | null])[];
-  explained: string[];
-  own: string;
-}
-
-/** The labels that the lens knows, and how many those are that are not sent. */
-export interface Vocabulary {
-  words: string[];
-  total: number;
 }
 
 /** A column of the neurons. */
@@ -190,15 +166,94 @@ export interface Hits {
   hits: Hit[];
 }
 
+/** How labels are scored, and which. */
+export interface Scoring {
+  candidates: string[];
+  scorer: string;
+  settings: Record<string, boolean | number | string>;
+  templates: "clip" | "csp" | "plain" | string[];
+}
+
+/** Labels to score for a neuron, without the pairs of some ranks. */
+export interface NeuronScoring extends Neuron, Scoring {
+  exclude: number[];
+}
+
+/** Scores, whose parts the buffer holds, and the neuron's own label as it is among them. */
+export interface Scores {
+  scores: ([string, number | null])[];
+  explained: string[];
+  own: string;
+}
+
+/** Scores by a second scorer, and what random words score by it: median, 95th percentile. */
+export interface Beside extends Neuron {
+  scorer: string;
+  scores: ([string, number | null])[];
+  chance: [number, number] | null;
+}
+
+/** The labels that the lens knows, and how many those are that are not sent. */
+export interface Vocabulary {
+  words: string[];
+  total: number;
+}
+
+/** Labels whose intervals are wanted, and what the best was chosen from. Without any: from what the lens knows. */
+export interface IntervalsAsked extends NeuronScoring {
+  among: string[];
+}
+
+/** By label the ends of its score's interval, and the bar of chance. The luckiest of `among` labels reaches it for one shuffled neuron in twenty. */
+export interface Intervals {
+  intervals: ([string, number | null, number | null, number | null])[];
+  among: number;
+}
+
 /** A label that a person accepted. */
 export interface Accepted extends Neuron {
   label: string;
   score: number | null;
 }
 
-/** How many neurons have a label now. */
+/** A neuron to explain by several of the labels; without any by those that the lens knows. */
+export interface ExplainAsked extends Neuron {
+  candidates: string[];
+  templates: "clip" | "csp" | "plain" | string[];
+}
+
+/** One of several concepts; `together` is the correlation of these so far with the neuron. Its weight says by how many standard deviations the activation rises with it. */
+export interface PartConcept {
+  concept: string;
+  weight: number;
+  together: number | null;
+}
+
+/** The concepts that together predict a neuron's activation, as they were found. */
+export interface Explained {
+  concepts: PartConcept[];
+}
+
+/** Where candidates are to come from, by name. */
+export interface SourceAsked {
+  source: string;
+}
+
+/** What asking a model would take: how many questions, and in words. */
+export interface Preview {
+  calls: number;
+  said: string;
+}
+
+/** How all neurons are to be labelled; from no source: by the candidates named, or known. */
+export interface AllScoring extends Scoring, SourceAsked {
+  back_off: boolean;
+}
+
+/** How many neurons have a label now, and what is to be said of the others. */
 export interface LabelledAll {
   labelled: number;
+  said: string;
 }
 
 /** What is to be audited, as a person typed it: the class, and a side's concepts each. */
@@ -563,13 +618,14 @@ export interface Questions {
   original: { params: Samples; result: Nothing };
   thumbnails: { params: Samples; result: Thumbnails };
   heatmaps: { params: NeuronSamples; result: (HeatmapSaid | Refusal)[] };
-  scores: { params: NeuronScoring; result: Scores };
-  chance: { params: NeuronScoring; result: [number, number] | null };
-  vocabulary: { params: Nothing; result: Vocabulary };
   column: { params: ColumnName; result: Legend | Bare };
   labels: { params: Nothing; result: CodedLabels };
   hover: { params: Row; result: Hovered };
   search: { params: Sought; result: Hits };
+  scores: { params: NeuronScoring; result: Scores };
+  beside: { params: NeuronScoring; result: Beside };
+  chance: { params: NeuronScoring; result: [number, number] | null };
+  vocabulary: { params: Nothing; result: Vocabulary };
   classes: { params: Nothing; result: string[] };
   audit: { params: AuditMade; result: AuditSaid };
   audit_rows: { params: AuditAt; result: AuditRows };
@@ -590,7 +646,10 @@ export interface Questions {
 /** By method: what is to be done, and what was. */
 export interface Actions {
   accept: { params: Accepted; result: Accepted };
-  label_all: { params: Scoring; result: LabelledAll };
+  intervals: { params: IntervalsAsked; result: Intervals };
+  explain: { params: ExplainAsked; result: Explained };
+  preview: { params: SourceAsked; result: Preview };
+  label_all: { params: AllScoring; result: LabelledAll };
   make_audit: { params: AuditAsked; result: AuditMade };
   decide: { params: Decide; result: Decided };
   effects_of_all: { params: ChangeAsked; result: EffectsSaid };
@@ -603,4 +662,7 @@ export interface Actions {
 }
 
 /** How many seconds may pass without a sign of life. */
-export const LIMITS: Record<keyof Actions, number> = { accept: 30, label_all: 600, make_audit: 600, decide: 30, effects_of_all: 600, give_labels: 120, step_labels: 120, read_labels: 120, judge_labels: 600, trace: 600, verify: 600 };
+export const LIMITS: Record<keyof Actions, number> = { accept: 30, intervals: 600, explain: 600, preview: 600, label_all: 600, make_audit: 600, decide: 30, effects_of_all: 600, give_labels: 120, step_labels: 120, read_labels: 120, judge_labels: 600, trace: 600, verify: 600 };
+
+/** What is done in a thread of its own, and may be stopped. */
+export const LONG: ReadonlySet<string> = new Set(["intervals", "explain", "preview", "label_all"]);

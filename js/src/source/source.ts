@@ -48,11 +48,15 @@ export interface Source {
     params: Questions[M]["params"],
     options?: AskOptions,
   ): Promise<Reply<Questions[M]["result"]>>;
-  /** Do one thing, once; rejects with `Refused`, or as an abort. */
+  /**
+   * Do one thing, once; rejects with `Refused`, or as an abort. Aborting stops what is long: it
+   * rejects with the kernel's "Stopped" when it has.
+   */
   act<M extends keyof Actions>(
     method: M,
     params: Actions[M]["params"],
     told?: (progress: Progress) => void,
+    signal?: AbortSignal,
   ): Promise<Actions[M]["result"]>;
   /** Whether such a question or action has an answer at all. */
   can(method: keyof Questions | keyof Actions): boolean;

@@ -7,7 +7,7 @@ import SCORERS from "./scorers.json";
 
 const n = (neuron: number) => ({ layer: "layer4", neuron });
 const PAIRS = [{ rank: 0, sample: 0, activation: 3, class_name: "zebra", uri: "0.jpg",
-  contrast: null, similarity: null }];
+  contrast: null, similarity: null, origin: "", changed: null }];
 
 let picture: DataView;
 beforeAll(async () => {
@@ -31,9 +31,10 @@ function panel(change: Partial<ContrastTraits> = {}, own = (neuron: number) => `
         buffers: [new DataView(parts.buffer)] };
     }
     if (method === "chance") return { result: null };
+    if (method === "intervals") return undefined;
     return { result: method === "vocabulary" ? { words: [], total: 0 } : {} };
   };
-  const traits: ContrastTraits = { active: n(17), candidates: [], scorer: "csp", settings: {}, _scorers: SCORERS, templates: "csp", _excluded: null, scores: [], _scored: null, accepted: null,
+  const traits: ContrastTraits = { active: n(17), candidates: [], scorer: "csp", second: "", settings: {}, _scorers: SCORERS, _sources: [], templates: "csp", _excluded: null, scores: [], _scored: null, accepted: null,
     _revision: 0, ...change };
   const model: FakeModel<ContrastTraits> = new FakeModel(traits, (request) =>
     request.method === "thumbnails" ? thumbnails(picture, request)
@@ -198,20 +199,6 @@ describe.runIf(inBrowser)("labels that change", () => {
     expect(find("[role=alert]")!.textContent).toContain("layer4 / 17: stripes");
     model.set("accepted", { ...n(17), label: "stripes", score: 0.1 });
     await until(() => !find("[role=alert]"));
-  });
-
-  test("without a label all neurons can be labelled, as the panel scores", async () => {
-    const { model, button, asked, find, all } = panel({ candidates: ["a"], scorer: "difference" }, () => "");
-    await until(() => all(".slw-score").length === 1);
-    button("Label all neurons")!.click();
-    await until(() => asked("label_all").length === 1);
-    expect(asked("label_all")[0]!.params).toEqual({ candidates: ["a"], scorer: "difference",
-      settings: {}, templates: "csp" });
-    expect(find(".slw-label-all")!.textContent).toContain("with the best of 1 label");
-    const labelled = panel();
-    await until(() => labelled.all(".slw-score").length === 3);
-    expect(labelled.find(".slw-label-all")).toBeNull();
-    expect(model.traits.candidates).toEqual(["a"]);
   });
 
   test("what was said of a list goes when something else is typed", async () => {

@@ -12,6 +12,7 @@ const PAIRS = [0, 1].map((rank) => ({
   contrast: rank === 1 ? null
     : { sample: 9, activation: 0.1, class_name: "horse", uri: "zoo/9.jpg" },
   similarity: rank === 1 ? null : 0.8,
+  origin: rank === 1 ? "" : "data set", changed: null as number | null,
 }));
 const SCORES = [["dotted", 0.1], ["striped", 0.3], [EVIL, 0.2]];
 
@@ -29,6 +30,7 @@ function answer(request: Request) {
   if (request.method === "pairs") return { result: { facts: facts(), pairs: PAIRS } };
   if (request.method === "accept") return { result: {} };
   if (request.method === "chance") return { result: null };
+  if (request.method === "intervals") return undefined;
   if (request.method === "vocabulary") return { result: { words: ["one", EVIL], total: 2 } };
   const named = request.params.candidates as string[];
   const known = new Map(SCORES as [string, number][]);
@@ -43,7 +45,7 @@ const still = (request: Request) => (request.method === "scores" ? undefined : a
 
 function panel(change: Partial<ContrastTraits> = {}, replies = answer as any) {
   const traits: ContrastTraits = { active: { layer: "layer4", neuron: 17 }, candidates: [],
-    scorer: "csp", settings: {}, _scorers: SCORERS, templates: "csp", _excluded: null, scores: [], _scored: null, accepted: null, _revision: 0, ...change };
+    scorer: "csp", second: "", settings: {}, _scorers: SCORERS, _sources: [], templates: "csp", _excluded: null, scores: [], _scored: null, accepted: null, _revision: 0, ...change };
   const model = new FakeModel(traits, replies);
   const view = show(render, model);
   const names = () => view.texts(".slw-score-name");
@@ -59,7 +61,18 @@ describe.runIf(inBrowser)("the contrast panel", () => {
     const alts = (all(".slw-pair img") as HTMLImageElement[]).map(({ alt }) => alt);
     expect(alts).toEqual(["Example 1: zebra", "Contrast: horse", "Example 2: zebra"]);
     expect(texts(".slw-pair-link")[0]).toContain("0.80");
-    expect(find(".slw-pair-none")!.textContent).toBe("No image under the mean");
+    expect(find(".slw-pair-none")!.textContent).toBe("No contrast found");
+  });
+
+  test("says where each contrast is from, and how much of an edited one is new", async () => {
+    const origins = [["data set", null], ["edited", 0.254], ["edited", null], ["made", null]] as const;
+    const pairs = origins.map(([origin, changed], rank) =>
+      ({ ...PAIRS[0]!, rank, sample: rank, origin, changed }));
+    const { texts } = panel({}, (request: Request) => request.method === "pairs"
+      ? { result: { facts: facts(), pairs: [...pairs, { ...PAIRS[1]!, rank: 4, sample: 4 }] } }
+      : answer(request));
+    await until(() => texts(".slw-pair").length === 5);
+    expect(texts(".slw-pair-origin")).toEqual(["data set", "edited 25 %", "edited", "made"]);
   });
 
   test("suggests candidates, best first, with its lead", async () => {

@@ -140,13 +140,12 @@ describe("giving up", () => {
   test("what is done may take as long as it gives signs of life", async () => {
     vi.useFakeTimers();
     const told: object[] = [];
-    const many = { candidates: ["red"], scorer: "csp", settings: {}, templates: "plain" as const };
+    const many = { candidates: ["red"], scorer: "csp", settings: {}, templates: "plain" as const, source: "", back_off: false };
     const labelled = caught(source.act("label_all", many, (progress) => told.push(progress)));
     const [request] = model.sent;
     await vi.advanceTimersByTimeAsync(1000 * LIMITS.label_all - 1);
-    expect(source.late.value).toBe(true);
+    expect(source.late.value).toBe(false); // the kernel does it beside all else
     model.tell(request!, { done: 3, total: 9 });
-    expect(source.late.value).toBe(false);
     await vi.advanceTimersByTimeAsync(1000 * LIMITS.label_all - 1);
     model.tell(request!, { done: 6, total: 9 });
     expect(told).toEqual([{ done: 3, total: 9 }, { done: 6, total: 9 }]);
@@ -155,9 +154,30 @@ describe("giving up", () => {
     expect(model.sent).toHaveLength(1);
   });
 
+  test("what is long is in nobody's way, and stops when it is told to", async () => {
+    const many = { candidates: ["red"], scorer: "csp", settings: {}, templates: "plain" as const, source: "", back_off: false };
+    const [one, other] = [new AbortController(), new AbortController()];
+    const requests = Array.from({ length: 5 }, (_, i) => caught(source.ask("m", { i })));
+    const stopped = caught(source.act("label_all", many, undefined, one.signal));
+    expect(model.sent.map(({ method }) => method)).toEqual(["m", "m", "m", "m", "label_all"]);
+    const request = model.sent[4]!;
+    one.abort();
+    expect(model.sent[5]).toEqual({ kind: "stop", id: request.id });
+    const again = source.act("label_all", many, undefined, other.signal); // what stops is not this one's
+    expect(model.sent[6]).toMatchObject({ kind: "request", method: "label_all" });
+    model.fail(request, "Stopped", "Stopped at 3 of 9.");
+    expect(await stopped).toMatchObject({ type: "Stopped", message: "Stopped at 3 of 9." });
+    model.reply(model.sent[6]!, { labelled: 9, said: "" });
+    expect(await again).toEqual({ labelled: 9, said: "" });
+    other.abort();
+    expect(model.sent).toHaveLength(7); // what is done is not stopped
+    source.dispose();
+    await Promise.all(requests);
+  });
+
   test("each action has a limit of its own, and the kernel's end ends all", async () => {
     vi.useFakeTimers();
-    const all = { candidates: [], scorer: "csp", settings: {}, templates: "plain" as const };
+    const all = { candidates: [], scorer: "csp", settings: {}, templates: "plain" as const, source: "", back_off: false };
     const label = { layer: "layer1", neuron: 0, label: "red", score: null };
     const [one, many] = [source.act("accept", label), source.act("label_all", all)].map(caught);
     await vi.advanceTimersByTimeAsync(1000 * LIMITS.accept);

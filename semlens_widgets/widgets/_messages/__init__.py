@@ -12,14 +12,16 @@ from semlens_widgets.widgets._messages import (
     comparisons,
     interventions,
     kinds,
+    labels,
     neurons,
     reviews,
     traces,
 )
 
-MODULES = (kinds, neurons, audits, interventions, comparisons, reviews, traces)
+MODULES = (kinds, neurons, labels, audits, interventions, comparisons, reviews, traces)
 QUESTIONS = {
     **neurons.QUESTIONS,
+    **labels.QUESTIONS,
     **audits.QUESTIONS,
     **interventions.QUESTIONS,
     **comparisons.QUESTIONS,
@@ -27,7 +29,7 @@ QUESTIONS = {
     **traces.QUESTIONS,
 }
 ACTIONS = {
-    **neurons.ACTIONS,
+    **labels.ACTIONS,
     **audits.ACTIONS,
     **interventions.ACTIONS,
     **reviews.ACTIONS,

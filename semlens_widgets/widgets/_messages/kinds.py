@@ -28,9 +28,12 @@ class Question(NamedTuple):
 class Action(NamedTuple):
     """Something done, which is asked once; it may tell how far it is.
 
-    ``limit`` is how many seconds may pass without a sign of life before it counts as lost.
+    ``limit`` is how many seconds may pass without a sign of life before it counts as lost. One that
+    is ``long`` is done in a thread of its own: the kernel answers questions meanwhile, and the
+    browser may have it stopped.
     """
 
     params: Any
     result: Any
     limit: int
+    long: bool = False

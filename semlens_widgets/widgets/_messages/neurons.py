@@ -6,7 +6,7 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict  # which keeps its bases, also before Python 3.12
 
-from semlens_widgets.widgets._messages.kinds import Action, Neuron, Nothing, Question
+from semlens_widgets.widgets._messages.kinds import Neuron, Nothing, Question
 
 
 class Facts(Neuron):
@@ -40,10 +40,16 @@ class Example(Shown):
 
 
 class Pair(Example):
-    """A concept example and a look-alike; their similarity is a cosine."""
+    """A concept example and its contrast; their similarity is a cosine.
+
+    ``origin`` is where the contrast is from: ``"data set"``, ``"edited"``, ``"made"``, or empty
+    without one; ``changed`` the share of an edited example's pixels that are other ones.
+    """
 
     contrast: Shown | None
     similarity: float | None
+    origin: str
+    changed: float | None
 
 
 class Histogram(TypedDict):
@@ -106,36 +112,6 @@ class HeatmapSaid(TypedDict):
     method: str
     arrived: float | None
     side: float | None
-
-
-class Scoring(TypedDict):
-    """How labels are scored, and which."""
-
-    candidates: list[str]
-    scorer: str
-    settings: dict[str, bool | float | str]
-    templates: Literal["clip", "csp", "plain"] | list[str]
-
-
-class NeuronScoring(Neuron, Scoring):
-    """Labels to score for a neuron, without the pairs of some ranks."""
-
-    exclude: list[int]
-
-
-class Scores(TypedDict):
-    """Scores, whose parts the buffer holds, and the neuron's own label as it is among them."""
-
-    scores: list[tuple[str, float | None]]
-    explained: list[str]
-    own: str
-
-
-class Vocabulary(TypedDict):
-    """The labels that the lens knows, and how many those are that are not sent."""
-
-    words: list[str]
-    total: int
 
 
 class ColumnName(TypedDict):
@@ -224,19 +200,6 @@ class Hits(TypedDict):
     hits: list[Hit]
 
 
-class Accepted(Neuron):
-    """A label that a person accepted."""
-
-    label: str
-    score: float | None
-
-
-class LabelledAll(TypedDict):
-    """How many neurons have a label now."""
-
-    labelled: int
-
-
 QUESTIONS = {
     "neuron": Question(Neuron, ExamplesOfNeuron),
     "clusters": Question(Neuron, list[int]),
@@ -244,15 +207,8 @@ QUESTIONS = {
     "original": Question(Samples, Nothing),
     "thumbnails": Question(Samples, Thumbnails),
     "heatmaps": Question(NeuronSamples, list[HeatmapSaid | Refusal]),
-    "scores": Question(NeuronScoring, Scores),
-    "chance": Question(NeuronScoring, tuple[float, float] | None),
-    "vocabulary": Question(Nothing, Vocabulary),
     "column": Question(ColumnName, Legend | Bare),
     "labels": Question(Nothing, CodedLabels),
     "hover": Question(Row, Hovered),
     "search": Question(Sought, Hits),
-}
-ACTIONS = {
-    "accept": Action(Accepted, Accepted, limit=30),
-    "label_all": Action(Scoring, LabelledAll, limit=600),
 }
