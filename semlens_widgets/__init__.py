@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from semlens_widgets.labels.scorer import Scorer
     from semlens_widgets.labels.semantic import Semantic
     from semlens_widgets.lens.compare import Comparison, compare
+    from semlens_widgets.lens.evolution import Evolution, evolution
     from semlens_widgets.lens.lens import SemanticLens
     from semlens_widgets.lens.library import Library
     from semlens_widgets.lens.traced import Trace
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
         CompareView,
         ConceptGallery,
         ContrastPanel,
+        EvolutionView,
         Explorer,
         InterveneView,
         NeuronMap,
@@ -81,6 +83,8 @@ _HOMES = {
     "SemanticLens": "lens.lens",
     "Comparison": "lens.compare",
     "compare": "lens.compare",
+    "Evolution": "lens.evolution",
+    "evolution": "lens.evolution",
     "Library": "lens.library",
     "Trace": "lens.traced",
     "TargetModel": "inputs.target",
@@ -118,6 +122,7 @@ _HOMES = {
     "TraceView": "widgets",
     "ConceptGallery": "widgets",
     "ContrastPanel": "widgets",
+    "EvolutionView": "widgets",
     "Explorer": "widgets",
     "InterveneView": "widgets",
 }
@@ -143,6 +148,8 @@ __all__ = [
     "Diffusion",
     "Dissect",
     "EmbeddingError",
+    "Evolution",
+    "EvolutionView",
     "Explorer",
     "FoundationModel",
     "ImageDataset",
@@ -179,6 +186,7 @@ __all__ = [
     "compare",
     "demo",
     "errors",
+    "evolution",
     "open",
 ]
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         describe,
         vocabulary,
     )
+    from semlens_widgets.demo.checkpoints import checkpoints
     from semlens_widgets.demo.contrasts import OneAttributeChanged, one_attribute_changed
     from semlens_widgets.demo.drawing import render
     from semlens_widgets.demo.images import SceneImages, scene_images
@@ -53,6 +54,7 @@ _HOMES = {
     "SceneImages": "images",
     "annotate": "truth",
     "caption": "captions",
+    "checkpoints": "checkpoints",
     "classifier": "models",
     "clip_dir": "models",
     "concepts": "world",
@@ -81,6 +83,7 @@ __all__ = [
     "SceneImages",
     "annotate",
     "caption",
+    "checkpoints",
     "classifier",
     "clip_dir",
     "concepts",

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from semlens_widgets.widgets.audit import AuditView
     from semlens_widgets.widgets.compare import CompareView
     from semlens_widgets.widgets.contrast import ContrastPanel
+    from semlens_widgets.widgets.evolution import EvolutionView
     from semlens_widgets.widgets.explorer import Explorer
     from semlens_widgets.widgets.gallery import ConceptGallery
     from semlens_widgets.widgets.intervene import InterveneView
@@ -20,6 +21,7 @@ __all__ = [
     "CompareView",
     "ConceptGallery",
     "ContrastPanel",
+    "EvolutionView",
     "Explorer",
     "InterveneView",
     "NeuronMap",
@@ -31,6 +33,7 @@ _HOMES = {
     "CompareView": "compare",
     "ConceptGallery": "gallery",
     "ContrastPanel": "contrast",
+    "EvolutionView": "evolution",
     "Explorer": "explorer",
     "InterveneView": "intervene",
     "NeuronMap": "map",

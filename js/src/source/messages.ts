@@ -429,6 +429,16 @@ export interface OnlyLabels {
   shared: number;
 }
 
+/** A neuron at one step: the first of its concept examples there. */
+export interface Moment {
+  examples: Shown[];
+}
+
+/** A neuron at every step, in order. */
+export interface Through {
+  moments: Moment[];
+}
+
 /** A node of a trace: what is traced, a kept neuron, or the rest of a layer, of neuron -1. Its share is of the layer's absolute relevance; `drop` is what the target loses without it. */
 export interface TraceNode extends Neuron {
   kind: "target" | "neuron" | "error";
@@ -521,6 +531,7 @@ export interface Questions {
   compared: { params: Layers; result: Compared };
   matches: { params: Matching; result: Matches };
   only_labels: { params: Analyses; result: OnlyLabels };
+  through: { params: Neuron; result: Through };
   traceable: { params: Nothing; result: string[] };
   traced: { params: Nothing; result: Traced | null };
   node: { params: Neuron; result: NodeOfTrace };

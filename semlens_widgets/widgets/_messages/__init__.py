@@ -10,18 +10,20 @@ from __future__ import annotations
 from semlens_widgets.widgets._messages import (
     audits,
     comparisons,
+    evolutions,
     interventions,
     kinds,
     neurons,
     traces,
 )
 
-MODULES = (kinds, neurons, audits, interventions, comparisons, traces)
+MODULES = (kinds, neurons, audits, interventions, comparisons, evolutions, traces)
 QUESTIONS = {
     **neurons.QUESTIONS,
     **audits.QUESTIONS,
     **interventions.QUESTIONS,
     **comparisons.QUESTIONS,
+    **evolutions.QUESTIONS,
     **traces.QUESTIONS,
 }
 ACTIONS = {**neurons.ACTIONS, **audits.ACTIONS, **interventions.ACTIONS, **traces.ACTIONS}
