@@ -33,7 +33,7 @@ _SAME = {
 }
 #: What may differ and then has a part in what seems to have come of training.
 _ALIKE = ("pooling", "transform", "autocast", "crop_threshold")
-_MEASURES = ["score", "clarity", "polysemanticity", "redundancy"]
+_MEASURES = ["score", "chance", "clarity", "polysemanticity", "redundancy"]
 _COLUMNS = ["step", "layer", "neuron", "label", "source", *_MEASURES, "x", "y", "moved",
             "label_changed", "dead"]  # fmt: skip
 
@@ -109,11 +109,12 @@ class Evolution:
         """One row per step and neuron, step by step.
 
         Columns: step, layer, neuron; label, the one in force at that step, its source ("person",
-        or the scorer's name) and score; clarity, polysemanticity, redundancy; x and y in one layout
-        of all steps (NaN for a dead neuron, whose examples say nothing); moved, the cosine distance
-        of the semantic vector from the step before (NaN at the first, and for a neuron that is dead
-        at one of the two); label_changed, whether the label is another than at the step before (NA
-        at the first, and where there is none at one of the two); dead.
+        or the scorer's name), score and chance (what one random word in twenty reaches); clarity,
+        polysemanticity, redundancy; x and y in one layout of all steps (NaN for a dead neuron,
+        whose examples say nothing); moved, the cosine distance of the semantic vector from the step
+        before (NaN at the first, and for a neuron that is dead at one of the two); label_changed,
+        whether the label is another than at the step before (NA at the first, and where there is
+        none at one of the two); dead.
         """
         parts = [
             lens.neurons.assign(step=step, moved=far, x=places[:, 0], y=places[:, 1])

@@ -79,6 +79,7 @@ class EvolutionView(SelectingWidget):
     def __init__(self, evolution: _lens.Evolved, **options: Any) -> None:
         self.evolution = evolution
         self._table: pd.DataFrame = evolution.neurons
+        self._unsure = _columns.unsure_rows(self._table)
         looked_at: Any = evolution
         super().__init__(looked_at, **options)
         self.refresh()
@@ -86,6 +87,7 @@ class EvolutionView(SelectingWidget):
     def refresh(self) -> None:
         """Read the neurons again, after labelling."""
         self._table = table = self.evolution.neurons
+        self._unsure = _columns.unsure_rows(table)
         small = len(table) <= IN_STATE
         with self.hold_sync():
             self._count = len(table)
@@ -96,7 +98,7 @@ class EvolutionView(SelectingWidget):
             self.set_trait("_labels", self._coded_labels() if small else None)
             self._data = {
                 name: legend | {"data": data}
-                for name in (("x", "y", "neuron", *_KNOWN) if small else ())
+                for name in (("x", "y", "neuron", "unsure", *_KNOWN) if small else ())
                 for legend, data in [self._column(name)]
             }
             self._revision += 1
@@ -137,6 +139,8 @@ class EvolutionView(SelectingWidget):
             return {"kind": "place"}, (x if name == "x" else y).tobytes()
         if name == "neuron":
             return {"kind": "index"}, self._table["neuron"].to_numpy(dtype=np.uint32).tobytes()
+        if name == "unsure":
+            return {"kind": "flags"}, _columns.pack_rows(self._unsure, len(self._table))
         values, legend = self._values(name)
         return legend, _columns.pack(values, legend)
 
@@ -174,7 +178,7 @@ class EvolutionView(SelectingWidget):
         examples = examples.head(THUMBNAILS)
         result = Hovered(
             label=_answers.text(facts["label"]),
-            unsure=False,
+            unsure=bool(row in self._unsure),
             score=_answers.number(facts["score"]),
             measures=[
                 Measure(title=title(name), value=float(facts[name]))

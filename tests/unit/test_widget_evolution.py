@@ -129,6 +129,20 @@ def test_the_card_tells_of_the_step_that_is_shown(through, ask):
     assert "outside" in error["message"]
 
 
+def test_labels_no_better_than_random_words_are_marked_at_their_step(through, ask):
+    lens = through.lenses["epoch 0"]
+    lens.label(["one", "two", "three"], threshold=-np.inf)
+    table = through.neurons
+    doubtful = (table["score"] <= table["chance"]).to_numpy()
+    flags = np.unpackbits(
+        np.frombuffer(ask.widget._data["unsure"]["data"], np.uint8), bitorder="little"
+    )
+    assert doubtful.any()
+    np.testing.assert_array_equal(flags[: len(table)], doubtful)
+    assert ask("hover", row=int(doubtful.argmax()))[0]["unsure"]
+    assert not ask("hover", row=len(table) - 1)[0]["unsure"]
+
+
 def test_what_is_selected_are_rows_of_every_lens(through):
     view = through.show(step="epoch 1")
     view.selection = np.array([MOVED, DEAD], np.uint32).tobytes()

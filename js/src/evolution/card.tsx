@@ -51,6 +51,9 @@ export function Card({ state, size, place }: Props) {
           <span class="slw-map-score">{number(score)}</span>
         )}
       </div>
+      {label && state.valueOf("unsure", at, step) === 1 && (
+        <p class="slw-small slw-muted">No better than random words</p>
+      )}
       <Thumbnails lookup={lookup} />
       <div class="slw-map-measures">
         {details?.measures.map((measure) => <Measure key={measure.title} {...measure} />)}

@@ -58,6 +58,7 @@ function Moment({ state, at, step, name, examples, failed }: MomentProps) {
   const label = at < 0 ? "" : state.labelOf(at, step);
   const changed = value("label_changed") === 1;
   const dead = value("dead") === 1;
+  const unsure = value("unsure") === 1;
   return (
     <li class="slw-evo-moment" aria-current={state.step.value === step ? "step" : undefined}>
       <div class="slw-evo-moment-head">
@@ -73,6 +74,9 @@ function Moment({ state, at, step, name, examples, failed }: MomentProps) {
           {label || "no label"}
         </bdi>
         {changed && <span class="slw-tag" title="Another label than at the step before">changed</span>}
+        {unsure && (
+          <span class="slw-tag" title="The label fits no better than 95 % of random words do">by chance</span>
+        )}
         {dead && <span class="slw-tag" title="Fewer positive activations than examples">dead</span>}
       </div>
       <ul class="slw-evo-facts slw-small">

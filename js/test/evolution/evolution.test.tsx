@@ -36,6 +36,7 @@ const DATA = {
   moved: number("moved", NaN, NaN, 0, 0.5, 0, NaN),
   score: number("score", 0.1, 0.2, 0.3, 0.4, 0.5, NaN),
   clarity: number("clarity", 0.5, 0.6, 0.7, 0.8, 0.9, NaN),
+  unsure: { kind: "flags" as const, data: bytes(Uint8Array.of(0b1)) },
   dead: category("dead", ["no", "yes"], 0, 0, 0, 0, 0, 1),
 };
 const shown = (sample: number) => ({ sample, activation: 1, class_name: "ox", uri: `zoo/${sample}.jpg` });
@@ -146,6 +147,9 @@ describe.runIf(inBrowser)("a model through its training", () => {
     expect(view.el.querySelector("[onerror]")).toBeNull();
     expect(view.texts(".slw-evo-moment:nth-child(2) b")).toEqual(["0.40", "0.80", "0.50"]);
     expect(view.texts(".slw-tag")).toEqual(["changed", "dead"]);
+    view.model.set("active", { layer: "deep", neuron: 4 });
+    await until(() => view.texts(".slw-tag").join() === "by chance");
+    view.model.set("active", SECOND);
     expect(view.texts(".slw-evo-moment:last-child p")).toEqual(["No image activates this neuron."]);
     expect(view.find("[aria-current=step] .slw-evo-goto")!.textContent).toBe("epoch 1");
     view.all(".slw-evo-goto")[0]!.click();
