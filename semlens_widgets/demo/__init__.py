@@ -19,7 +19,6 @@ if TYPE_CHECKING:
         describe,
         vocabulary,
     )
-    from semlens_widgets.demo.checkpoints import checkpoints
     from semlens_widgets.demo.contrasts import OneAttributeChanged, one_attribute_changed
     from semlens_widgets.demo.drawing import render
     from semlens_widgets.demo.images import SceneImages, scene_images
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
         foundation,
         preprocess,
     )
+    from semlens_widgets.demo.series import checkpoints
     from semlens_widgets.demo.truth import annotate, pictures_of
     from semlens_widgets.demo.world import (
         ATTRIBUTES,
@@ -54,7 +54,7 @@ _HOMES = {
     "SceneImages": "images",
     "annotate": "truth",
     "caption": "captions",
-    "checkpoints": "checkpoints",
+    "checkpoints": "series",
     "classifier": "models",
     "clip_dir": "models",
     "concepts": "world",
