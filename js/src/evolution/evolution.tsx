@@ -1,6 +1,5 @@
 // One model through its training. Python side: semlens_widgets/widgets/evolution.py.
 import { Choice, Late } from "../shared/controls";
-import { Icon } from "../shared/icons";
 import { mount } from "../shared/mount";
 import type { RenderContext } from "../source/model";
 import { Legend } from "./legend";
@@ -10,6 +9,10 @@ import { createState, type EvolutionTraits, type State } from "./state";
 import "../neuron/panel.css";
 import "../neuron/sliders.css";
 import "./evolution.css";
+
+// Of this view alone: what is in shared/icons is in the bundle of every widget.
+const PLAY = "M4.5 2.5v11l9-5.5Z";
+const PAUSE = "M4 3h3v10H4zM9 3h3v10H9z";
 
 function Head({ state }: { state: State }) {
   const { player, step, steps } = state;
@@ -29,7 +32,9 @@ function Head({ state }: { state: State }) {
           title={playing ? "Pause" : "Play through the steps"}
           onClick={player.toggle}
         >
-          <Icon name={playing ? "pause" : "play"} />
+          <svg viewBox="0 0 16 16" aria-hidden="true">
+            <path fill="currentColor" d={playing ? PAUSE : PLAY} />
+          </svg>
         </button>
         <label class="slw-slider">
           <span class="slw-hidden">Step of training</span>
