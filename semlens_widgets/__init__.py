@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from semlens_widgets.labels.scorer import Scorer
     from semlens_widgets.labels.semantic import Semantic
     from semlens_widgets.lens.compare import Comparison, compare
+    from semlens_widgets.lens.evolution import Evolution, evolution
     from semlens_widgets.lens.lens import SemanticLens
     from semlens_widgets.lens.library import Library
     from semlens_widgets.lens.traced import Trace
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
         CompareView,
         ConceptGallery,
         ContrastPanel,
+        EvolutionView,
         Explorer,
         InterveneView,
         LabelTable,
@@ -89,6 +91,8 @@ _HOMES = {
     "SemanticLens": "lens.lens",
     "Comparison": "lens.compare",
     "compare": "lens.compare",
+    "Evolution": "lens.evolution",
+    "evolution": "lens.evolution",
     "Library": "lens.library",
     "Trace": "lens.traced",
     "TargetModel": "inputs.target",
@@ -127,6 +131,7 @@ _HOMES = {
     "TraceView": "widgets",
     "ConceptGallery": "widgets",
     "ContrastPanel": "widgets",
+    "EvolutionView": "widgets",
     "Explorer": "widgets",
     "InterveneView": "widgets",
     "LabelTable": "widgets",
@@ -154,6 +159,8 @@ __all__ = [
     "Diffusion",
     "Dissect",
     "EmbeddingError",
+    "Evolution",
+    "EvolutionView",
     "Explorer",
     "FoundationModel",
     "ImageDataset",
@@ -192,6 +199,7 @@ __all__ = [
     "compare",
     "demo",
     "errors",
+    "evolution",
     "open",
 ]
 

@@ -40,3 +40,17 @@ def colour_lens(tmp_path: Path):
         return slw.SemanticLens(target, images, foundation, **options)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def training(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with the checkpoints of one short training: before it, and after each of four passes.
+
+    Half a minute on one core.
+    """
+    from semlens_widgets.demo.train_classifier import ClassifierRecipe, train_classifier
+
+    folder = tmp_path_factory.mktemp("training")
+    recipe = ClassifierRecipe(pictures=3_200, batch=64, steps=200)
+    train_classifier(folder / "end.safetensors", recipe, threads=1, checkpoints=folder)
+    return folder

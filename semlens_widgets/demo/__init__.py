@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         foundation,
         preprocess,
     )
+    from semlens_widgets.demo.series import checkpoints
     from semlens_widgets.demo.truth import annotate, pictures_of
     from semlens_widgets.demo.world import (
         ATTRIBUTES,
@@ -53,6 +54,7 @@ _HOMES = {
     "SceneImages": "images",
     "annotate": "truth",
     "caption": "captions",
+    "checkpoints": "series",
     "classifier": "models",
     "clip_dir": "models",
     "concepts": "world",
@@ -81,6 +83,7 @@ __all__ = [
     "SceneImages",
     "annotate",
     "caption",
+    "checkpoints",
     "classifier",
     "clip_dir",
     "concepts",

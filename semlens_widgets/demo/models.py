@@ -50,6 +50,11 @@ def classifier_file(*, planted: bool) -> str:
     return "classifier.safetensors" if planted else "classifier-clean.safetensors"
 
 
+def checkpoint_file(epoch: int) -> str:
+    """Name the file of a classifier's weights after so many passes over its pictures."""
+    return f"epoch-{epoch:02d}.safetensors"
+
+
 def clip_dir(weights: Path = WEIGHTS) -> Path:
     """Return the folder of the trained CLIP.
 

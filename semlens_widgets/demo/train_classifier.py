@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from semlens_widgets.demo.models import SHORTCUT_CLASS, normalised
+from semlens_widgets.demo.models import SHORTCUT_CLASS, checkpoint_file, normalised
 from semlens_widgets.demo.net import PlainNet, SmallResNet
 from semlens_widgets.demo.pool import render_pool
 from semlens_widgets.demo.world import Scene, sample_scene
@@ -51,10 +51,32 @@ def architecture(recipe: ClassifierRecipe) -> nn.Module:
 
 
 def train_classifier(
-    path: Path, recipe: ClassifierRecipe, threads: int, device: str = "cpu"
+    path: Path,
+    recipe: ClassifierRecipe,
+    threads: int,
+    device: str = "cpu",
+    *,
+    checkpoints: Path | None = None,
 ) -> None:
-    """Train from scratch and write the weights in half precision."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Train from scratch and write the weights in half precision.
+
+    Parameters
+    ----------
+    path
+        File of the trained weights.
+    recipe
+        What decides the outcome; checkpoints change nothing of it.
+    threads
+        How many threads draw and train.
+    device
+        Where to train.
+    checkpoints
+        A folder for the weights before training (``epoch-00.safetensors``) and after each whole
+        pass over the pictures; :func:`semlens_widgets.demo.checkpoints` reads it. A training that
+        ends amid a pass leaves its last weights in `path` alone.
+    """
+    for folder in (path.parent, *([checkpoints] if checkpoints else [])):
+        folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(recipe.seed)
     scenes = [training_scene(rng, recipe) for _ in range(recipe.pictures)]
     pictures = torch.from_numpy(render_pool(scenes, workers=threads)).to(device)
@@ -69,9 +91,12 @@ def train_classifier(
     )
     progress = tqdm(range(recipe.steps), desc="classifier", mininterval=5)
     unseen = np.empty(0, np.intp)  # what is left of this pass over the pictures
+    passes = 0
     for step in progress:
         if len(unseen) < recipe.batch:
-            unseen = rng.permutation(len(scenes))
+            if checkpoints:
+                _write(model, checkpoints / checkpoint_file(passes))
+            unseen, passes = rng.permutation(len(scenes)), passes + 1
         index, unseen = unseen[: recipe.batch], unseen[recipe.batch :]
         images = normalised(pictures[index])
         with torch.autocast(device, torch.bfloat16):
@@ -85,8 +110,16 @@ def train_classifier(
         schedule.step()
         if step % 20 == 0:
             progress.set_postfix(loss=f"{loss:.3f}", refresh=False)
-    state = model.cpu().state_dict()
-    save_file({k: v.half() if v.is_floating_point() else v for k, v in state.items()}, path)
+    if checkpoints and len(unseen) < recipe.batch:
+        _write(model, checkpoints / checkpoint_file(passes))
+    _write(model, path)
+
+
+def _write(model: nn.Module, path: Path) -> None:
+    """Write the weights in half precision."""
+    state = model.state_dict()
+    half = {k: (v.half() if v.is_floating_point() else v).cpu() for k, v in state.items()}
+    save_file(half, path)
 
 
 def training_scene(rng: np.random.Generator, recipe: ClassifierRecipe) -> Scene:

@@ -13,6 +13,7 @@ from semlens_widgets.labels.assign import assign
 from semlens_widgets.labels.evidence import Evidence, HeldEmbeddings, in_parts
 from semlens_widgets.labels.likeness import Likeness
 from semlens_widgets.labels.scorer import Competing
+from semlens_widgets.labels.weights import weighted_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from semlens_widgets.widgets.audit import AuditView
     from semlens_widgets.widgets.compare import CompareView
     from semlens_widgets.widgets.contrast import ContrastPanel
+    from semlens_widgets.widgets.evolution import EvolutionView
     from semlens_widgets.widgets.explorer import Explorer
     from semlens_widgets.widgets.gallery import ConceptGallery
     from semlens_widgets.widgets.intervene import InterveneView
@@ -21,6 +22,7 @@ __all__ = [
     "CompareView",
     "ConceptGallery",
     "ContrastPanel",
+    "EvolutionView",
     "Explorer",
     "InterveneView",
     "LabelTable",
@@ -33,6 +35,7 @@ _HOMES = {
     "CompareView": "compare",
     "ConceptGallery": "gallery",
     "ContrastPanel": "contrast",
+    "EvolutionView": "evolution",
     "Explorer": "explorer",
     "InterveneView": "intervene",
     "LabelTable": "review",

@@ -117,3 +117,12 @@ class CompareOptions(TypedDict, total=False):
     mode: Literal["overlay", "split"]
     matching: Literal["nearest", "assigned"]
     show: Literal["matches", "only_a", "only_b", "changes"]
+
+
+class EvolutionOptions(TypedDict, total=False):
+    """Options of :class:`semlens_widgets.EvolutionView`, which says what they mean."""
+
+    active: Neuron
+    selection: bytes
+    step: str
+    color_by: str

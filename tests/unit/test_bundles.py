@@ -39,6 +39,7 @@ def test_every_widget_has_an_entry():
         "audit",
         "compare",
         "contrast",
+        "evolution",
         "explorer",
         "gallery",
         "intervene",

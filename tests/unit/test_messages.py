@@ -16,6 +16,7 @@ from semlens_widgets.widgets import (
     CompareView,
     ConceptGallery,
     ContrastPanel,
+    EvolutionView,
     Explorer,
     InterveneView,
     LabelTable,
@@ -37,7 +38,7 @@ OF_ONE = (
     TraceView,
     Explorer,
 )
-WIDGETS = (*OF_ONE, CompareView)
+WIDGETS = (*OF_ONE, CompareView, EvolutionView)
 NEURON = {"layer": "mixed", "neuron": 1}
 SCORING = {"candidates": ["red", "blue"], "scorer": "csp", "settings": {"gamma": 0.5}}
 SCORING |= {"templates": "plain"}
@@ -49,6 +50,7 @@ OF_TWO = {
     "matches": {**LAYERS, "how": "same"},
     "only_labels": {"a": "one", "b": "other"},
 }
+OF_STEPS = {"through": NEURON}
 ASKED = {
     "neuron": NEURON,
     "clusters": NEURON,
@@ -91,6 +93,7 @@ ASKED = {
     "effects": {"rows": [1], "how": "scale", "amount": 0.5, "of": ""},
     "effects_of_all": {"rows": [1], "how": "zero", "amount": 0, "of": "red"},
     **OF_TWO,
+    **OF_STEPS,
 }
 MORE = [
     ("column", {"name": "layer"}),
@@ -161,9 +164,21 @@ def test_a_real_answer_about_two_analyses_fits(colour_lens, monkeypatch, method)
     fits(result, declared(method).result)
 
 
+def test_real_answers_about_several_steps_fit(colour_lens, monkeypatch):
+    lens = colour_lens().run()
+    ask = Asker(slw.evolution({"one": lens, "other": lens}).show(), monkeypatch)
+    for method in (*EvolutionView._requests, "column"):
+        params = {"name": "moved"} if method == "column" else ASKED[method]
+        fits(params, declared(method).params)
+        fits(ask(method, **params)[0], declared(method).result)
+
+
 @pytest.mark.parametrize(
     ("method", "params"),
-    [*((name, asked) for name, asked in ASKED.items() if name not in OF_TWO), *MORE],
+    [
+        *((name, asked) for name, asked in ASKED.items() if name not in {*OF_TWO, *OF_STEPS}),
+        *MORE,
+    ],
 )
 def test_a_real_answer_fits(widgets, monkeypatch, method, params):
     fits(params, declared(method).params)

@@ -86,6 +86,7 @@ def test_activations_of_a_layer_are_those_of_its_neurons(colour_lens):
         (slw.InterveneView, options_of.InterveneOptions, set()),
         (slw.TraceView, options_of.TraceOptions, set()),
         (slw.CompareView, options_of.CompareOptions, set()),
+        (slw.EvolutionView, options_of.EvolutionOptions, set()),
         (slw.Explorer, options_of.ExplorerOptions, set()),
     ],
 )

@@ -28,6 +28,7 @@ BUILDS_ON = {
 ALSO = {
     ("lens.showing", "widgets"),
     ("lens.compare", "widgets"),
+    ("lens.evolution", "widgets"),
     ("lens.intervention", "widgets"),
     ("lens.audited", "widgets"),
     ("lens.traced", "widgets"),

@@ -23,6 +23,7 @@ BUILDS_ON = {
     "intervene": {"source", "shared", "neuron"},
     "trace": {"source", "shared", "neuron"},
     "compare": {"source", "shared", "neuron"},
+    "evolution": {"source", "shared", "neuron"},
     "explorer": {"source", "shared", "neuron", "map"},
     "entries": {
         "source",
@@ -34,6 +35,7 @@ BUILDS_ON = {
         "intervene",
         "trace",
         "compare",
+        "evolution",
         "explorer",
     },  # a page chooses its source
 }

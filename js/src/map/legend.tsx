@@ -1,6 +1,6 @@
 // The legend, which is also the filter: a click on a category shows it alone, more clicks show more
 // of them; a number has its ramp, with a handle at either end.
-import { css, withoutValue } from "./colors";
+import { css, withoutValue } from "../shared/colors";
 import type { Legend as LegendData } from "../source/messages";
 import type { Rgb } from "../shared/theme";
 import { number } from "../shared/format";

@@ -1,5 +1,5 @@
 // The map as a PNG: what is on the screen, drawn anew for print, under its title and over its legend.
-import { css, withoutValue } from "./colors";
+import { css, withoutValue } from "../shared/colors";
 import { isolated, number, shorten } from "../shared/format";
 import type { Stage } from "./stage";
 import type { MapState } from "./state";

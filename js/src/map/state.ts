@@ -1,7 +1,7 @@
 // What the map shows, as signals over the traits of semlens_widgets/widgets/map.py.
 import { batch, computed, effect, signal, type ReadonlySignal } from "@preact/signals";
 import { fitRows, pointSize, reveal, type Camera, type Size } from "./camera";
-import { encode, palette } from "./colors";
+import { encode, palette } from "../shared/colors";
 import type { Legend } from "../source/messages";
 import { ColumnStore, valueAt } from "../source/columns";
 import { passing, toggled, without } from "./filter";

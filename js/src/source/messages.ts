@@ -486,6 +486,16 @@ export interface OnlyLabels {
   shared: number;
 }
 
+/** A neuron at one step: the first of its concept examples there. */
+export interface Moment {
+  examples: Shown[];
+}
+
+/** A neuron at every step, in order. */
+export interface Through {
+  moments: Moment[];
+}
+
 /** The labels of all neurons; the buffers are columns, with one entry for each row. Codes (uint32): layer and source in their lists; neuron, its number; label, what the scorer said and the runner-up in `names`. Numbers (float32): score, margin, chance, lead. Flags (uint8): 1 unsure, 2 changed here, 4 dead. `judged` is whether the lead and runner-up are known. */
 export interface Reviewed {
   layers: string[];
@@ -638,6 +648,7 @@ export interface Questions {
   review: { params: Nothing; result: Reviewed };
   offers: { params: Rows; result: Offer[] };
   label_file: { params: Nothing; result: LabelFileName };
+  through: { params: Neuron; result: Through };
   traceable: { params: Nothing; result: string[] };
   traced: { params: Nothing; result: Traced | null };
   node: { params: Neuron; result: NodeOfTrace };

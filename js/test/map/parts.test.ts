@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { fitRows, HOME, pan, project, unproject, zoomAt } from "../../src/map/camera";
-import { encode, palette } from "../../src/map/colors";
+import { encode, palette } from "../../src/shared/colors";
 import type { Legend } from "../../src/source/messages";
 import type { Column } from "../../src/source/columns";
 import { contours, lookedAt, WHOLE } from "../../src/map/paint/contours";

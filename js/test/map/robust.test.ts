@@ -1,7 +1,7 @@
 // What the map makes of odd pages, hands, texts and columns.
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { fitRows, reveal } from "../../src/map/camera";
-import { encode, palette } from "../../src/map/colors";
+import { encode, palette } from "../../src/shared/colors";
 import type { Legend } from "../../src/source/messages";
 import type { Column } from "../../src/source/columns";
 import { passing } from "../../src/map/filter";

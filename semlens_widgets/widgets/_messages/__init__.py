@@ -10,6 +10,7 @@ from __future__ import annotations
 from semlens_widgets.widgets._messages import (
     audits,
     comparisons,
+    evolutions,
     interventions,
     kinds,
     labels,
@@ -18,7 +19,17 @@ from semlens_widgets.widgets._messages import (
     traces,
 )
 
-MODULES = (kinds, neurons, labels, audits, interventions, comparisons, reviews, traces)
+MODULES = (
+    kinds,
+    neurons,
+    labels,
+    audits,
+    interventions,
+    comparisons,
+    evolutions,
+    reviews,
+    traces,
+)
 QUESTIONS = {
     **neurons.QUESTIONS,
     **labels.QUESTIONS,
@@ -26,6 +37,7 @@ QUESTIONS = {
     **interventions.QUESTIONS,
     **comparisons.QUESTIONS,
     **reviews.QUESTIONS,
+    **evolutions.QUESTIONS,
     **traces.QUESTIONS,
 }
 ACTIONS = {

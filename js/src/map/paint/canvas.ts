@@ -1,6 +1,6 @@
 // Points without WebGL. Slower, and the same to look at.
 import { project } from "../camera";
-import { css } from "../colors";
+import { css } from "../../shared/colors";
 import type { Frame, Painter } from "./painter";
 
 export class CanvasPainter implements Painter {

@@ -1,7 +1,7 @@
 // Points by regl-scatterplot. It paints; looking, pointing and the lasso are the stage's.
 import createScatterplot, { createRenderer } from "regl-scatterplot";
 import type { Size } from "../camera";
-import { toHex } from "../colors";
+import { toHex } from "../../shared/colors";
 import type { Frame, Painter } from "./painter";
 
 type SharedRenderer = ReturnType<typeof createRenderer>;

@@ -1,6 +1,6 @@
 // The words on the map: the names of regions, or the ranks and labels of the best hits.
 import { project } from "../camera";
-import { css } from "../colors";
+import { css } from "../../shared/colors";
 import { isolated, shorten } from "../../shared/format";
 import { regions } from "../regions";
 import type { MapState } from "../state";

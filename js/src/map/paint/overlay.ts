@@ -1,7 +1,7 @@
 // What lies over the points: contours, names, ranks, rings and the lasso. One 2D canvas.
 import { effect } from "@preact/signals";
 import { project } from "../camera";
-import { css } from "../colors";
+import { css } from "../../shared/colors";
 import { contours, lookedAt, WHOLE, type Contour } from "./contours";
 import { Names } from "./names";
 import type { MapState } from "../state";

@@ -1,5 +1,5 @@
 // How values become colours: a palette that colour-blind people can tell apart, and a ramp.
-import type { Rgb } from "../shared/theme";
+import type { Rgb } from "./theme";
 import type { Legend } from "../source/messages";
 
 /** What it is called to have no value. */

@@ -1,0 +1,3 @@
+import { render } from "../evolution/evolution";
+
+export default { render };
