@@ -324,11 +324,12 @@ class SemanticLens(Methods):
     def neurons(self) -> pd.DataFrame:
         """One row per neuron.
 
-        Columns: layer, neuron, label, its score, margin (over what a label must reach), chance
-        (what one random word in twenty reaches) and source ("person", or the scorer's name), all
-        five empty until :meth:`label`; clarity, polysemanticity, redundancy, mean, max and
-        firing_rate of the activation, its quantiles q50, q90 and q99, dead (fewer than
-        ``n_examples`` positive activations), x and y (position on the map).
+        Columns: layer, neuron, name ("17", or "17-" for the negative pole of channel 17, see
+        :mod:`semlens_widgets.inputs.poles`; methods take it in place of the number), label, its
+        score, margin (over what a label must reach), chance (what one random word in twenty
+        reaches) and source ("person", or the scorer's name), all five empty until :meth:`label`;
+        clarity, polysemanticity, redundancy, mean, max and firing_rate of the activation, its
+        quantiles q50, q90 and q99, dead (fewer than ``n_examples`` positive activations), x and y (position on the map).
         """
         return self._parts.labels.neurons
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Ranking = Literal["activation", "relevance"]
 
 #: What analyses of earlier releases were made with, where they do not say.
-FORMERLY = {"contrasts": Nearest().settings}
+FORMERLY = {"contrasts": Nearest().settings, "poles": []}
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,9 @@ class Plan:
             "The model": self.target.transform,
             f"The foundation model {self.foundation.name!r}": self.foundation.transform,
         }
-        check_transforms(transforms, self.images)
+        seen = check_transforms(transforms, self.images)
+        if "The model" in seen:
+            self.target.both_poles(seen["The model"][None])  # decided before anything is computed
 
     def _check_kinds(self) -> None:
         if not isinstance(self.target, TargetModel):
@@ -115,6 +117,7 @@ class Plan:
                 layer: fingerprint.of_function(encoder)
                 for layer, encoder in self.target.encoders.items()
             },
+            "poles": list(self.target.both_poles()),
             "composite": fingerprint.of_composite(self.target.composite),
             "attention": getattr(self.target, "attention", "map"),
             "transform": fingerprint.of_transform(self.target.transform),
