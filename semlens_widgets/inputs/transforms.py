@@ -56,7 +56,7 @@ def transformed(transform: Transform, image: Image.Image, name: str) -> Tensor:
 
 def check_transforms(
     transforms: Mapping[str, Transform], images: ImageDataset
-) -> dict[str, Tensor]:
+) -> tuple[str, dict[str, Tensor]]:
     """Try transforms on the first image that can be read, long before a pass over all.
 
     Parameters
@@ -68,8 +68,10 @@ def check_transforms(
 
     Returns
     -------
-    dict
-        What each makes of that image, by the same names; empty if nothing was checked.
+    image : str
+        The name of that image; empty if nothing was checked.
+    made : dict
+        What each transform makes of it, by the same names.
 
     Raises
     ------
@@ -87,8 +89,8 @@ def check_transforms(
                 made[owner] = transformed(transform, image, repr(images.uris[i]))
             except TransformError as error:
                 raise TransformError(f"{owner}: {error}") from error.__cause__
-        return made
-    return {}
+        return images.uris[i], made
+    return "", {}
 
 
 def _fault(found: object) -> str:

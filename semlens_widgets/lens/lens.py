@@ -329,7 +329,8 @@ class SemanticLens(Methods):
         score, margin (over what a label must reach), chance (what one random word in twenty
         reaches) and source ("person", or the scorer's name), all five empty until :meth:`label`;
         clarity, polysemanticity, redundancy, mean, max and firing_rate of the activation, its
-        quantiles q50, q90 and q99, dead (fewer than ``n_examples`` positive activations), x and y (position on the map).
+        quantiles q50, q90 and q99, dead (fewer than ``n_examples`` positive activations), x and
+        y (position on the map).
         """
         return self._parts.labels.neurons
 

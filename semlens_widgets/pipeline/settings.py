@@ -10,6 +10,7 @@ from semlens_widgets.inputs.target import TargetModel
 from semlens_widgets.inputs.transforms import check_transforms
 from semlens_widgets.labels.contrasts.nearest import Nearest
 from semlens_widgets.pipeline import fingerprint
+from semlens_widgets.pipeline.loading import naming
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,9 +67,11 @@ class Plan:
             "The model": self.target.transform,
             f"The foundation model {self.foundation.name!r}": self.foundation.transform,
         }
-        seen = check_transforms(transforms, self.images)
-        if "The model" in seen:
-            self.target.both_poles(seen["The model"][None])  # decided before anything is computed
+        name, seen = check_transforms(transforms, self.images)
+        if seen:
+            first = seen["The model"][None]
+            with naming([name], first):
+                self.target.both_poles(first)  # decided before anything is computed
 
     def _check_kinds(self) -> None:
         if not isinstance(self.target, TargetModel):
