@@ -102,7 +102,7 @@ class Scoring:
     def scores(
         self,
         layer: str,
-        neuron: int,
+        neuron: int | str,
         candidates: Sequence[str],
         *,
         scorer: str | Scorer = DEFAULT,
@@ -141,7 +141,7 @@ class Scoring:
     def neuron_chance(
         self,
         layer: str,
-        neuron: int,
+        neuron: int | str,
         candidates: Sequence[str] = (),
         *,
         scorer: str | Scorer = DEFAULT,
@@ -300,7 +300,7 @@ class Scoring:
     def contributions(
         self,
         layer: str,
-        neuron: int,
+        neuron: int | str,
         candidates: Sequence[str],
         *,
         scorer: str | Scorer = "csp",
