@@ -86,7 +86,7 @@ class Looking:
             table = table[table["layer"].isin(self._read.layers_like(layer))]
         return measures_figure(table, chosen)
 
-    def activations(self, layer: str, neuron: int | None = None) -> NDArray[np.float32]:
+    def activations(self, layer: str, neuron: int | str | None = None) -> NDArray[np.float32]:
         """Pooled activations on every image; NaN where an image is unreadable.
 
         Returns

@@ -69,7 +69,7 @@ def describe(error: BaseException) -> Problem:
 
 
 class Neuron(traitlets.TraitType[Any, Any]):
-    """A trait for one neuron: ``(layer, index or name)`` or None; in JSON ``{"layer", "neuron"}``."""
+    """A trait for one neuron: ``(layer, index or name)``, or None."""
 
     default_value = None
     allow_none = True
