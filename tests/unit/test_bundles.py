@@ -20,8 +20,8 @@ BUNDLES = [f"{entry}{kind}" for entry in ENTRIES for kind in (".js", ".css")]
 #: anywidget saves a bundle with every widget in every notebook: its size is a budget, in bytes.
 #: The audit is a plot, a table, a form and a panel in one; the comparison a map, a list and two
 #: galleries.
-BUDGET = {"map": 300_000, "audit": 92_000, "compare": 100_000}
-OTHERS = 80_000
+BUDGET = {"map": 300_000, "audit": 94_000, "compare": 100_000}
+OTHERS = 81_000
 
 FOREIGN_CODE = re.compile(
     r"""import\s*\(?\s*["'`](?:https?:)?//|importScripts\s*\(|"""
