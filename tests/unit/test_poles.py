@@ -232,7 +232,7 @@ def test_a_lens_has_them_as_neurons(poled):
     np.testing.assert_allclose(lens.activations("mixed", "3-"), brightness, rtol=1e-5)
     assert lens.neurons["dead"][lens.neurons["name"] == "3"].iloc[-1]  # never positive
     # Channel 0 is red less green: its poles are told apart by their words.
-    lens.label(["red", "green", "blue"])
+    lens.label(["red", "green", "blue"], scorer="correlation")
     labels = lens.neurons.set_index(["layer", "name"])["label"]
     assert labels["mixed", "0"] == "red"
     assert labels["mixed", "0-"] == "green"
