@@ -34,6 +34,7 @@ def colour_lens(tmp_path: Path):
             transform=to_tensor,
             outputs=["red", "green"],
             name="ColourNet",
+            poles="positive",
         )
         options = {"path": tmp_path / "analysis", "n_examples": 6} | changes
         foundation = options.pop("foundation", None) or ColourFoundation()

@@ -110,6 +110,8 @@ def crp(
     images: Tensor,
     start: Callable[[Tensor], Tensor],
     rules: Rules | Composite,
+    *,
+    by_sign: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Propagate relevance of a layer's output back to the input.
 
@@ -127,6 +129,8 @@ def crp(
         own output, as in zennit-crp's ``CondAttribution`` with the layer as its start.
     rules
         What `rules_for` found, or a composite of zennit with its canonizers.
+    by_sign
+        Whether the neurons are poles, see :class:`semlens_widgets.attribution.rules.FunctionRules`.
 
     Returns
     -------
@@ -140,7 +144,7 @@ def crp(
     ValueError
         If the layer's output does not depend on the images.
     """
-    functions = FunctionRules() if isinstance(rules, Rules) else nullcontext()
+    functions = FunctionRules(by_sign=by_sign) if isinstance(rules, Rules) else nullcontext()
     attached = nullcontext() if isinstance(rules, Rules) else rules.context(model)
     with frozen(model), attached:
         data = images.detach().clone().requires_grad_()

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from semlens_widgets.inputs.target import TargetModel
     from semlens_widgets.inputs.units import Encoder
 
+#: What is said of the rules where neurons are poles.
+BY_SIGN = "; z+ by the sign of what is explained"
+ALIKE = "; of negative poles by the rules of positive ones"
+
 _MOST_PREFIX_TOKENS = 16  # class and register tokens before the patches
 
 
@@ -126,7 +130,7 @@ def _maps(
     rules: Rules | Composite,
 ) -> tuple[Tensor, Tensor]:
     """Compute the maps and shares of one batch on the target's shadow."""
-    axis, encoder = target.channel_axis(layer), target.encoders.get(layer)
+    axis, encoder = target.channel_axis(layer), target.encoder_of(layer)
     if _by_attnlrp(target, rules):
         first = target.pooling == "cls"
         gradient = partial(own_gradient, neurons=neurons, axis=axis, encoder=encoder, first=first)
@@ -135,7 +139,8 @@ def _maps(
         maps = _own_map(target.output(images, layer), neurons, axis, encoder, images.shape[2:])
         return maps, maps.new_full((len(maps),), torch.nan)
     relevance = partial(own_relevance, neurons=neurons, axis=axis, encoder=encoder)
-    return crp(model, layer, images, relevance, rules)
+    by_sign = layer in target.both_poles()
+    return crp(model, layer, images, relevance, rules, by_sign=by_sign)
 
 
 def method_of(target: TargetModel, layer: str) -> str:
@@ -146,20 +151,22 @@ def method_of(target: TargetModel, layer: str) -> str:
     """
     target.module(layer)
     rules = rules_of(target, layer, None)
+    poles = layer in target.both_poles()
     if not isinstance(rules, Rules):
         flat = target.output(target.probe(), layer).ndim == 2
-        said = f"CRP {type(rules).__name__}, as given"
+        said = f"CRP {type(rules).__name__}, as given" + (ALIKE if poles else "")
         return said if flat else said + pooled_otherwise(target)
     if not _has_own_map(rules):
         flat = len(rules.shape) == 1
-        return rules.method if flat else rules.method + pooled_otherwise(target)
+        said = rules.method + (BY_SIGN if poles else "")
+        return said if flat else said + pooled_otherwise(target)
     if _by_attnlrp(target, rules):
         known = _KNOWN_ATTNLRP.setdefault(target, {})
         if layer not in known:
             image = target.as_input(target.probe())
             with target.shadow() as model:
                 known[layer] = inexact_in_attnlrp(model, layer, image)
-        said = "; ".join((METHOD, *known[layer]))
+        said = "; ".join((METHOD, *known[layer])) + (ALIKE if poles else "")
         exact = len(rules.shape) == 1 or target.pooling == "cls"
         return said if exact else said + pooled_otherwise(target)
     own = "token map" if len(rules.shape) == 2 else "activation map"
@@ -306,7 +313,8 @@ def _check_neurons(
                 'TargetModel(..., attention="attnlrp").'
             )
         channels = rules.shape[target.channel_axis(layer) - 1]
-        if callable(target.pooling) and count != channels and layer not in target.encoders:
+        poles = 2 if layer in target.both_poles() else 1
+        if callable(target.pooling) and count != poles * channels and layer not in target.encoders:
             raise ValueError(
                 f"Layer {layer!r} has {count} neurons but its output has shape {rules.shape}: the "
                 "pooling function makes neurons that are not channels, which cannot be localised. "

@@ -23,6 +23,7 @@ from semlens_widgets.attribution.units import unit_relevance
 from semlens_widgets.errors import ModelError
 from semlens_widgets.inputs.layers import first_tensor
 from semlens_widgets.inputs.outputs import Explained, Head, check_count, head_of
+from semlens_widgets.inputs.poles import shared_by_sign
 from semlens_widgets.inputs.units import decoded
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def output_relevance(target: TargetModel, images: Tensor, outputs: Tensor | None
 
     Relevance starts as the output's own value (a logit) and is what arrives at a layer's output,
     summed over positions: at the last stage of a ResNet, a neuron's mean activation times its
-    weight for the class. The rules are those of the heatmaps; with attention, AttnLRP.
+    weight for the class. Of poles it is summed where they are active. The rules are those of the
+    heatmaps; with attention, AttnLRP.
 
     Parameters
     ----------
@@ -128,6 +130,11 @@ def _propagated(
         values = gradient * caught[layer].detach() if attention else gradient
         channels = target.channel_axis(layer) % values.ndim if values.ndim > 2 else 1
         encoder = target.encoders.get(layer)
+        if layer in target.both_poles():
+            values = shared_by_sign(
+                values.movedim(channels, -1), caught[layer].detach().movedim(channels, -1)
+            )
+            channels = values.ndim - 1
         if encoder is not None and (known := decoded(encoder)) is not None:
             relevance[layer], rest[layer] = unit_relevance(
                 encoder, known, caught[layer].detach(), values, channels

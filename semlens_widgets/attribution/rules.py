@@ -72,6 +72,19 @@ def _z_plus(relevance: Tensor, values: Tensor, layer: LinearLayer) -> Tensor:
     return products[0] if len(products) == 1 else products[0] + products[1]
 
 
+def _z_by_sign(relevance: Tensor, values: Tensor, layer: LinearLayer) -> Tensor:
+    """LRP-z⁺ where an output is positive; where it is negative, by what makes it so.
+
+    The gamma rule of Andéol et al. (Learning domain invariant representations by joint Wasserstein
+    distance minimization, 2021, "generalized LRP-γ") for a large γ. Negating a layer changes
+    nothing.
+    """
+    below = layer.operation(values, layer.weight, layer.bias) < 0
+    bias = None if layer.bias is None else -layer.bias
+    negated = LinearLayer(values, -layer.weight, bias, layer.operation, None, layer.axis)
+    return _z_plus(relevance * ~below, values, layer) + _z_plus(relevance * below, values, negated)
+
+
 def _flat(relevance: Tensor, values: Tensor, layer: LinearLayer) -> Tensor:
     """Spread relevance evenly over the field of each output (Lapuschkin et al. 2019)."""
     alike = values.ndim == layer.weight.ndim == 4 and layer.axis == 1  # a convolution of images
@@ -147,9 +160,17 @@ class FunctionRules(Propagation):
     A product of two activations of one shape shares relevance evenly. A gate, repeated along some
     axis of the values that it weights, is taken as constant, as with the gates of an LSTM (Arras et
     al., Explaining and Interpreting LSTMs, 2019), and so is a divisor.
+
+    Parameters
+    ----------
+    by_sign
+        Let convolutions explain negative outputs by what makes them negative. z⁺ alone asks what
+        makes an output positive, also where it is a negative pole that is explained.
+    watch
+        See :class:`semlens_widgets.attribution.propagation.Propagation`.
     """
 
-    def __init__(self, *, watch: bool = False) -> None:
+    def __init__(self, *, by_sign: bool = False, watch: bool = False) -> None:
         super().__init__(
             {
                 "linear": self._linear,
@@ -167,6 +188,7 @@ class FunctionRules(Propagation):
             "crp",
             watch=watch,
         )
+        self._of_convolutions = _z_by_sign if by_sign else _z_plus
         self._began = False  # whether the first linear layer has been seen
 
     def passed(self, call: Call, factor: float = 1.0, output: Tensor | None = None) -> Tensor:
@@ -188,7 +210,8 @@ class FunctionRules(Propagation):
         return result
 
     def _by_rule(self, values: Tensor, layer: LinearLayer, kind: str) -> Tensor:
-        rule = _flat if not self._began else _epsilon if kind == "linear" else _z_plus
+        later = _epsilon if kind == "linear" else self._of_convolutions
+        rule = later if self._began else _flat
         self._began = True
         output: Tensor = _Linear.apply(values, layer, rule)
         return self.made_by(output, layer)

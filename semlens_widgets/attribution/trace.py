@@ -34,6 +34,8 @@ from semlens_widgets.attribution.attnlrp import GAMMAS, METHOD, AttentionRules, 
 from semlens_widgets.attribution.crp import Rules, frozen, run_to
 from semlens_widgets.attribution.gradients import detached
 from semlens_widgets.attribution.neuron import (
+    ALIKE,
+    BY_SIGN,
     own_gradient,
     own_relevance,
     pooled_otherwise,
@@ -47,6 +49,7 @@ from semlens_widgets.attribution.output import (
 )
 from semlens_widgets.attribution.rules import FunctionRules
 from semlens_widgets.errors import ModelError
+from semlens_widgets.inputs.poles import shared_by_sign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -142,14 +145,17 @@ def conditional_relevance(
 
 def trace_method(target: TargetModel, goal: Goal) -> str:
     """Return how traces of a goal are made, with what is not exact in it."""
+    poles = bool(target.both_poles())
     if not goal.layer:
-        return relevance_method(target)
+        said = relevance_method(target)
+        return said + ((ALIKE if METHOD in said else BY_SIGN) if poles else "")
     with target.shadow() as model:
         image = target.as_input(target.probe())
         rules = _rules_to(target, goal, image)
         method = rules.method
         if rules.attention:
             method = "; ".join((METHOD, *inexact_in_attnlrp(model, goal.layer, image)))
+        method += (ALIKE if rules.attention else BY_SIGN) if poles else ""
     whole = len(rules.shape) == 1 or (bool(rules.attention) and target.pooling == "cls")
     return method if whole else method + pooled_otherwise(target)
 
@@ -196,16 +202,24 @@ class _Passed:
         return passed
 
     def only(self, layer: str, passed: Tensor, neuron: int) -> Tensor:
-        """Restrict what was passed back to one channel, at all positions."""
+        """Restrict what was passed back to one neuron: a channel, of a pole where it is active."""
         axis = self._axis(layer)
         only = torch.zeros_like(passed)
-        only.select(axis, neuron).copy_(passed.select(axis, neuron))
-        return only
+        channels = passed.shape[axis]
+        only.select(axis, neuron % channels).copy_(passed.select(axis, neuron % channels))
+        if layer not in self.target.both_poles():
+            return only
+        negative = self.outputs[layer].detach() < 0
+        return only * (negative if neuron >= channels else ~negative)
 
     def by_neuron(self, layer: str, passed: Tensor) -> Tensor:
-        """Return the relevance of each channel, ``(batch, neurons)``."""
-        values = passed * self.outputs[layer].detach() if self.by_gradient else passed
+        """Return the relevance of each neuron, ``(batch, neurons)``."""
+        output = self.outputs[layer].detach()
+        values = passed * output if self.by_gradient else passed
         axis = self._axis(layer)
+        if layer in self.target.both_poles():
+            values = shared_by_sign(values.movedim(axis, -1), output.movedim(axis, -1))
+            axis = values.ndim - 1
         positions = [other for other in range(1, values.ndim) if other != axis]
         return values.sum(positions).float() if positions else values.float()
 
@@ -223,7 +237,8 @@ def _passed(target: TargetModel, model: nn.Module, images: Tensor, goal: Goal) -
     if not goal.layer:
         forward, _ = known_rules(target, model, images[:1])
     below = [layer for layer in target.layers if layer != goal.layer]
-    rule = AttentionRules(GAMMAS) if rules.attention else FunctionRules()
+    by_sign = bool(target.both_poles())
+    rule = AttentionRules(GAMMAS) if rules.attention else FunctionRules(by_sign=by_sign)
     with frozen(model):
         with caught_layers(model, below) as outputs, rule:
             end = forward(images.detach().clone().requires_grad_().clone())
@@ -252,7 +267,8 @@ def _start(target: TargetModel, goal: Goal, end: Tensor, *, by_gradient: bool) -
     """Return what passes back from a goal start with: its own values, or 1 for a gradient."""
     neurons = torch.full((len(end),), goal.number, device=end.device)
     axis = target.channel_axis(goal.layer) if goal.layer and end.ndim > 2 else 1
+    encoder = target.encoder_of(goal.layer) if goal.layer else None
     if by_gradient:
         first = bool(goal.layer) and target.pooling == "cls"
-        return own_gradient(end, neurons=neurons, axis=axis, encoder=None, first=first)
-    return own_relevance(end, neurons=neurons, axis=axis, encoder=None)
+        return own_gradient(end, neurons=neurons, axis=axis, encoder=encoder, first=first)
+    return own_relevance(end, neurons=neurons, axis=axis, encoder=encoder)

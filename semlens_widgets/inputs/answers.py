@@ -15,7 +15,6 @@ from semlens_widgets.errors import ModelError
 from semlens_widgets.inputs.draws import alike
 from semlens_widgets.inputs.layers import first_tensor, observed
 from semlens_widgets.inputs.outputs import Explained, Head, check_count, head_of
-from semlens_widgets.inputs.target import pool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -100,7 +99,7 @@ def variant_units(
     target, images, variants
         As in :func:`variant_logits`; what is changed lies before the layer.
     layer
-        A layer of the target whose neurons are its channels.
+        A layer of the target.
 
     Raises
     ------
@@ -108,7 +107,7 @@ def variant_units(
         If a changed layer returns anything but one tensor.
     """
     axes = _changed(target, variants)
-    axis = target.channel_axis(layer)
+    target.channel_axis(layer)  # learnt before the model is lent
     with target.shadow() as model, torch.no_grad():
 
         def read(batch: Tensor) -> Tensor:
@@ -117,7 +116,7 @@ def variant_units(
             def take(_layer: str, output: object) -> None:
                 tensor = first_tensor(output)
                 if tensor is not None:
-                    taken.append(pool(tensor, target.pooling, axis).cpu())
+                    taken.append(target.pooled(layer, tensor).cpu())
 
             with observed(model, [layer], take):
                 model(batch)

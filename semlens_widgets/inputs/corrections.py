@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Self
 import torch
 from torch import Tensor, nn
 
+from semlens_widgets.inputs.poles import BothPoles, united
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -15,12 +17,16 @@ class Correction(nn.Module):
     """A change of a layer's output, the same at every position.
 
     Channel c becomes ``min(scale_c * h_c + shift_c, ceiling_c)``; then, where there is a direction
-    v, the vector of channels h becomes ``h + (level - h·v) / (v·v) * v``.
+    v, the vector of channels h becomes ``h + (level - h·v) / (v·v) * v``. Of a layer with both
+    poles this is done to the poles, and the channels are their difference.
 
     Parameters
     ----------
-    channels
+    neurons
         How many the layer has. A new correction changes nothing.
+    poles
+        Whether the neurons are both poles of the layer's channels, see
+        `semlens_widgets.inputs.poles`.
 
     Notes
     -----
@@ -34,22 +40,25 @@ class Correction(nn.Module):
     direction: Tensor
     level: Tensor
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, neurons: int, *, poles: bool = False) -> None:
         super().__init__()
-        self.register_buffer("scale", torch.ones(channels))
-        self.register_buffer("shift", torch.zeros(channels))
-        self.register_buffer("ceiling", torch.full((channels,), torch.inf))
-        self.register_buffer("direction", torch.zeros(channels))
+        self.poles = poles
+        self.register_buffer("scale", torch.ones(neurons))
+        self.register_buffer("shift", torch.zeros(neurons))
+        self.register_buffer("ceiling", torch.full((neurons,), torch.inf))
+        self.register_buffer("direction", torch.zeros(neurons))
         self.register_buffer("level", torch.zeros(()))
 
     def forward(self, output: Tensor, axis: int = 1) -> Tensor:
         """Change a layer's output, which has its channels on `axis`."""
         values = output.movedim(axis, -1)
+        values = BothPoles()(values) if self.poles else values
         bounded = torch.minimum(values * self.scale + self.shift, self.ceiling)
         length = self.direction.square().sum()
         if length > 0:
             missing = (self.level - bounded @ self.direction) / length
             bounded = bounded + missing[..., None] * self.direction
+        bounded = united(bounded) if self.poles else bounded
         return bounded.movedim(-1, axis).to(output.dtype)
 
     def setting(self, neurons: Sequence[int], value: float | Tensor) -> Self:
@@ -69,7 +78,7 @@ class Correction(nn.Module):
         return self
 
     def projecting(self, direction: Tensor, level: float) -> Self:
-        """Give the output this level along a direction ``(channels,)``, whatever it had."""
+        """Give the output this level along a direction ``(neurons,)``, whatever it had."""
         self.direction.copy_(direction)
         self.level.fill_(level)
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Literal
 
@@ -16,20 +16,23 @@ from semlens_widgets.inputs import layers as _layers
 from semlens_widgets.inputs.channels import FollowChannels
 from semlens_widgets.inputs.draws import DRAWS, alike
 from semlens_widgets.inputs.outputs import checked_names, checked_place
+from semlens_widgets.inputs.poles import BothPoles, FollowRectifiers, checked_poles
+from semlens_widgets.inputs.pooling import check_pooling, pool
 from semlens_widgets.inputs.shadow import Shadow, check_model, checked_device
 from semlens_widgets.inputs.twin import Apart
 from semlens_widgets.inputs.units import checked_encoders, encode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from zennit.core import Composite
 
+    from semlens_widgets.inputs.poles import Poles
+    from semlens_widgets.inputs.pooling import Pooling
     from semlens_widgets.inputs.units import Encoder
-
-Pooling = Literal["mean", "max", "cls"] | Callable[[Tensor], Tensor]
 
 ChannelPlace = Literal["first", "last"]
 
-_POOLINGS = ("mean", "max", "cls")
 _PROBE_SIZE = 256  # pixels of the blank image that tells the shapes; the transform resizes it
 
 
@@ -69,6 +72,12 @@ class TargetModel:
         sparse autoencoder's encoder, or a matrix (units, channels) of directions. A module or
         function from (batch, positions, channels) to (batch, positions, units), see
         `semlens_widgets.inputs.units`.
+    poles
+        ``"both"``: what makes a channel negative is a neuron of its own, ``17-`` beside ``17``, see
+        `semlens_widgets.inputs.poles`. ``"positive"``: no such neurons, and activations keep their
+        sign. ``"auto"``: both where channels take both signs for the first image that is seen, but
+        for what GELU and its like let through, and not where `pooling` is a function. For all
+        layers or by layer; layers with `units` have them as they are given.
     outputs
         Names of the model's outputs, in their order or with their numbers. Classes of images are
         matched to outputs by these names and in no other way; an output without a name is called
@@ -112,6 +121,7 @@ class TargetModel:
         pooling: Pooling = "mean",
         channels: ChannelPlace | Mapping[str, ChannelPlace] | None = None,
         units: Mapping[str, Encoder | Tensor] | None = None,
+        poles: Poles | Mapping[str, Poles] = "auto",
         outputs: Sequence[str] | Mapping[str, int] | None = None,
         logits: str | int | None = None,
         composite: Composite | None = None,
@@ -127,11 +137,7 @@ class TargetModel:
                 "transform must be a function from a PIL image to a (3, height, width) tensor, "
                 f"not {type(transform).__name__}."
             )
-        if not callable(pooling) and pooling not in _POOLINGS:
-            raise ValueError(
-                f"pooling={pooling!r} is unknown: use {', '.join(map(repr, _POOLINGS))} or a "
-                "function from the layer's output to (batch, neurons)."
-            )
+        check_pooling(pooling)
         if attention not in {"map", "attnlrp"}:
             raise ValueError(f'attention={attention!r} is unknown: use "map" or "attnlrp".')
         self.attention: Literal["map", "attnlrp"] = attention
@@ -147,6 +153,9 @@ class TargetModel:
         self.autocast = autocast
         self.model = model
         self.encoders, modules = checked_encoders(units, self.layers, self.device)
+        self._poles = checked_poles(
+            poles, self.layers, self.encoders, pooled_by_function=callable(pooling)
+        )
         owned = {f"The encoder of layer {layer!r}": module for layer, module in modules.items()}
         self.shadow = Shadow(model, None if device is None else self.device, owned)
         self.outputs = checked_names(outputs)
@@ -158,6 +167,7 @@ class TargetModel:
         self.name = name or type(model).__name__
         self._order: tuple[str, ...] = ()  # as executed; learnt in the first forward pass
         self._axes: dict[str, int | None] = {}
+        self._both: tuple[str, ...] = ()
         self._n_units: dict[str, int] = {}
 
     suggest_layers = staticmethod(_layers.suggest_layers)
@@ -175,6 +185,22 @@ class TargetModel:
         if layer not in self._n_units:
             self.units(self.probe())
         return self._n_units[layer]
+
+    def both_poles(self, images: Tensor | None = None) -> tuple[str, ...]:
+        """Return the layers whose neurons are both poles of their channels.
+
+        Where that is not known yet, `images` (batch, 3, height, width) tell, or a blank one.
+        """
+        if not self._order and "auto" in self._poles.values():
+            self._learn(self.probe() if images is None else images)
+        if not self._order:
+            return tuple(layer for layer, choice in self._poles.items() if choice == "both")
+        return self._both
+
+    def encoder_of(self, layer: str) -> Encoder | None:
+        """Return what turns a layer's channels into its neurons, None where they are the same."""
+        both = layer in self.both_poles()
+        return BothPoles() if both else self.encoders.get(layer)
 
     def probe(self) -> Tensor:
         """Return a blank image as the model takes it, (1, 3, height, width)."""
@@ -202,9 +228,9 @@ class TargetModel:
         ValueError
             If a layer is not called, called more than once, or its output cannot be pooled.
         """
-        taken = self._forward(images, self.layers, self._pooled, autocast=self.autocast)
+        taken = self._forward(images, self.layers, self.pooled, autocast=self.autocast)
         if not self._n_units:  # the first time, one image again
-            again = self._forward(images[:1], self.layers, self._pooled, autocast=self.autocast)
+            again = self._forward(images[:1], self.layers, self.pooled, autocast=self.autocast)
             if not all(alike(again[layer], units[:1]) for layer, units in taken.items()):
                 warnings.warn(DRAWS, stacklevel=2)
         self._n_units.update({layer: unit.shape[1] for layer, unit in taken.items()})
@@ -238,13 +264,17 @@ class TargetModel:
             raise ValueError(f"layer={layer!r} is not one of this target's layers {self.layers}.")
         return layer
 
-    def _pooled(self, layer: str, output: Tensor) -> Tensor:
-        encoder = self.encoders.get(layer)
+    def pooled(self, layer: str, output: Tensor) -> Tensor:
+        """Turn what a layer returned into its neurons' activations, (batch, neurons) float32."""
+        encoder = self.encoder_of(layer)
         follow = encoder is not None or not callable(self.pooling)
         axis = self.channel_axis(layer) if follow and output.ndim in {3, 4} else 1
         try:
             if encoder is not None:
                 output = encode(encoder, output, axis)
+            if isinstance(encoder, BothPoles):
+                parts = [pool(pole, self.pooling, axis) for pole in output.chunk(2, axis)]
+                return torch.cat(parts, dim=1)
             return pool(output, self.pooling, axis)
         except ValueError as error:
             raise ValueError(f"Layer {layer!r}: {error}") from error
@@ -253,6 +283,7 @@ class TargetModel:
         """See in a whole forward pass when each layer is called and where its channels are."""
         calls: Counter[str] = Counter()
         axes: dict[str, int | None] = {}
+        both = {layer: choice == "both" for layer, choice in self._poles.items()}
         images = self.as_input(images[:1])
 
         def see(layer: str, output: object) -> None:
@@ -261,6 +292,8 @@ class TargetModel:
             axes[layer] = follow.axis(tensor)
             if layer in self.channels and tensor.ndim > 2:
                 axes[layer] = 1 if self.channels[layer] == "first" else tensor.ndim - 1
+            if self._poles[layer] == "auto":
+                both[layer] = rectifiers.both_signs(tensor)
 
         with (
             self.shadow() as model,
@@ -268,10 +301,12 @@ class TargetModel:
             torch.no_grad(),
             Apart(self.model),
             FollowChannels() as follow,
+            FollowRectifiers() as rectifiers,
         ):
             model(images)
         order = _layers.checked_calls(calls, self.layers)
         self._axes = axes
+        self._both = tuple(layer for layer, poles in both.items() if poles)
         self._order = order  # last: other threads take it that all is known
 
     def as_input(self, images: Tensor) -> Tensor:
@@ -329,59 +364,6 @@ class TargetModel:
         kind = self.device.type
         known = torch.amp.is_autocast_available(kind)
         return torch.autocast(kind, enabled=enabled) if known else nullcontext()
-
-
-def pool(output: Tensor, pooling: Pooling, axis: int | None = None) -> Tensor:
-    """Turn a layer's output into one number per image and neuron.
-
-    Parameters
-    ----------
-    output
-        (batch, channels, height, width), (batch, tokens, channels) or (batch, channels).
-    pooling
-        See `TargetModel`.
-    axis
-        Of the channels, where it differs from these shapes.
-
-    Returns
-    -------
-    Tensor
-        (batch, neurons) float32, sharing no memory with `output`.
-
-    Raises
-    ------
-    ValueError
-        If the shape does not suit the pooling.
-    """
-    shape = tuple(output.shape)
-    output = output.detach()
-    if callable(pooling):
-        pooled = pooling(output)
-        if not isinstance(pooled, Tensor) or pooled.ndim != 2 or len(pooled) != len(output):
-            got = tuple(pooled.shape) if isinstance(pooled, Tensor) else type(pooled).__name__
-            raise ValueError(
-                f"the pooling function must return (batch, neurons) = ({len(output)}, ...), "
-                f"not {got}."
-            )
-        return pooled.detach().to(torch.float32, copy=True)
-    if output.ndim not in {2, 3, 4}:
-        raise ValueError(
-            f"its output has shape {shape}; expected (batch, channels, height, width), (batch, "
-            "tokens, channels) or (batch, channels). Pass a function as pooling for other shapes."
-        )
-    output = output.float()  # half-precision activations tie and round; pool in full precision
-    if output.ndim == 2:
-        return output.clone()
-    if pooling == "cls":
-        if output.ndim == 4:
-            raise ValueError(
-                f'pooling="cls" needs tokens (batch, tokens, channels), not a map {shape}; '
-                'use "mean" or "max".'
-            )
-        return output.movedim(axis or 2, 2)[:, 0].clone()
-    axis = axis or (1 if output.ndim == 4 else 2)
-    positions = tuple(i for i in range(1, output.ndim) if i != axis)
-    return output.amax(positions) if pooling == "max" else output.mean(positions)
 
 
 def _checked_channels(

@@ -54,7 +54,9 @@ def transformed(transform: Transform, image: Image.Image, name: str) -> Tensor:
     return found
 
 
-def check_transforms(transforms: Mapping[str, Transform], images: ImageDataset) -> None:
+def check_transforms(
+    transforms: Mapping[str, Transform], images: ImageDataset
+) -> tuple[str, dict[str, Tensor]]:
     """Try transforms on the first image that can be read, long before a pass over all.
 
     Parameters
@@ -63,6 +65,13 @@ def check_transforms(transforms: Mapping[str, Transform], images: ImageDataset) 
         By the name of what they belong to.
     images
         If none of the first few can be read, nothing is checked here.
+
+    Returns
+    -------
+    image : str
+        The name of that image; empty if nothing was checked.
+    made : dict
+        What each transform makes of it, by the same names.
 
     Raises
     ------
@@ -74,12 +83,14 @@ def check_transforms(transforms: Mapping[str, Transform], images: ImageDataset) 
             image = images.load(i)
         except UnreadableImage:
             continue
+        made = {}
         for owner, transform in transforms.items():
             try:
-                transformed(transform, image, repr(images.uris[i]))
+                made[owner] = transformed(transform, image, repr(images.uris[i]))
             except TransformError as error:
                 raise TransformError(f"{owner}: {error}") from error.__cause__
-        return
+        return images.uris[i], made
+    return "", {}
 
 
 def _fault(found: object) -> str:

@@ -47,7 +47,7 @@ class Explaining:
     def explain(
         self,
         layer: str,
-        neuron: int,
+        neuron: int | str,
         candidates: Sequence[str] | None = None,
         *,
         most: int = 5,

@@ -67,7 +67,7 @@ def audit_figure(audit: Audit, layers: Sequence[str]) -> Figure:
                     "size": np.maximum(sizes, _SMALLEST).tolist(),
                     "line": {"width": 0.5, "color": "white"},
                 },
-                text=[_of_neuron(row) for row in some.to_dict("records")],
+                text=[_of_neuron(audit, row) for row in some.to_dict("records")],
                 hoverinfo="text",
             )
             figure.add_trace(shown, row=1, col=column)
@@ -313,10 +313,10 @@ def _errors(frame: pd.DataFrame, column: str) -> dict[str, Any]:
     }
 
 
-def _of_neuron(row: dict[Any, Any]) -> str:
+def _of_neuron(audit: Audit, row: dict[Any, Any]) -> str:
     label = f" “{row['label']}”" if isinstance(row["label"], str) and row["label"] else ""
     words = [
-        f"{row['layer']} / {row['neuron']}{label}",
+        f"{row['layer']} / {audit.reader.name(row['layer'], row['neuron'])}{label}",
         f"share {Measured(row['relevance_share'], row['share_low'], row['share_high'])}",
         f"{row['valid_phrase']}: {row['valid']:.3f}",
         f"{row['spurious_phrase']}: {row['spurious']:.3f}",

@@ -68,7 +68,8 @@ class Intervening:
         ----------
         neurons
             ``(layer, neuron)`` pairs as in ``audit.flagged``, or a table with these columns. Their
-            order is the order in which :meth:`Intervention.sweep` takes them.
+            order is the order in which :meth:`Intervention.sweep` takes them. A pole is changed by
+            itself: without ``"17-"``, channel 17 is never below 0, and above 0 what it was.
         how
             ``"zero"``: they are 0. ``"mean"``: they are what they are on average. ``"scale"``: they
             are multiplied. ``"clamp"``: they are no more than a quantile of their activations.
@@ -151,11 +152,12 @@ class _Maker:
         for layer, (start, stop) in self._reader.spans.items():
             own = [row for row in rows if start <= row < stop]
             if own:
-                corrections[layer] = self._of_layer(own, start, stop)
+                corrections[layer] = self._of_layer(layer, own, start, stop)
         return corrections
 
-    def _of_layer(self, rows: list[int], start: int, stop: int) -> Correction:
-        correction, neurons = Correction(stop - start), [row - start for row in rows]
+    def _of_layer(self, layer: str, rows: list[int], start: int, stop: int) -> Correction:
+        neurons = [row - start for row in rows]
+        correction = Correction(stop - start, poles=layer in self._reader.poles)
         match self._how:
             case "zero":
                 return correction.setting(neurons, 0)

@@ -52,6 +52,15 @@ class JointLens:
         )
 
     @property
+    def poles(self) -> dict[str, int]:
+        """Layers with both poles, as in :attr:`SemanticLens.poles`."""
+        return {
+            f"{name}/{layer}": count
+            for name, lens in self.lenses.items()
+            for layer, count in lens.poles.items()
+        }
+
+    @property
     def models(self) -> tuple[str, ...]:
         """The names of the lenses."""
         return tuple(self.lenses)

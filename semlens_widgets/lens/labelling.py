@@ -99,7 +99,7 @@ class KeptLabels:
         now = self.now
         if self._beside is None or self._beside[0] is not now:
             named = ["label", "score", "margin", "chance", "source"]
-            order = ["layer", "neuron", *named, "clarity", "polysemanticity", "redundancy"]
+            order = ["layer", "neuron", "name", *named, "clarity", "polysemanticity", "redundancy"]
             labels = now.frame
             frame = self._reader.neurons.assign(**{name: labels[name] for name in named})
             order += [name for name in frame.columns if name not in order]

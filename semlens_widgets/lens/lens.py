@@ -291,6 +291,15 @@ class SemanticLens(Methods):
         return self._read.layers
 
     @property
+    def poles(self) -> dict[str, int]:
+        """Layers whose neurons are both poles of their channels, with how many channels they have.
+
+        Of a layer of n channels, neuron n + 17 is the negative pole of channel 17 and is called
+        ``17-``; see :mod:`semlens_widgets.inputs.poles`.
+        """
+        return dict(self._read.poles)
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """Names of the images' classes; empty if they have none."""
         return self._read.classes
@@ -329,11 +338,13 @@ class SemanticLens(Methods):
     def neurons(self) -> pd.DataFrame:
         """One row per neuron.
 
-        Columns: layer, neuron, label, its score, margin (over what a label must reach), chance
-        (what one random word in twenty reaches) and source ("person", or the scorer's name), all
-        five empty until :meth:`label`; clarity, polysemanticity, redundancy, mean, max and
-        firing_rate of the activation, its quantiles q50, q90 and q99, dead (fewer than
-        ``n_examples`` positive activations), x and y (position on the map).
+        Columns: layer, neuron, name ("17", or "17-" for the negative pole of channel 17, see
+        :mod:`semlens_widgets.inputs.poles`; methods take it in place of the number), label, its
+        score, margin (over what a label must reach), chance (what one random word in twenty
+        reaches) and source ("person", or the scorer's name), all five empty until :meth:`label`;
+        clarity, polysemanticity, redundancy, mean, max and firing_rate of the activation, its
+        quantiles q50, q90 and q99, dead (fewer than ``n_examples`` positive activations), x and
+        y (position on the map).
         """
         return self._parts.labels.neurons
 
@@ -342,7 +353,7 @@ class SemanticLens(Methods):
         """Semantic vectors at unit length, ``(neurons, dim)``, in the order of :attr:`neurons`."""
         return self._read.directions.numpy()
 
-    def examples(self, layer: str, neuron: int) -> pd.DataFrame:
+    def examples(self, layer: str, neuron: int | str) -> pd.DataFrame:
         """Concept examples of one neuron with their contrastive examples, by rank.
 
         Columns: rank, sample, activation, class_name, uri, and contrast_sample (-1 if there is

@@ -86,7 +86,7 @@ class Looking:
             table = table[table["layer"].isin(self._read.layers_like(layer))]
         return measures_figure(table, chosen)
 
-    def activations(self, layer: str, neuron: int | None = None) -> NDArray[np.float32]:
+    def activations(self, layer: str, neuron: int | str | None = None) -> NDArray[np.float32]:
         """Pooled activations on every image; NaN where an image is unreadable.
 
         Returns
@@ -100,14 +100,14 @@ class Looking:
         return self._read.values(*self._read.spans[layer]).T.numpy()
 
     def activation_histogram(
-        self, layer: str, neuron: int, bins: int = 48
+        self, layer: str, neuron: int | str, bins: int = 48
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """How often a neuron is how active: counts ``(bins,)`` and edges ``(bins + 1,)``."""
         values = self.activations(layer, neuron)
         counts, edges = np.histogram(values[np.isfinite(values)], bins)
         return counts.astype(np.int64), edges.astype(np.float64)
 
-    def example_clusters(self, layer: str, neuron: int) -> NDArray[np.int64]:
+    def example_clusters(self, layer: str, neuron: int | str) -> NDArray[np.int64]:
         """Which of two groups each concept example belongs to, ``(examples,)``, by rank.
 
         The two k-means clusters that polysemanticity compares; the first example is in group 0.
@@ -147,12 +147,14 @@ class Looking:
         """Return what :meth:`thumbnails` shows as it is stored, JPEG."""
         return self._read.thumbnails(samples)
 
-    def heatmap(self, layer: str, neuron: int, sample: int) -> StoredHeatmap:
+    def heatmap(self, layer: str, neuron: int | str, sample: int) -> StoredHeatmap:
         """Where in an image the neuron looks; computed and kept if it is not stored yet."""
         return self.heatmaps(layer, neuron, [sample])[0]
 
     @plainly()
-    def heatmaps(self, layer: str, neuron: int, samples: Sequence[int]) -> list[StoredHeatmap]:
+    def heatmaps(
+        self, layer: str, neuron: int | str, samples: Sequence[int]
+    ) -> list[StoredHeatmap]:
         """Heatmaps of several images for one neuron, see :meth:`heatmap`.
 
         Raises

@@ -57,7 +57,9 @@ class PeoplesLabels:
         self._can_score = can_score
 
     @plainly()
-    def set_label(self, layer: str, neuron: int, label: str, score: float | None = None) -> None:
+    def set_label(
+        self, layer: str, neuron: int | str, label: str, score: float | None = None
+    ) -> None:
         """Give one neuron a label that a person chose, and keep it.
 
         Parameters
@@ -80,7 +82,7 @@ class PeoplesLabels:
         self._kept.commit(put)
 
     @plainly()
-    def clear_label(self, layer: str, neuron: int) -> None:
+    def clear_label(self, layer: str, neuron: int | str) -> None:
         """Take a person's label away: the neuron has what the last :meth:`label` said of it.
 
         Before the first :meth:`label` it has no label then.

@@ -15,6 +15,7 @@ from torch.nn.functional import normalize
 
 from semlens_widgets.errors import StoreError
 from semlens_widgets.inputs.patterns import layers_like
+from semlens_widgets.inputs.poles import neuron_name, neuron_number
 from semlens_widgets.labels.correlation import activation_directions
 from semlens_widgets.labels.evidence import Evidence, in_parts
 from semlens_widgets.labels.likeness import Likeness
@@ -69,12 +70,21 @@ class AnalysisReader:
         self.classes: tuple[str, ...] = tuple(store.stages["classes"]["names"])
         self.spans = layer_spans(store)
         self.layers = tuple(self.spans)
+        #: Layers whose neurons are both poles of their channels, with how many channels they have.
+        self.poles = {
+            layer: (stop - start) // 2
+            for layer, (start, stop) in self.spans.items()
+            if layer in store.settings.get("poles", ())
+        }
 
     @cached_property
     def neurons(self) -> pd.DataFrame:
         """One row per neuron: where it is, its statistics and its measures."""
         columns = [name for name in self.store.columns("neurons") if name != "top_samples"]
-        parts = [self.store.frame("neurons", columns)]
+        own = self.store.frame("neurons", columns)
+        places = zip(own["layer"], own["neuron"], strict=True)
+        names = [neuron_name(neuron, self.poles.get(layer)) for layer, neuron in places]
+        parts = [own.assign(name=names)]
         parts += [self.store.frame(name) for name in ("measures", "layout")]
         return pd.concat(parts, axis=1)
 
@@ -169,8 +179,8 @@ class AnalysisReader:
         unreadable = torch.from_numpy(~self.samples["readable"].to_numpy())
         return values.masked_fill_(unreadable, torch.nan)
 
-    def row(self, layer: str, neuron: int) -> int:
-        """Find a neuron's row in every table that has one row per neuron.
+    def row(self, layer: str, neuron: int | str) -> int:
+        """Find a neuron's row in every table that has one row per neuron, by its number or name.
 
         Raises
         ------
@@ -179,7 +189,7 @@ class AnalysisReader:
         IndexError
             If the layer has no such neuron.
         TypeError
-            If it is no whole number.
+            If it is neither a whole number nor a name.
         StoreError
             If the analysis has been made anew with other inputs meanwhile: rows may be those of
             other neurons.
@@ -188,6 +198,8 @@ class AnalysisReader:
         if layer not in self.spans:
             raise self._no_layer(layer)
         start, stop = self.spans[layer]
+        if isinstance(neuron, str):
+            neuron = self._numbered(layer, neuron)
         if isinstance(neuron, bool) or not hasattr(neuron, "__index__"):
             raise TypeError(f"neuron={neuron!r} must be a whole number.")
         if not 0 <= neuron < stop - start:
@@ -195,6 +207,21 @@ class AnalysisReader:
                 f"neuron={neuron} is outside 0..{stop - start - 1} of layer {layer!r}."
             )
         return start + int(neuron)
+
+    def name(self, layer: str, neuron: int) -> str:
+        """Return what a neuron is called: ``"17"``, or ``"17-"`` for a negative pole."""
+        return neuron_name(neuron, self.poles.get(layer))
+
+    def _numbered(self, layer: str, name: str) -> int:
+        found = neuron_number(name, self.poles.get(layer))
+        if found is None:
+            start, stop = self.spans[layer]
+            last = self.poles.get(layer, stop - start) - 1
+            known = f'"0-" to "{last}-"' if layer in self.poles else "no negative poles"
+            raise IndexError(
+                f'neuron={name!r} is none of layer {layer!r}: it has "0" to "{last}", and {known}.'
+            )
+        return found
 
     def layers_like(self, pattern: str) -> list[str]:
         """Return the layers that a name or a pattern stands for.

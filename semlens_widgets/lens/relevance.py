@@ -257,7 +257,7 @@ class Relevances:
         return rows["sample"].to_numpy(), rows.index.to_numpy(np.int64), method
 
     def class_examples(
-        self, layer: str, neuron: int, of: str | int, *, top: int | None = None
+        self, layer: str, neuron: int | str, of: str | int, *, top: int | None = None
     ) -> pd.DataFrame:
         """Find the images of one class that activate a neuron most: its reference set within it.
 

@@ -138,7 +138,8 @@ def _scatter(audit: Audit) -> Iterable[str]:
 
     circles = [
         f'<circle class="{row.verdict}" cx="{at(row.valid):.1f}" cy="{560 - at(row.spurious):.1f}" '
-        f'r="{2 + 60 * row.relevance_share**0.5 / 2:.1f}"><title>{_said(row.layer)} {row.neuron}: '
+        f'r="{2 + 60 * row.relevance_share**0.5 / 2:.1f}"><title>{_said(row.layer)} '
+        f"{audit.reader.name(row.layer, row.neuron)}: "
         f"{_said(row.valid_concept)} {row.valid:.2f}, {_said(row.spurious_concept)} "
         f"{row.spurious:.2f}, share {row.relevance_share:.3f}</title></circle>"
         for row in frame.sort_values("relevance_share", ascending=False).itertuples()
@@ -185,7 +186,8 @@ def _neuron(audit: Audit, row: Any, picture: Callable[[int], bytes | None]) -> t
     )
     label = f'<br><span class="muted">{_said(row.label)}</span>' if row.label else ""
     decided = f"<br>{row.decision}: {_said(row.note)}" if row.decision else ""
-    neuron = f'<span class="verdict {row.verdict}">{row.neuron}</span>{label}{decided}'
+    named = audit.reader.name(row.layer, row.neuron)
+    neuron = f'<span class="verdict {row.verdict}">{named}</span>{label}{decided}'
     share = f"{row.relevance_share:.3f}"
     return neuron, share, f"{row.reliance:+.3f}", fits, pictures
 

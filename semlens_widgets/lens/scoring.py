@@ -104,7 +104,7 @@ class Scoring:
     def scores(
         self,
         layer: str,
-        neuron: int,
+        neuron: int | str,
         candidates: Sequence[str],
         *,
         scorer: str | Scorer = DEFAULT,
@@ -143,7 +143,7 @@ class Scoring:
     def neuron_chance(
         self,
         layer: str,
-        neuron: int,
+        neuron: int | str,
         candidates: Sequence[str] = (),
         *,
         scorer: str | Scorer = DEFAULT,
@@ -322,7 +322,7 @@ class Scoring:
     def contributions(
         self,
         layer: str,
-        neuron: int,
+        neuron: int | str,
         candidates: Sequence[str],
         *,
         scorer: str | Scorer = "csp",

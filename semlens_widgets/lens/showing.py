@@ -37,7 +37,7 @@ class Showing:
         return NeuronMap(self._lens, **options)
 
     def gallery(
-        self, layer: str, neuron: int, **options: Unpack[of.GalleryOptions]
+        self, layer: str, neuron: int | str, **options: Unpack[of.GalleryOptions]
     ) -> ConceptGallery:
         """Return the concept examples of one neuron, with heatmaps."""
         from semlens_widgets.widgets import ConceptGallery
@@ -45,7 +45,7 @@ class Showing:
         return ConceptGallery(self._lens, layer, neuron, **options)
 
     def contrast(
-        self, layer: str, neuron: int, **options: Unpack[of.ContrastOptions]
+        self, layer: str, neuron: int | str, **options: Unpack[of.ContrastOptions]
     ) -> ContrastPanel:
         """Return activating and contrastive examples side by side, with live label scores."""
         from semlens_widgets.widgets import ContrastPanel

@@ -277,11 +277,13 @@ class Trace:
         )
         return self.verified
 
-    def _drops(self, plan: Plan, layer: str, neurons: list[int], channels: int) -> list[float]:
+    def _drops(self, plan: Plan, layer: str, neurons: list[int], count: int) -> list[float]:
         """Return what the target loses without each neuron of a layer."""
         if not neurons:
             return []
-        variants = [{}, *({layer: Correction(channels).setting([one], 0)} for one in neurons)]
+        poles = layer in self._reader.poles
+        silent = [Correction(count, poles=poles).setting([one], 0) for one in neurons]
+        variants = [{}, *({layer: one} for one in silent)]
         given = plan.target, plan.images, self.images.tolist(), variants, plan.batch_size
         above, number = self.goal
         found = images_variant_units(*given, above) if above else images_variants(*given)

@@ -9,12 +9,11 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from semlens_widgets.errors import ModelError, SemlensError, UnreadableImage, named
-from semlens_widgets.inputs.decode import is_of_the_machine
+from semlens_widgets.errors import ModelError, UnreadableImage, named
 from semlens_widgets.inputs.transforms import transformed
 from semlens_widgets.pipeline.engine.device import HostCopy
 from semlens_widgets.pipeline.engine.local import in_process
-from semlens_widgets.pipeline.loading import stacked
+from semlens_widgets.pipeline.loading import naming, stacked
 from semlens_widgets.pipeline.passes import pass_over
 from semlens_widgets.store.columns import vector_batches
 from semlens_widgets.store.scratch import RowLog, logged_rows
@@ -138,16 +137,8 @@ class Values:
         return HostCopy(self._of(names, stacked(names, prepared)) if names else {})
 
     def _of(self, names: Sequence[str], inputs: Tensor) -> dict[str, Tensor]:
-        try:
+        with naming(names, inputs):
             return self.of(self.target, inputs.pin_memory() if self._cuda else inputs)
-        except Exception as error:
-            if is_of_the_machine(error) or isinstance(error, (SemlensError, ValueError)):
-                raise
-            what = str(error) or type(error).__name__
-            raise ModelError(
-                f"The model fails on {named(names)}, given as {tuple(inputs.shape)} by the "
-                f"transform: {what}"
-            ) from error
 
     @property
     def _cuda(self) -> bool:

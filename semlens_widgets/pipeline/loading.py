@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,14 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from semlens_widgets.errors import TransformError, UnreadableImage, named
+from semlens_widgets.errors import (
+    ModelError,
+    SemlensError,
+    TransformError,
+    UnreadableImage,
+    named,
+)
+from semlens_widgets.inputs.decode import is_of_the_machine
 from semlens_widgets.inputs.transforms import transformed
 
 if TYPE_CHECKING:
@@ -126,6 +134,27 @@ def no_longer_readable(dataset: Readable, samples: Sequence[int], why: str = "")
     )
     error.samples = tuple(samples)
     return error
+
+
+@contextmanager
+def naming(names: Sequence[str], inputs: Tensor) -> Iterator[None]:
+    """Let a model's failure say on which images, given as what ``(batch, ...)``.
+
+    Raises
+    ------
+    ModelError
+        If the model fails by no fault of the machine, and with no words of ours.
+    """
+    try:
+        yield
+    except Exception as error:
+        if is_of_the_machine(error) or isinstance(error, (SemlensError, ValueError)):
+            raise
+        what = str(error) or type(error).__name__
+        raise ModelError(
+            f"The model fails on {named(names)}, given as {tuple(inputs.shape)} by the transform: "
+            f"{what}"
+        ) from error
 
 
 def stacked(names: Sequence[str], tensors: Sequence[Tensor]) -> Tensor:

@@ -10,6 +10,7 @@ from semlens_widgets.inputs.target import TargetModel
 from semlens_widgets.inputs.transforms import check_transforms
 from semlens_widgets.labels.contrasts.nearest import Nearest
 from semlens_widgets.pipeline import fingerprint
+from semlens_widgets.pipeline.loading import naming
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 Ranking = Literal["activation", "relevance"]
 
 #: What analyses of earlier releases were made with, where they do not say.
-FORMERLY = {"contrasts": Nearest().settings}
+FORMERLY = {"contrasts": Nearest().settings, "poles": []}
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,11 @@ class Plan:
             "The model": self.target.transform,
             f"The foundation model {self.foundation.name!r}": self.foundation.transform,
         }
-        check_transforms(transforms, self.images)
+        name, seen = check_transforms(transforms, self.images)
+        if seen:
+            first = seen["The model"][None]
+            with naming([name], first):
+                self.target.both_poles(first)  # decided before anything is computed
 
     def _check_kinds(self) -> None:
         if not isinstance(self.target, TargetModel):
@@ -115,6 +120,7 @@ class Plan:
                 layer: fingerprint.of_function(encoder)
                 for layer, encoder in self.target.encoders.items()
             },
+            "poles": list(self.target.both_poles()),
             "composite": fingerprint.of_composite(self.target.composite),
             "attention": getattr(self.target, "attention", "map"),
             "transform": fingerprint.of_transform(self.target.transform),

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from semlens_widgets.store.labels import PERSON
-from semlens_widgets.store.stages import Stage
+from semlens_widgets.store.stages import NEURONS, Stage
 
 if TYPE_CHECKING:
     from semlens_widgets.store.store import AnalysisStore
@@ -66,7 +66,7 @@ def said_by_people(store: AnalysisStore) -> str:
 DECIDED = Stage(
     _TABLE,
     "people's decisions in audits",
-    settings=("weights", "architecture", "layers", "channels", "units", "pooling"),
+    settings=NEURONS,
     tables=(_TABLE,),
     keyed=True,
 )

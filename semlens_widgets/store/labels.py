@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from semlens_widgets.store.stages import Stage
+from semlens_widgets.store.stages import NEURONS, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -205,7 +205,7 @@ def write_labels(store: AnalysisStore, labelled: Labelled) -> None:
 LABELS = Stage(
     _TABLE,
     "neurons' labels, except those that people gave",
-    settings=("weights", "architecture", "layers", "channels", "units", "pooling"),
+    settings=NEURONS,
     after=("vectors",),
     tables=(_TABLE,),
     keyed=True,

@@ -69,7 +69,8 @@ class Stage:
 
 
 IMAGES = ("images", "uris", "pictures")
-TARGET = ("weights", "architecture", "layers", "channels", "units", "pooling", "transform")
+NEURONS = ("weights", "architecture", "layers", "channels", "units", "poles", "pooling")
+TARGET = (*NEURONS, "transform")
 FOUNDATION = ("foundation", "foundation_dim", "foundation_autocast", "foundation_transform")
 
 

@@ -204,7 +204,9 @@ def _stored_heatmaps(
         return found
 
 
-def with_active(options: dict[str, Any], layer: str | None, neuron: int | None) -> dict[str, Any]:
+def with_active(
+    options: dict[str, Any], layer: str | None, neuron: int | str | None
+) -> dict[str, Any]:
     """Return the options of a panel with its ``layer`` and ``neuron`` as the trait ``active``."""
     if (layer is None) != (neuron is None):
         raise TypeError("Give layer and neuron together, or neither.")

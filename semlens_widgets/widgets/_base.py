@@ -21,6 +21,7 @@ import traitlets
 from IPython.display import display
 
 from semlens_widgets.errors import LensUnavailable
+from semlens_widgets.inputs.poles import neuron_name, neuron_number
 from semlens_widgets.widgets._columns import readable
 from semlens_widgets.widgets._messages import ACTIONS
 from semlens_widgets.widgets._messages.neurons import Problem
@@ -29,7 +30,7 @@ from semlens_widgets.widgets._work import Stopped, Work
 if TYPE_CHECKING:
     from threading import Event
 
-    from semlens_widgets.widgets._lens import Lens
+    from semlens_widgets.widgets._lens import Lens, Neurons
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def describe(error: BaseException) -> Problem:
 
 
 class Neuron(traitlets.TraitType[Any, Any]):
-    """A trait for one neuron: ``(layer, index)`` or None; in JSON ``{"layer", "neuron"}``."""
+    """A trait for one neuron: ``(layer, index or name)``, or None."""
 
     default_value = None
     allow_none = True
@@ -88,11 +89,19 @@ class Neuron(traitlets.TraitType[Any, Any]):
             value = _neuron_from_json(value)
         try:
             layer, neuron = value
+            if isinstance(neuron, str) and isinstance(obj, LensWidget):
+                neuron = neuron_number(neuron, poles_of(obj.lens).get(str(layer)))
             if int(neuron) != float(neuron):
                 raise ValueError
             return (str(layer), int(neuron))
         except (TypeError, ValueError, OverflowError):
             return self.error(obj, value)  # raises
+
+
+def poles_of(lens: Neurons) -> Mapping[str, int]:
+    """Return by layer with both poles how many channels it has; another's lens need not tell."""
+    poles: Mapping[str, int] = getattr(lens, "poles", {})
+    return poles
 
 
 def _neuron_to_json(value: tuple[str, int] | None, _widget: object = None) -> Any:
@@ -144,6 +153,8 @@ class LensWidget(anywidget.AnyWidget):
     view_traits: ClassVar[tuple[str, ...]] = ()
 
     active = Neuron(help="The neuron looked at: (layer, index), or None.")
+    #: By layer with both poles, how many channels it has: the browser part names its neurons.
+    _poles = traitlets.Dict().tag(sync=True)
     #: Names the still picture in the page, which the browser part hides while it works.
     _still = traitlets.Unicode().tag(sync=True)
 
@@ -162,6 +173,7 @@ class LensWidget(anywidget.AnyWidget):
         self._work = Work()
         super().__init__(**options)
         self._still = self.model_id or ""
+        self._poles = dict(poles_of(lens))
         self.on_msg(self._answer)
         self._stop_hearing = _hear_labels(self, lens)
 
@@ -262,7 +274,10 @@ class LensWidget(anywidget.AnyWidget):
 
     def _summary(self) -> str:
         """Return what stands between the parentheses of the repr."""
-        return "no neuron" if self.active is None else "{} / {}".format(*self.active)
+        if self.active is None:
+            return "no neuron"
+        layer, neuron = self.active
+        return f"{layer} / {neuron_name(neuron, poles_of(self.lens).get(layer))}"
 
     def _preview(self) -> bytes | None:
         """Return a PNG shown where no JavaScript runs, such as on code-hosting sites."""

@@ -46,7 +46,7 @@ def gallery_page(gallery: ConceptGallery) -> str:
     """
     if gallery.active is None:
         raise ValueError("The gallery shows no neuron; choose one first (active).")
-    names = (*gallery.view_traits, "_crops", "_revision")
+    names = (*gallery.view_traits, "_crops", "_poles", "_revision")
     traits = {name: getattr(gallery, name) for name in names}
     layer, neuron = gallery.active
     # The images themselves stay where they are; a page holds the small ones.

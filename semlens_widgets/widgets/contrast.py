@@ -149,7 +149,7 @@ class ContrastPanel(LensWidget):
         self,
         lens: Lens,
         layer: str | None = None,
-        neuron: int | None = None,
+        neuron: int | str | None = None,
         **options: Any,
     ) -> None:
         self._fresh: tuple[tuple[str, int], list[list[Any]]] | None = None

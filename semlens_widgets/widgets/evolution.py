@@ -179,6 +179,7 @@ class EvolutionView(SelectingWidget):
         result = Hovered(
             label=_answers.text(facts["label"]),
             unsure=bool(row in self._unsure),
+            rejected=_answers.rejected(facts.to_dict()),
             score=_answers.number(facts["score"]),
             measures=[
                 Measure(title=title(name), value=float(facts[name]))

@@ -95,7 +95,7 @@ class ConceptGallery(LensWidget):
         self,
         lens: Lens,
         layer: str | None = None,
-        neuron: int | None = None,
+        neuron: int | str | None = None,
         **options: Any,
     ) -> None:
         super().__init__(lens, **_answers.with_active(options, layer, neuron))

@@ -182,7 +182,7 @@ def test_relevance_arrives_at_the_pixels_or_the_map_says_how_much(kind):
     if not method.startswith("CRP"):
         pytest.skip("no relevance is propagated")
     images = torch.rand(4, 3, side, side, generator=torch.Generator().manual_seed(2))
-    target = slw.TargetModel(model, layers, transform=lambda _: images[0])
+    target = slw.TargetModel(model, layers, transform=lambda _: images[0], poles="positive")
     for layer in layers:
         output = target.output(images, layer)
         strength = output.flatten(2).sum(2) if output.ndim > 2 else output
@@ -207,7 +207,7 @@ def test_inner_layers_with_channels_last_are_told_by_the_operations():
     ).eval()
     images = torch.rand(2, 3, 32, 32)  # a map of 8 × 8 positions with 8 channels: any axis fits
     layers = ["features.1.0.block.0", "features.1.0.block.3", "features.1.0", "features.1"]
-    target = slw.TargetModel(model, layers, transform=lambda _: images[0])
+    target = slw.TargetModel(model, layers, transform=lambda _: images[0], poles="positive")
     assert target.output(images, layers[0]).shape == (2, 8, 8, 8)
     assert [target.channel_axis(layer) for layer in layers] == [1, 3, 1, 1]
     dense = target.output(images, layers[1])  # (2, 8, 8, 32)
@@ -220,7 +220,7 @@ def test_inner_layers_with_channels_last_are_told_by_the_operations():
 def test_swin_pools_over_positions_even_where_all_axes_are_equal():
     model = SwinTransformer([4, 4], 8, [2], [2], [8, 8], num_classes=3).eval()
     images = torch.rand(2, 3, 32, 32)
-    target = slw.TargetModel(model, ["features.1"], transform=lambda _: images[0])
+    target = slw.TargetModel(model, ["features.1"], transform=lambda _: images[0], poles="positive")
     output = target.output(images, "features.1")
     assert output.shape == (2, 8, 8, 8)
     torch.testing.assert_close(target.units(images)["features.1"], output.mean((1, 2)))
@@ -246,7 +246,7 @@ class Shuffled(nn.Module):
 def test_channels_are_followed_through_a_shuffle():
     images = torch.rand(2, 3, 64, 64)
     model = models.shufflenet_v2_x0_5(num_classes=5)
-    target = slw.TargetModel(model, ["stage2"], transform=lambda _: images[0])
+    target = slw.TargetModel(model, ["stage2"], transform=lambda _: images[0], poles="positive")
     with torch.no_grad():
         expected = model.eval().stage2(model.maxpool(model.conv1(images))).mean((2, 3))
     assert target.channel_axis("stage2") == 1

@@ -92,6 +92,7 @@ def images():
 
 
 def target(model, layer, **options):
+    options.setdefault("poles", "positive")
     options.setdefault("attention", "attnlrp")
     return TargetModel(model, [layer], transform=lambda _: torch.zeros(3, SIDE, SIDE), **options)
 

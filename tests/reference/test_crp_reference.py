@@ -81,7 +81,7 @@ def build(name):
 )
 def test_twenty_pairs_equal_crp(name, layer, images):
     model, canonizer = build(name)
-    target = TargetModel(model, [layer], transform=lambda _: images[0])
+    target = TargetModel(model, [layer], transform=lambda _: images[0], poles="positive")
     neurons = strong_neurons(target, layer, images)
     expected = crp_heatmaps(model, canonizer, layer, images, neurons)
 
@@ -100,7 +100,7 @@ def assert_same_maps(relevance, expected):
 def test_a_convolution_starts_from_its_own_output_not_from_its_batch_norm(images):
     model, canonizer = build("basic")
     layer = "layer3.0.conv2"
-    target = TargetModel(model, [layer], transform=lambda _: images[0])
+    target = TargetModel(model, [layer], transform=lambda _: images[0], poles="positive")
     neurons = strong_neurons(target, layer, images)
     without_norm = copy.deepcopy(model)
     without_norm.layer3[0].bn2 = nn.Identity()
@@ -129,7 +129,7 @@ def test_functional_code_gets_the_heatmaps_of_its_modular_twin(images, layer):
     model, canonizer = build("basic")
     twin = Functional(Block, [2, 1, 2, 1], num_classes=5).eval()
     twin.load_state_dict(model.state_dict())
-    target = TargetModel(twin, [layer], transform=lambda _: images[0])
+    target = TargetModel(twin, [layer], transform=lambda _: images[0], poles="positive")
     neurons = strong_neurons(target, layer, images)
     expected = crp_heatmaps(model, canonizer, layer, images, neurons)
     assert_same_maps(localise(target, images, layer, neurons), expected)
@@ -153,7 +153,7 @@ def test_functional_activations_count_like_modules(images):
 
     modular, functional = Smooth(functional=False), Smooth(functional=True)
     functional.load_state_dict(modular.state_dict())
-    target = TargetModel(functional, ["last"], transform=lambda _: images[0])
+    target = TargetModel(functional, ["last"], transform=lambda _: images[0], poles="positive")
     neurons = strong_neurons(target, "last", images)
     expected = crp_heatmaps(modular, SequentialMergeBatchNorm(), "last", images, neurons)
     assert_same_maps(localise(target, images, "last", neurons), expected)

@@ -33,7 +33,9 @@ def test_heatmaps_are_the_cpus(name, exact):
     for layer in (layers[0], layers[-1]):
         found = {}
         for device in ("cpu", "cuda"):
-            target = slw.TargetModel(model, [layer], transform=lambda _: images[0], device=device)
+            target = slw.TargetModel(
+                model, [layer], transform=lambda _: images[0], poles="positive", device=device
+            )
             neurons = [0, 1, 2, 3]
             found[device] = (
                 target.units(images)[layer].cpu(),
@@ -57,7 +59,7 @@ from torch import nn
 from semlens_widgets.attribution.output import output_relevance
 model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5)).cuda()
 images = torch.rand(2, 3, 8, 8)
-target = slw.TargetModel(model, ["1"], transform=lambda _: images[0])
+target = slw.TargetModel(model, ["1"], transform=lambda _: images[0], poles="positive")
 relevance = output_relevance(target, images)[0]["1"]
 assert relevance.isfinite().all() and relevance.any()
 """

@@ -83,7 +83,7 @@ class Life:
                 life.saw(images)
                 return super().encode_images(images)
 
-        target = slw.TargetModel(Net(), ["seen", "mixed"], transform=to_tensor)
+        target = slw.TargetModel(Net(), ["seen", "mixed"], transform=to_tensor, poles="positive")
         images = slw.ImageDataset.from_list(colour_images(42), [i % 3 for i in range(42)])
         options = {"path": self.path, "n_examples": 4, "embedding": "crop", "batch_size": 4}
         slw.SemanticLens(target, images, Foundation(), **options).run()

@@ -107,7 +107,7 @@ def test_an_interrupted_run_goes_on_where_it_ended(colour_lens, tmp_path, cluste
 
     def make():
         model = Breaks(healed, to_tensor(colour_images()[28]))
-        target = slw.TargetModel(model, ["seen", "mixed"], transform=to_tensor)
+        target = slw.TargetModel(model, ["seen", "mixed"], transform=to_tensor, poles="positive")
         return colour_lens(target=target, batch_size=7)
 
     lens = make()

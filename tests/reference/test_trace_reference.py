@@ -54,7 +54,7 @@ def crp_relevance(model, images, conditions, lower, start=None):
 @pytest.mark.parametrize(("upper", "lower"), [("layer4", "layer3"), ("layer2", "layer1")])
 def test_edges_equal_crps_conditional_relevance_on_ten_pairs(make, upper, lower):
     model, images = make()
-    target = slw.TargetModel(model, LAYERS, transform=lambda _: images[0])
+    target = slw.TargetModel(model, LAYERS, transform=lambda _: images[0], poles="positive")
     strong = target.units(images)[upper].mean(0).argsort(descending=True)
     pairs = [(output, int(strong[at])) for output in (1, 3) for at in range(5)]
     for output, neuron in pairs:
@@ -69,7 +69,7 @@ def test_edges_equal_crps_conditional_relevance_on_ten_pairs(make, upper, lower)
 @pytest.mark.parametrize("make", [scenes_model, basic_model])
 def test_a_neurons_relevance_equals_crps(make):
     model, images = make()
-    target = slw.TargetModel(model, LAYERS, transform=lambda _: images[0])
+    target = slw.TargetModel(model, LAYERS, transform=lambda _: images[0], poles="positive")
     for neuron in target.units(images)["layer4"].mean(0).argsort(descending=True)[:5].tolist():
         found, _ = conditional_relevance(target, images, Goal("layer4", neuron), "layer3")
         expected = crp_relevance(make()[0], images, [{"layer4": [neuron]}], "layer3", "layer4")

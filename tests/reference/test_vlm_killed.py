@@ -17,7 +17,7 @@ import sys
 import semlens_widgets as slw
 from tests.colour_world import ColourFoundation, ColourNet, colour_images, to_tensor
 
-target = slw.TargetModel(ColourNet(), ["seen", "mixed"], transform=to_tensor)
+target = slw.TargetModel(ColourNet(), ["seen", "mixed"], transform=to_tensor, poles="positive")
 images = slw.ImageDataset.from_list(colour_images())
 lens = slw.SemanticLens(target, images, ColourFoundation(), path=sys.argv[1], n_examples=6).run()
 print("ready", flush=True)

@@ -90,7 +90,7 @@ def closed_port() -> str:
 
 def colour_analysis(path: Path) -> slw.SemanticLens:
     """Run the colour world: of its seven neurons, "mixed" 0 has the examples of "seen" 0."""
-    target = slw.TargetModel(ColourNet(), ["seen", "mixed"], transform=to_tensor)
+    target = slw.TargetModel(ColourNet(), ["seen", "mixed"], transform=to_tensor, poles="positive")
     images = slw.ImageDataset.from_list(colour_images())
     return slw.SemanticLens(target, images, ColourFoundation(), path=path, n_examples=6).run()
 

@@ -20,6 +20,7 @@ def random_images():
 
 
 def target(model, layer, **options):
+    options.setdefault("poles", "positive")
     return TargetModel(
         model, [layer], transform=lambda _: torch.full((3, SIDE, SIDE), 0.5), **options
     )

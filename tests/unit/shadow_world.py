@@ -37,6 +37,7 @@ class Net(nn.Module):
 
 
 def target(model, layers=("last",), **options):
+    options.setdefault("poles", "positive")
     return TargetModel(model, list(layers), transform=lambda _: images(1)[0], **options)
 
 

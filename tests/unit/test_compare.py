@@ -84,7 +84,9 @@ def pruned(neurons: list[int]) -> torch.nn.Module:
 @pytest.fixture
 def lens(colour_lens, tmp_path):
     def make(name: str, model: torch.nn.Module | None = None, **changes) -> slw.SemanticLens:
-        target = slw.TargetModel(model or ColourNet(), ["seen", "mixed"], transform=to_tensor)
+        target = slw.TargetModel(
+            model or ColourNet(), ["seen", "mixed"], transform=to_tensor, poles="positive"
+        )
         return colour_lens(target=target, path=tmp_path / name, **changes).run()
 
     return make

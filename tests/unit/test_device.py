@@ -78,7 +78,9 @@ def test_cuda_collects_what_the_cpu_collects(colour_lens, tmp_path):
     images = colour_lens().images
     stores = []
     for device in ("cpu", "cuda"):
-        target = TargetModel(ColourNet(), ["seen", "mixed"], transform=to_tensor, device=device)
+        target = TargetModel(
+            ColourNet(), ["seen", "mixed"], transform=to_tensor, poles="positive", device=device
+        )
         stores.append(AnalysisStore(tmp_path / device))
         collect(stores[-1], target, images, batch_size=7)
     cpu, cuda = (store.matrix("activations", "activations") for store in stores)

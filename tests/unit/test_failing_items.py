@@ -343,7 +343,7 @@ def test_different_sizes_are_named_with_the_images(tmp_path, monkeypatch):
 
 def test_a_transform_of_the_wrong_channels_is_told_with_the_images(tmp_path, monkeypatch):
     grey = lambda image: to_tensor(image)[:1]  # noqa: E731
-    with pytest.raises(ModelError, match=r"item-000000.*given as \(8, 1, 16, 20\)"):
+    with pytest.raises(ModelError, match=r"item-000000.*given as \(1, 1, 16, 20\)"):
         passes(made(tmp_path / "a", Data(), transform=grey), monkeypatch)
 
 

@@ -72,7 +72,7 @@ def test_a_comparison_is_drawn_as_its_tables_say(lens, colour_lens, tmp_path):
     model = ColourNet()
     with torch.no_grad():
         model.seen.weight[1] = 0
-    target = slw.TargetModel(model, ["seen", "mixed"], transform=to_tensor)
+    target = slw.TargetModel(model, ["seen", "mixed"], transform=to_tensor, poles="positive")
     other = colour_lens(target=target, path=tmp_path / "other").run()
     comparison = slw.compare({"one": lens, "other": other})
     figure = comparison.figure()

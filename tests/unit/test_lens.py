@@ -207,7 +207,9 @@ def test_an_interrupted_pass_goes_on_where_it_stopped(colour_lens, tmp_path, sta
             return super().forward(x)
 
     def make():
-        target = slw.TargetModel(StopsToo(), ["seen", "mixed"], transform=to_tensor)
+        target = slw.TargetModel(
+            StopsToo(), ["seen", "mixed"], transform=to_tensor, poles="positive"
+        )
         return colour_lens(foundation=Stops(), target=target, batch_size=7)
 
     with pytest.raises(KeyboardInterrupt):
@@ -234,7 +236,9 @@ def test_other_inputs_are_refused_before_work_starts(colour_lens):
         other.seen.weight.mul_(2)
     with pytest.raises(StoreError, match="weights"):
         colour_lens(
-            target=slw.TargetModel(other, ["seen", "mixed"], transform=to_tensor, name="ColourNet")
+            target=slw.TargetModel(
+                other, ["seen", "mixed"], transform=to_tensor, poles="positive", name="ColourNet"
+            )
         )
     assert colour_lens().run().search("red", layer="seen")["neuron"][0] == 0
 

@@ -20,6 +20,7 @@ SIDE = 16
 
 
 def target(model, *layers, side=SIDE, **options):
+    options.setdefault("poles", "positive")
     options.setdefault("transform", lambda _: torch.rand(3, side, side))
     return TargetModel(model, layers, **options)
 

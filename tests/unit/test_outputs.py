@@ -61,6 +61,7 @@ def images():
 
 
 def target(end=lambda _features, logits: logits, **options):
+    options.setdefault("poles", "positive")
     return TargetModel(Net(end), ["conv"], transform=lambda _: images()[0], **options)
 
 

@@ -187,7 +187,9 @@ def test_rows_of_an_analysis_with_other_layers_are_not_taken_for_the_same(colour
     reader = slw.open(tmp_path / "analysis")
     sample = int(reader.examples("seen", 0)["sample"][0])
     reader.heatmap("seen", 0, sample)
-    turned = slw.TargetModel(ColourNet(), ["mixed", "seen"], transform=to_tensor, name="ColourNet")
+    turned = slw.TargetModel(
+        ColourNet(), ["mixed", "seen"], transform=to_tensor, poles="positive", name="ColourNet"
+    )
     colour_lens(target=turned, on_change="recompute").run().localise()
     with pytest.raises(StoreError, match="Make the lens anew"):
         reader.heatmap("seen", 0, sample)

@@ -83,7 +83,9 @@ def named_lens(colour_lens, path, labels, classes, count, **options):
     model = ColourNet()
     model.head = torch.nn.Linear(4, count)
     return colour_lens(
-        target=slw.TargetModel(model, ["seen", "mixed"], transform=to_tensor, **options),
+        target=slw.TargetModel(
+            model, ["seen", "mixed"], transform=to_tensor, poles="positive", **options
+        ),
         images=slw.ImageDataset.from_list(colour_images(24), labels, classes),
         path=path,
     ).run()

@@ -37,7 +37,9 @@ class OtherFoundation(ColourFoundation):
 
 
 def target(layers=("seen", "mixed"), model=None):
-    return slw.TargetModel(model or CountingNet(), layers, transform=to_tensor, name="ColourNet")
+    return slw.TargetModel(
+        model or CountingNet(), layers, transform=to_tensor, poles="positive", name="ColourNet"
+    )
 
 
 @pytest.fixture
@@ -158,7 +160,9 @@ def test_other_pictures_under_the_same_names(finished, colour_lens):
 
 
 def test_a_new_name_for_the_same_model_is_not_a_change(finished, colour_lens):
-    named = slw.TargetModel(CountingNet(), ["seen", "mixed"], transform=to_tensor, name="mine")
+    named = slw.TargetModel(
+        CountingNet(), ["seen", "mixed"], transform=to_tensor, poles="positive", name="mine"
+    )
     lens = colour_lens(target=named).run()
     assert CountingNet.seen_images == 0
     assert repr(lens).startswith("SemanticLens(mine;")

@@ -33,6 +33,7 @@ ALSO = {
     ("lens.audited", "widgets"),
     ("lens.traced", "widgets"),
     ("inputs.channels", "attribution.operations"),
+    ("inputs.poles", "attribution.operations"),
 }
 
 

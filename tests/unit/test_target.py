@@ -54,6 +54,7 @@ def net():
 
 
 def target(net, layers, **options):
+    options.setdefault("poles", "positive")
     return TargetModel(net, layers, transform=lambda _: torch.zeros(3, 12, 12), **options)
 
 
@@ -186,7 +187,7 @@ def test_transform_gets_a_picture():
         seen.append(image)
         return torch.zeros(3, 12, 12)
 
-    assert TargetModel(Net(), ["conv"], transform=transform).n_units("conv") == 5
+    assert TargetModel(Net(), ["conv"], transform=transform, poles="positive").n_units("conv") == 5
     assert isinstance(seen[0], Image.Image)
     assert seen[0].mode == "RGB"
 

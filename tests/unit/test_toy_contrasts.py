@@ -58,7 +58,7 @@ def embedded(images):
 
 
 def test_pictures_are_stored_with_what_the_models_make_of_them(lens):
-    target = slw.TargetModel(ColourNet(), ["seen", "mixed"], transform=to_tensor)
+    target = slw.TargetModel(ColourNet(), ["seen", "mixed"], transform=to_tensor, poles="positive")
     found = 0
     for layer, neuron in lens.neurons[["layer", "neuron"]].itertuples(index=False):
         examples = lens.examples(layer, neuron)

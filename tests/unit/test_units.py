@@ -41,6 +41,7 @@ def net():
 
 
 def target(net, layer="head", **options):
+    options.setdefault("poles", "positive")
     return TargetModel(net, [layer], transform=lambda _: torch.rand(3, SIDE, SIDE), **options)
 
 

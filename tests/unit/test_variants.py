@@ -61,7 +61,7 @@ CHANGES = {
 
 @pytest.fixture
 def target():
-    return slw.TargetModel(ColourNet(), ["seen", "mixed"], transform=to_tensor)
+    return slw.TargetModel(ColourNet(), ["seen", "mixed"], transform=to_tensor, poles="positive")
 
 
 def test_a_correction_does_what_a_hook_would(target):

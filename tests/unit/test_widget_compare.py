@@ -23,7 +23,7 @@ def lenses(tmp_path_factory):
         model = ColourNet()
         with torch.no_grad():
             model.seen.weight[pruned] = 0
-        target = slw.TargetModel(model, ["seen", "mixed"], transform=to_tensor)
+        target = slw.TargetModel(model, ["seen", "mixed"], transform=to_tensor, poles="positive")
         images = slw.ImageDataset.from_list(
             colour_images(), [i % 3 for i in range(60)], ["red", "green", "blue"]
         )

@@ -12,7 +12,7 @@ import type {
   AuditAsked, AuditRow, AuditRows, AuditSaid, ClassImages, Decisions, ExamplesOfNeuron,
 } from "../source/messages";
 import { setTrait, type Model, type Neuron, type RenderContext } from "../source/model";
-import { sameNeuron } from "../source/neuron";
+import { polesOf, sameNeuron, useNumbers, type Named } from "../source/neuron";
 import { createPictures, type Pictures } from "../source/pictures";
 import type { Source } from "../source/source";
 import { Evidence, Finding, NotKept } from "./finding";
@@ -113,6 +113,7 @@ interface FoundProps extends AuditProps {
 function Found(props: FoundProps) {
   const { audit, again, model, source, rows, decisions, layer, sorting, active, history, pointed } = props;
   const name = layer.value ?? audit.at;
+  const named = useNumbers(name);
   const of = audit.layers.find((one) => one.name === name) ?? audit.layers.at(-1)!;
   const found = rows.last.value;
   const shown = found?.audit === audit.audit && found.layer === of.name ? found.rows : null;
@@ -173,7 +174,7 @@ function Found(props: FoundProps) {
         )}
         <About audit={audit} />
         <p class="slw-hidden" role="status">{history.spoken.value}</p>
-        <p class="slw-hidden" aria-live="polite">{shown && spoken(shown, standing.pointed)}</p>
+        <p class="slw-hidden" aria-live="polite">{shown && spoken(shown, standing.pointed, named)}</p>
       </div>
       <div class="slw-audit-neuron">
         <Chosen {...props} shown={shown} layer={of.name} />
@@ -182,10 +183,10 @@ function Found(props: FoundProps) {
   );
 }
 
-function spoken(rows: AuditRow[], pointed: number | null): string {
+function spoken(rows: AuditRow[], pointed: number | null, named: Named): string {
   const row = rows.find(({ neuron }) => neuron === pointed);
   if (!row) return "";
-  return `neuron ${row.neuron}, ${row.label || "not labelled"}, ${row.verdict}, ` +
+  return `neuron ${named(row.neuron)}, ${row.label || "not labelled"}, ${row.verdict}, ` +
     `${(row.share * 100).toFixed(1)} percent`;
 }
 
@@ -306,7 +307,7 @@ function start(model: Model<AuditTraits>, mounted: Mounted): AuditProps {
   });
   onCleanup(images.stop);
 
-  const history = createHistory(source, audits);
+  const history = createHistory(source, audits, polesOf(model));
   // Steps of one audit are none of the next; that one's decisions come after.
   onCleanup(number.subscribe((now) => {
     if (now === audits.peek()) return;

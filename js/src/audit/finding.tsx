@@ -8,7 +8,7 @@ import { RelevanceSaid } from "../neuron/relevance-said";
 import type { Detail } from "../source/detail";
 import type { AuditRow, ClassImages, ExamplesOfNeuron } from "../source/messages";
 import type { Neuron } from "../source/model";
-import { baseName, column, neuronName, sameNeuron, short } from "../source/neuron";
+import { baseName, column, neuronName, sameNeuron, short, usePoles } from "../source/neuron";
 import type { Pictures } from "../source/pictures";
 import { Refused } from "../source/source";
 import { nameOf, SAID, type Failed, type History, type Verb } from "./history";
@@ -135,11 +135,12 @@ function Deciding({ neuron, history }: { neuron: Neuron; history: History }) {
 
 /** Why a decision is not kept. */
 export function NotKept({ failed: { error, of, again } }: { failed: Failed }) {
+  const poles = usePoles();
   const late = error instanceof Refused && error.type === "Timeout";
   return (
     <Failure error={error} retry={again}>
       {late && "If it is only busy, it keeps the decision when it is free. "}
-      <span class="slw-mono">({neuronName(of)})</span>
+      <span class="slw-mono">({neuronName(of, poles)})</span>
     </Failure>
   );
 }

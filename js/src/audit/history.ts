@@ -2,6 +2,7 @@
 import { computed, signal, type ReadonlySignal } from "@preact/signals";
 import type { Decided } from "../source/messages";
 import type { Neuron } from "../source/model";
+import { neuronName, type Poles } from "../source/neuron";
 import { asError } from "../source/resources";
 import type { Source } from "../source/source";
 
@@ -46,7 +47,7 @@ export interface History {
 const NOTHING: Kept = { decision: "", note: "" };
 
 /** `audit` says which audit is decided about. */
-export function createHistory(source: Source, audit: ReadonlySignal<number>): History {
+export function createHistory(source: Source, audit: ReadonlySignal<number>, poles: Poles): History {
   const kept = signal<ReadonlyMap<string, Decided>>(new Map());
   const done = signal<readonly Step[]>([]);
   const undone = signal<readonly Step[]>([]);
@@ -70,7 +71,7 @@ export function createHistory(source: Source, audit: ReadonlySignal<number>): Hi
       if (answer.decision === "") now.delete(nameOf(of));
       else now.set(nameOf(of), answer);
       kept.value = now;
-      spoken.value = `${layer} / ${neuron}: ${SAID[answer.decision] ?? answer.decision}`;
+      spoken.value = `${neuronName(of, poles)}: ${SAID[answer.decision] ?? answer.decision}`;
       return true;
     } catch (error) {
       if (about === audit.peek()) failed.value = { error: asError(error), of, again };

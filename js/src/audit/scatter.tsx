@@ -2,7 +2,7 @@
 // verdict. Left of and below both dotted lines lies what fits neither side better than chance.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { AuditLayer, AuditRow } from "../source/messages";
-import { short } from "../source/neuron";
+import { short, useNumbers, type Named } from "../source/neuron";
 import type { Standing } from "./standing";
 import { className, percent, shape, type Verdict } from "./verdicts";
 
@@ -147,6 +147,7 @@ interface ScatterProps extends Standing {
 }
 
 export function Scatter({ rows, layer, pointed, active, decisionOf, point, choose, decide }: ScatterProps) {
+  const named = useNumbers(layer.name);
   const [frame, width] = useWidth();
   const plot = useMemo(() => placed(rows, layer, width), [rows, layer, width]);
   const decisions = plot?.points.map(({ row }) => decisionOf(row.neuron)).join();
@@ -204,7 +205,7 @@ export function Scatter({ rows, layer, pointed, active, decisionOf, point, choos
           </text>
         )}
       </svg>
-      {here && <Card point={here} width={width} />}
+      {here && <Card point={here} width={width} named={named} />}
       {plot.left > 0 && (
         <p class="slw-small slw-muted">
           {plot.left} neurons cannot be compared with words and stand in the table alone.
@@ -215,7 +216,13 @@ export function Scatter({ rows, layer, pointed, active, decisionOf, point, choos
 }
 
 /** What the point under the pointer is. */
-function Card({ point: { row, x, y, radius }, width }: { point: Point; width: number }) {
+interface CardProps {
+  point: Point;
+  width: number;
+  named: Named;
+}
+
+function Card({ point: { row, x, y, radius }, width, named }: CardProps) {
   const right = x > width / 2;
   const style = {
     ...(right ? { right: `${width - x + radius + 8}px` } : { left: `${x + radius + 8}px` }),
@@ -224,7 +231,7 @@ function Card({ point: { row, x, y, radius }, width }: { point: Point; width: nu
   return (
     <div class="slw-plot-card slw-small" style={style} aria-hidden="true">
       <b class="slw-ellipsis" dir="auto">{row.label || "Not labelled yet"}</b>
-      <span class="slw-muted">neuron {row.neuron}, {row.verdict}</span>
+      <span class="slw-muted">neuron {named(row.neuron)}, {row.verdict}</span>
       <span>{percent(row.share)} of the relevance</span>
     </div>
   );

@@ -1,7 +1,7 @@
 // The neurons of a layer as rows, of which only those in view are drawn.
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { AuditRow } from "../source/messages";
-import { column } from "../source/neuron";
+import { column, useNumbers } from "../source/neuron";
 import { SAID } from "./history";
 import type { Standing } from "./standing";
 import { between, Mark, percent, VERDICTS, type Verdict } from "./verdicts";
@@ -47,6 +47,7 @@ interface TableProps extends Standing {
 
 export function Table(props: TableProps) {
   const { rows, layer, sorting, sort, pointed, active, point, choose, decide } = props;
+  const named = useNumbers(layer);
   const frame = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   const [current, setCurrent] = useState(0);
@@ -150,7 +151,7 @@ export function Table(props: TableProps) {
             onBlur={() => point(null)}
           >
             <span role="gridcell"><Mark verdict={row.verdict} /> <span>{row.verdict}</span></span>
-            <span role="gridcell" class="slw-mono">{row.neuron}</span>
+            <span role="gridcell" class="slw-mono">{named(row.neuron)}</span>
             <span role="gridcell" class="slw-ellipsis" dir="auto" title={row.label}>
               {row.label || <span class="slw-muted">not labelled</span>}
             </span>

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { Failure } from "../shared/controls";
 import type { Interval, KnownLabel, MeasuredTwice } from "../source/messages";
-import { neuronName, short } from "../source/neuron";
+import { neuronName, short, usePoles } from "../source/neuron";
 import { Sign } from "./head";
 import type { Which } from "./rows";
 import type { State } from "./state";
@@ -81,6 +81,7 @@ interface OnlyProps {
 }
 
 function Only({ state, side, name, labels, total }: OnlyProps) {
+  const poles = usePoles();
   const [all, setAll] = useState(false);
   const shown = all ? labels : labels.slice(0, FEW);
   return (
@@ -95,7 +96,7 @@ function Only({ state, side, name, labels, total }: OnlyProps) {
           <li key={label}>
             <button
               type="button"
-              title={`${neuronName({ layer, neuron })} fits it best, of ${neurons} so called`}
+              title={`${neuronName({ layer, neuron }, poles)} fits it best, of ${neurons} so called`}
               onClick={() => state.visit(side, layer, neuron)}
             >
               <span class="slw-ellipsis" dir="auto">{label}</span>

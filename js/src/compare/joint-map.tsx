@@ -2,7 +2,7 @@
 import { useMemo, useRef } from "preact/hooks";
 import { Segments } from "../shared/controls";
 import { setTrait } from "../source/model";
-import { short } from "../source/neuron";
+import { short, useNumbers } from "../source/neuron";
 import { Sign } from "./head";
 import { other, sideOf, type Which } from "./rows";
 import { dots, frameOf, placed, spotAt, spotBeyond, type Frame, type Spot } from "./spots";
@@ -119,6 +119,7 @@ function Plot({ state, known, which, frame }: PlotProps) {
 /** The neuron pointed at, else the one looked at, in words. */
 function Said({ state, known }: { state: State; known: Known }) {
   const spot = state.pointed.value ?? state.active.value;
+  const named = useNumbers(spot ? known.sides[spot.side].layer : "");
   if (!spot) return <p class="slw-small slw-muted">Point at a neuron; click to see its images.</p>;
   const own = known.sides[spot.side];
   const match = state.rows[spot.side].value?.find((row) => row.own === spot.neuron);
@@ -126,7 +127,7 @@ function Said({ state, known }: { state: State; known: Known }) {
   return (
     <p class="slw-small slw-joint-said" role="status">
       <Sign side={spot.side} />
-      <span class="slw-mono">{own.layer} / {spot.neuron}</span>{" "}
+      <span class="slw-mono">{own.layer} / {named(spot.neuron)}</span>{" "}
       <bdi>{own.labels[spot.neuron] || "no label"}</bdi>
       {match && match.match >= 0 && (
         <span class="slw-muted">

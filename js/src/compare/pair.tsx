@@ -11,7 +11,7 @@ import { Tile } from "../neuron/tile";
 import { Tiles } from "../neuron/tiles";
 import { Failure, Toggle } from "../shared/controls";
 import type { ExamplesOfNeuron } from "../source/messages";
-import { column, neuronName, short } from "../source/neuron";
+import { column, neuronName, short, usePoles } from "../source/neuron";
 import { Sign } from "./head";
 import { other, type Which } from "./rows";
 import type { Known, State } from "./state";
@@ -42,11 +42,12 @@ interface ExamplesProps {
 }
 
 function Examples({ state, known, side, shown, busy, look, pointed }: ExamplesProps) {
+  const poles = usePoles();
   const [large, setLarge] = useState<{ of: string; sample: number } | null>(null);
   const { pictures } = state;
   const { facts, examples, histogram } = shown;
   const neuron = { layer: facts.layer, neuron: facts.neuron };
-  const name = neuronName(neuron);
+  const name = neuronName(neuron, poles);
   const top = Math.max(...examples.map(({ activation }) => activation ?? 0), 0);
   const write = column(examples.map(({ activation }) => activation));
   const at = large?.of === name ? examples.findIndex(({ sample }) => sample === large.sample) : -1;

@@ -6,7 +6,7 @@ import type { ContrastProps } from "./contrast";
 import { SeveralConcepts } from "./explained";
 import { LabelAll } from "./label-all";
 import { setTraitSoon } from "../source/model";
-import { neuronName, type Facts } from "../source/neuron";
+import { neuronName, usePoles, type Facts } from "../source/neuron";
 import { Failure } from "../shared/controls";
 import { asError } from "../source/resources";
 import { Refused } from "../source/source";
@@ -32,6 +32,7 @@ const isLate = (error: Error): boolean => error instanceof Refused && error.type
 const SAID = 8000;
 
 export function Labels(props: LabelsProps) {
+  const poles = usePoles();
   const { model, source, scoring, message, facts, settled, pointed, pinned, focused, by } = props;
   const [accepting, setAccepting] = useState<string | null>(null);
   const [refused, setRefused] = useState<Refusal | null>(null);
@@ -40,7 +41,7 @@ export function Labels(props: LabelsProps) {
   useEffect(() => {
     // A kernel that was only busy has set it after all.
     const late = refused && accepted && refused.label === accepted.label;
-    if (late && refused.of === neuronName(accepted)) setRefused(null);
+    if (late && refused.of === neuronName(accepted, poles)) setRefused(null);
   }, [accepted, refused]);
   const said = message.value;
   useEffect(() => {
@@ -56,7 +57,7 @@ export function Labels(props: LabelsProps) {
       // That the label is another one, the kernel tells every view.
       await source.act("accept", { layer, neuron, label, score });
     } catch (error) {
-      const of = neuronName({ layer, neuron });
+      const of = neuronName({ layer, neuron }, poles);
       setRefused({ error: asError(error), of, label, again: () => void accept(label, score) });
     }
     setAccepting(null);

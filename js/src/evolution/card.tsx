@@ -4,7 +4,7 @@ import { useEffect, useMemo } from "preact/hooks";
 import { detailsCache, Measure, Thumbnails, useHovered } from "../neuron/hovered";
 import { css } from "../shared/colors";
 import { number } from "../shared/format";
-import { neuronName } from "../source/neuron";
+import { neuronName, usePoles } from "../source/neuron";
 import { Refused } from "../source/source";
 import type { Size } from "./places";
 import type { State } from "./state";
@@ -23,6 +23,7 @@ export function Card({ state, size, place }: Props) {
   const { source, revision } = state;
   const cache = useMemo(detailsCache, [revision.value]);
   useEffect(() => () => cache.clear(), [cache]);
+  const poles = usePoles();
   const row = useComputed(() => {
     const at = state.pointed.value;
     return at < 0 ? -1 : state.step.value * state.neurons.value + at;
@@ -42,7 +43,7 @@ export function Card({ state, size, place }: Props) {
     <div class="slw-map-card" style={styleAt(size, ...place)}>
       <div class="slw-map-card-head">
         {color && <span class="slw-map-swatch" style={{ background: css(color) }} />}
-        <span class="slw-mono slw-muted">{neuronName(name)}</span>
+        <span class="slw-mono slw-muted">{neuronName(name, poles)}</span>
         <span class="slw-evo-card-step slw-muted slw-ellipsis"><bdi>{state.steps.value[step]}</bdi></span>
       </div>
       <div class={label ? "slw-title slw-map-label" : "slw-title slw-map-label slw-muted"}>

@@ -2,7 +2,7 @@
 import { Failure, Late } from "../shared/controls";
 import { PlainPicture } from "../neuron/plain-picture";
 import type { Shown } from "../source/messages";
-import { baseName, neuronName, short } from "../source/neuron";
+import { baseName, neuronName, short, usePoles } from "../source/neuron";
 import type { State } from "./state";
 
 /** Places for pictures that are on their way. */
@@ -10,6 +10,7 @@ const PLACES = 6;
 
 export function NeuronThroughTraining({ state }: { state: State }) {
   const neuron = state.neuron.value;
+  const poles = usePoles();
   if (!neuron) {
     return (
       <section class="slw-state" aria-label="A neuron through training">
@@ -23,7 +24,7 @@ export function NeuronThroughTraining({ state }: { state: State }) {
   const shown = answer.state === "ready" ? answer.value : last.value;
   return (
     <section class="slw-evo-panel" aria-label="A neuron through training">
-      <h2 class="slw-title slw-mono">{neuronName(neuron)}</h2>
+      <h2 class="slw-title slw-mono">{neuronName(neuron, poles)}</h2>
       <Late source={state.source} />
       {answer.state === "error" && <Failure error={answer.error} retry={reload} />}
       <ol class="slw-evo-moments" aria-busy={answer.state === "loading"}>

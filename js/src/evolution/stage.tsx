@@ -2,7 +2,7 @@
 import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { Failure } from "../shared/controls";
-import { neuronName } from "../source/neuron";
+import { neuronName, usePoles } from "../source/neuron";
 import { Card } from "./card";
 import { draw, radiusOf } from "./draw";
 import { frameOf, momentAt, neuronAt, neuronBeyond, toPixels, type Frame, type Size } from "./places";
@@ -147,6 +147,7 @@ function Marks({ state, frame }: { state: State; frame: Frame | null }) {
 
 /** The neuron pointed at, in words. */
 function Said({ state }: { state: State }) {
+  const poles = usePoles();
   const at = state.pointed.value;
   const name = at < 0 ? null : state.nameOf(at);
   const { length } = state.selection.value;
@@ -155,7 +156,7 @@ function Said({ state }: { state: State }) {
       <p class="slw-evo-said" role="status">
         {name ? (
           <>
-            <span class="slw-mono">{neuronName(name)}</span>{" "}
+            <span class="slw-mono">{neuronName(name, poles)}</span>{" "}
             <bdi>{state.labelOf(at, state.step.value) || "no label"}</bdi>
           </>
         ) : (

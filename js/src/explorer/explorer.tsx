@@ -10,7 +10,7 @@ import { Icon } from "../shared/icons";
 import { Measures } from "../neuron/measures";
 import { mount, type Mounted } from "../shared/mount";
 import { setTrait, traitSignal, type Model, type Neuron } from "../source/model";
-import { neuronName, sameNeuron } from "../source/neuron";
+import { neuronName, polesOf, sameNeuron, usePoles } from "../source/neuron";
 import { Failure, Late } from "../shared/controls";
 import { linkViews, type Links } from "../shared/links";
 import { asError } from "../source/resources";
@@ -72,11 +72,12 @@ function HostedWidget({ host, reference }: { host: Host; reference: string }) {
 }
 
 function Toolbar({ enter, ...props }: ExplorerProps & { enter: () => boolean }) {
+  const poles = usePoles();
   const { model, active, finder, trail } = props;
   const { previous, next } = trail;
   const go = (neuron: Neuron | null) => neuron && setTrait(model, "active", neuron);
   const step = (name: "back" | "forward", neuron: Neuron | null) => {
-    const label = neuron ? `Go ${name} to ${neuronName(neuron)}` : `Go ${name}`;
+    const label = neuron ? `Go ${name} to ${neuronName(neuron, poles)}` : `Go ${name}`;
     return (
       <button
         type="button"
@@ -316,7 +317,7 @@ function start(
     model.save_changes(); // one event in Python
   };
   let telling = false;
-  const finder = createFinder(source, highlight, (search) => {
+  const finder = createFinder(source, highlight, polesOf(model), (search) => {
     telling = true;
     tell(search);
     telling = false;

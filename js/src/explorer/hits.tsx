@@ -6,7 +6,7 @@ import type { Hit } from "../source/messages";
 import { isolated } from "../shared/format";
 import { Icon } from "../shared/icons";
 import type { Neuron } from "../source/model";
-import { neuronName, sameNeuron, short } from "../source/neuron";
+import { neuronName, sameNeuron, short, usePoles } from "../source/neuron";
 
 interface HitsProps {
   found: Found;
@@ -33,6 +33,7 @@ export const byChance = ({ score, chance }: Hit): boolean =>
   score !== null && typeof chance === "number" && score <= chance;
 
 export function Hits(props: HitsProps) {
+  const poles = usePoles();
   const { found: { of, hits }, note, clearing, passes, busy, active, choose, clear } = props;
   const { pointed, point, labelOf } = props;
   const list = useRef<HTMLOListElement>(null);
@@ -62,7 +63,7 @@ export function Hits(props: HitsProps) {
       !shown && "not shown on the map, by its filter",
     ];
     return (
-      <li key={neuronName(hit)}>
+      <li key={neuronName(hit, poles)}>
         <button
           type="button"
           class={["slw-hit", ...states].filter(Boolean).join(" ")}
@@ -80,7 +81,7 @@ export function Hits(props: HitsProps) {
             {label || "not labelled"}
           </span>
           <span class="slw-small slw-muted">
-            <span class="slw-ellipsis">{neuronName(hit)}</span>
+            <span class="slw-ellipsis">{neuronName(hit, poles)}</span>
             {hit.score !== null && <b class="slw-number">{short(hit.score)}</b>}
           </span>
           {doubtful && <span class="slw-hidden">, no more than a random word may score</span>}

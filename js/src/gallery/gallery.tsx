@@ -8,7 +8,7 @@ import type { Colormap } from "../neuron/heatmap";
 import { Lightbox } from "../neuron/lightbox";
 import { mount, type Mounted } from "../shared/mount";
 import type { Model, Neuron, RenderContext } from "../source/model";
-import { column, neuronName } from "../source/neuron";
+import { column, neuronName, usePoles } from "../source/neuron";
 import { NeuronPanel, startPanel, type PanelTraits } from "../neuron/panel";
 import { Failure } from "../shared/controls";
 import { wantsRelevance, type Look } from "../neuron/picture";
@@ -94,6 +94,7 @@ interface ExamplesProps extends GalleryProps {
 }
 
 function Examples(props: ExamplesProps) {
+  const poles = usePoles();
   const { clusters, pictures, opacity, look, sorting, grouping, shown, busy, size, onSize } = props;
   const [large, setLarge] = useState<{ of: string; sample: number } | null>(null);
   const { facts, examples, histogram } = shown;
@@ -107,7 +108,7 @@ function Examples(props: ExamplesProps) {
   const order = groups.flatMap((group) => group.examples);
   const heatFailure = pictures.heatmaps.failure.value;
   const pictureFailure = pictures.thumbnails.failure.value;
-  const name = neuronName(neuron);
+  const name = neuronName(neuron, poles);
   const at = large?.of === name ? order.findIndex(({ sample }) => sample === large.sample) : -1;
   const open = order[at];
   const walk = (by: number) =>

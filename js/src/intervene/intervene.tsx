@@ -11,7 +11,7 @@ import type { ChangeAsked, EffectsSaid } from "../source/messages";
 import {
   setTrait, setTraitSoon, traitSignal, uint8, type Model, type Neuron, type RenderContext,
 } from "../source/model";
-import { neuronName } from "../source/neuron";
+import { neuronName, usePoles } from "../source/neuron";
 import { asError } from "../source/resources";
 import type { Progress, Source } from "../source/source";
 import { createThumbnails, type Thumbnails } from "../source/thumbnails";
@@ -50,6 +50,7 @@ interface InterveneProps {
 const NAMED = 12;
 
 function Neurons({ model, rows }: Pick<InterveneProps, "model" | "rows">) {
+  const poles = usePoles();
   const spans = model.get("_spans");
   const [all, setAll] = useState(false);
   const shown = all ? rows.value : rows.value.slice(0, NAMED);
@@ -62,7 +63,7 @@ function Neurons({ model, rows }: Pick<InterveneProps, "model" | "rows">) {
     <ul class="slw-changed" aria-label="Neurons that are changed">
       {shown.map((row) => {
         const neuron = neuronAt(spans, row);
-        const name = neuronName(neuron);
+        const name = neuronName(neuron, poles);
         return (
           <li key={row} class="slw-changed-neuron">
             <button

@@ -20,6 +20,7 @@ import { mount } from "../shared/mount";
 import { Failure } from "../shared/controls";
 import { hearMark, tellPointed } from "../shared/links";
 import { CANVAS_LIMIT, type Painter } from "./paint/painter";
+import { polesOf } from "../source/neuron";
 import type { Source } from "../source/source";
 import { SearchBox } from "../shared/search-box";
 import { composes } from "../shared/text-field";
@@ -28,7 +29,7 @@ import "./map.css";
 export const render = (context: RenderContext<MapTraits>) =>
   mount(context, "slw-map", ({ root, source, theme, onCleanup }) => {
     const state = new MapState(context.model, source, theme);
-    const finder = createFinder(source, state.setHighlight);
+    const finder = createFinder(source, state.setHighlight, polesOf(context.model));
     const cache = detailsCache();
     const forget = effect(() => {
       state.revision.value;

@@ -12,6 +12,7 @@ import {
 import type { MapTraits } from "./traits";
 import { float32, setTrait, traitSignal, uint8, type Cleanup, type Model, type Neuron } from "../source/model";
 import type { Source } from "../source/source";
+import { neuronName, polesOf } from "../source/neuron";
 import { GridIndex } from "./spatial";
 import { rowsOfBits, toBits } from "../source/bits";
 import type { Theme } from "../shared/theme";
@@ -203,8 +204,8 @@ export class MapState {
   }
 
   nameOf(row: number): string {
-    const layer = this.layerOf.value?.values[row];
-    return `${layer === undefined ? "…" : this.layers.value[layer]} / ${this.indexOf.value[row] ?? "…"}`;
+    const neuron = this.neuronOf(row);
+    return neuron ? neuronName(neuron, polesOf(this.model)) : "… / …";
   }
 
   labelOf(row: number): string {

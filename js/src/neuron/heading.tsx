@@ -1,5 +1,5 @@
 // Which neuron a panel shows, what it is called, and its measures.
-import { neuronName, short, type Facts } from "../source/neuron";
+import { neuronName, short, usePoles, type Facts } from "../source/neuron";
 
 function Fact({ name, value, help }: { name: string; value: string; help: string }) {
   return (
@@ -10,6 +10,7 @@ function Fact({ name, value, help }: { name: string; value: string; help: string
 }
 
 export function NeuronHeading({ facts, busy }: { facts: Facts; busy: boolean }) {
+  const poles = usePoles();
   const known = facts.label !== "";
   return (
     <header class="slw-heading" aria-busy={busy}>
@@ -22,7 +23,7 @@ export function NeuronHeading({ facts, busy }: { facts: Facts; busy: boolean }) 
             {short(facts.score, 3)}
           </span>
         )}
-        <span class="slw-mono slw-muted">{neuronName(facts)}</span>
+        <span class="slw-mono slw-muted">{neuronName(facts, poles)}</span>
         {facts.dead && (
           <span class="slw-tag" title="Fewer positive activations than examples">
             dead

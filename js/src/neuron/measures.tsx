@@ -1,6 +1,6 @@
 // A neuron's measures, each with its place among the neurons of its layer.
 import type { Neuron } from "../source/model";
-import { neuronName, short } from "../source/neuron";
+import { neuronName, short, usePoles } from "../source/neuron";
 
 export interface Measure {
   name: string;
@@ -19,9 +19,10 @@ const HELP: Record<string, string> = {
 };
 
 export function Measures({ of, measures }: { of: Neuron; measures: Measure[] }) {
+  const poles = usePoles();
   if (measures.length === 0) return null;
   return (
-    <ul class="slw-measures" aria-label={`Measures of ${neuronName(of)} among the neurons of ${of.layer}`}>
+    <ul class="slw-measures" aria-label={`Measures of ${neuronName(of, poles)} among the neurons of ${of.layer}`}>
       {measures.map(({ name, title, value, share }) => {
         const place = `${Math.round(share * 100)} %`;
         return (

@@ -5,7 +5,7 @@ import {
   followNeuron, followVisibility, type Answer, type Detail, type OfNeuron,
 } from "../source/detail";
 import { traitSignal, type Model, type Neuron } from "../source/model";
-import { neuronName, sameNeuron, type Facts } from "../source/neuron";
+import { neuronName, sameNeuron, usePoles, type Facts } from "../source/neuron";
 import { Failure, Late } from "../shared/controls";
 import type { Mounted } from "../shared/mount";
 import type { Source } from "../source/source";
@@ -64,11 +64,12 @@ export interface Standing {
  */
 export function NeuronPanel<D extends { facts: Facts }>(props: PanelProps<D>) {
   const { source, active, detail, empty, waiting, children } = props;
+  const poles = usePoles();
   if (active === null) return <div class="slw-state">{empty}</div>;
   const resource = detail.resource.value;
   const failed = resource.state === "error" ? resource.error : null;
   const shown = detail.last.value;
-  const name = neuronName(active);
+  const name = neuronName(active, poles);
   if (!shown && failed) {
     const about = <span class="slw-mono">({name})</span>;
     return <Failure error={failed} retry={detail.reload}>{about}</Failure>;

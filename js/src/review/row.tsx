@@ -4,7 +4,7 @@ import { PlainPicture } from "../neuron/plain-picture";
 import { Icon, type IconName } from "../shared/icons";
 import { TextField } from "../shared/text-field";
 import type { Offer } from "../source/messages";
-import { neuronName } from "../source/neuron";
+import { neuronName, numberName, usePoles } from "../source/neuron";
 import { useResource, type Resource } from "../source/resources";
 import type { Thumbnails } from "../source/thumbnails";
 import type { Row } from "./labels";
@@ -37,12 +37,13 @@ const SIZES = [0, 1, 2];
 /** What a row holds, in its cells. */
 export function Line(props: LineProps) {
   const { row, score, ahead, aheadOf, selected, editing, offers, thumbnails } = props;
+  const poles = usePoles();
   const offer = useResource(offers, offerKey(row));
   // While a new offer is on its way its pictures stay: they are the neuron's.
   const seen = useRef<Offer | null>(null);
   if (offer.state === "ready") seen.current = offer.value;
   const samples = seen.current?.samples;
-  const name = neuronName(row);
+  const name = neuronName(row, poles);
   return (
     <>
       <span role="gridcell" class="slw-review-check">
@@ -54,7 +55,7 @@ export function Line(props: LineProps) {
         />
       </span>
       <span role="gridcell" class="slw-review-name">
-        <b class="slw-mono">{row.neuron}</b>
+        <b class="slw-mono">{numberName(row, poles)}</b>
         <span class="slw-mono slw-small slw-muted slw-ellipsis" title={row.layer}>{row.layer}</span>
       </span>
       <span role="gridcell" class="slw-review-images">
@@ -80,6 +81,7 @@ const scoreSaid = ({ chance, score }: Row): string =>
     : `How well the label fits; one random word in twenty reaches ${chance.toFixed(3)}`;
 
 function Label({ row, accept, reject, edit }: LineProps) {
+  const poles = usePoles();
   const act = (icon: IconName, does: string, run: () => void) => (
     <button
       type="button"
@@ -107,7 +109,7 @@ function Label({ row, accept, reject, edit }: LineProps) {
           type="button"
           tabIndex={-1}
           class="slw-button slw-button-small"
-          aria-label={`Edit the label of ${neuronName(row)}`}
+          aria-label={`Edit the label of ${neuronName(row, poles)}`}
           onClick={() => edit(row, row.person || !row.unsure ? row.label : "")}
         >
           Edit
@@ -144,6 +146,7 @@ function Whose({ row }: { row: Row }) {
 }
 
 function Editor({ row, text, edit, keep }: LineProps & { text: string }) {
+  const poles = usePoles();
   const focus = (element: HTMLElement | null) => {
     const input = element?.querySelector("input");
     if (input && !input.dataset.begun) {
@@ -155,7 +158,7 @@ function Editor({ row, text, edit, keep }: LineProps & { text: string }) {
   return (
     <span class="slw-review-line" ref={focus}>
       <TextField
-        label={`Label of ${neuronName(row)}`}
+        label={`Label of ${neuronName(row, poles)}`}
         placeholder="label"
         value={text}
         onText={(typed) => edit(row, typed)}

@@ -2,7 +2,7 @@
 import { batch, computed, effect, signal, untracked, type ReadonlySignal, type Signal } from "@preact/signals";
 import type { Hit } from "../source/messages";
 import type { Cleanup, Neuron } from "../source/model";
-import { neuronName } from "../source/neuron";
+import { neuronName, type Poles } from "../source/neuron";
 import { asError } from "../source/resources";
 import { isAbort, type Source } from "../source/source";
 
@@ -47,6 +47,7 @@ const PAUSE = 250;
 export function createFinder(
   source: Source,
   highlight: (scores: DataView | null) => void,
+  poles: Poles,
   told: (search: Search) => void = () => {},
 ): Finder {
   const [text, layer] = [signal(""), signal("")];
@@ -65,7 +66,7 @@ export function createFinder(
     const query = text.peek().trim();
     if (query === "" && like === null) return reset();
     const turn = ++newest;
-    const of = like ? `Like ${neuronName(like)}` : `“${query}”`;
+    const of = like ? `Like ${neuronName(like, poles)}` : `“${query}”`;
     const params = { query, like, layer: layer.peek() || null };
     pending.value = true;
     told({ text: query, layer: layer.peek(), like });

@@ -4,6 +4,7 @@ import { effect, signal, type ReadonlySignal } from "@preact/signals";
 import { followKernel, isExported } from "../source/kernel";
 import type { Cleanup, Model, RenderContext } from "../source/model";
 import { KernelSource } from "../source/kernel-source";
+import { PolesProvider, polesOf } from "../source/neuron";
 import type { Source } from "../source/source";
 import { keepUndo } from "./text-field";
 import { followTheme, type Theme } from "./theme";
@@ -74,7 +75,8 @@ export function mount<T extends object>(
   const stopStill = standIn(root, (model as Model<any>).get("_still"), left, exported);
   const [theme, stopTheme] = followTheme(root);
   cleanups.push(stopKernel, stopLeft, stopStill, () => source.dispose(), stopTheme);
-  render(view({ root, source, theme, onCleanup: (cleanup) => cleanups.push(cleanup) }), root);
+  const content = view({ root, source, theme, onCleanup: (cleanup) => cleanups.push(cleanup) });
+  render(<PolesProvider value={polesOf(model)}>{content}</PolesProvider>, root);
   return () => {
     render(null, root);
     for (const cleanup of cleanups.reverse()) cleanup();

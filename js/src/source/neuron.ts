@@ -1,12 +1,37 @@
 // What the panels know about a neuron and its example images, and how they write it.
-import type { Neuron } from "./model";
+import { createContext } from "preact";
+import { useContext } from "preact/hooks";
+import type { Model, Neuron } from "./model";
 
 export type { Example, Facts, Shown } from "./messages";
 
 export const sameNeuron = (a: Neuron | null, b: Neuron | null): boolean =>
   a === b || (a !== null && b !== null && a.layer === b.layer && a.neuron === b.neuron);
 
-export const neuronName = ({ layer, neuron }: Neuron): string => `${layer} / ${neuron}`;
+/** By layer with both poles, how many channels it has; from there on neurons are negative poles. */
+export type Poles = Readonly<Record<string, number>>;
+
+const PolesOfView = createContext<Poles>({});
+export const PolesProvider = PolesOfView.Provider;
+export const polesOf = (model: Model<any>): Poles => model.get("_poles") ?? {};
+export const usePoles = (): Poles => useContext(PolesOfView);
+
+/** How the neurons of one layer are called in it. */
+export type Named = (neuron: number) => string;
+
+/** What a neuron is called in its layer: 17, or 17- for the negative pole of channel 17. */
+export function numberName({ layer, neuron }: Neuron, poles: Poles): string {
+  const channels = poles[layer] ?? Infinity;
+  return neuron < channels ? `${neuron}` : `${neuron - channels}-`;
+}
+
+export function useNumbers(layer: string): Named {
+  const poles = usePoles();
+  return (neuron) => numberName({ layer, neuron }, poles);
+}
+
+export const neuronName = (of: Neuron, poles: Poles): string =>
+  `${of.layer} / ${numberName(of, poles)}`;
 
 /** A number in few characters: "–" where there is none, a true minus sign. */
 export function short(value: number | null | undefined, digits = 2): string {

@@ -3,6 +3,7 @@ import type { Signal } from "@preact/signals";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Traced } from "../source/messages";
 import { PlainPicture } from "../neuron/plain-picture";
+import { numberName, usePoles } from "../source/neuron";
 import type { Thumbnails } from "../source/thumbnails";
 import { step, strongestPath, type Graph, type Path, type Shown } from "./graph";
 import { CARD, place, type Edge } from "./layout";
@@ -95,9 +96,10 @@ interface CardProps {
 }
 
 function Card({ node, said, pictures, lit, selected, tabIndex, most, point, select }: CardProps) {
+  const poles = usePoles();
   const one = node.members[0];
   const which = node.kind === "group" ? `× ${node.members.length}`
-    : node.kind === "neuron" && node.name ? `${one!.neuron}` : "";
+    : node.kind === "neuron" && node.name ? numberName(one!, poles) : "";
   return (
     <button
       type="button"
@@ -116,7 +118,7 @@ function Card({ node, said, pictures, lit, selected, tabIndex, most, point, sele
     >
       {node.kind !== "target" && <Faces node={node} pictures={pictures} />}
       <span class="slw-node-words">
-        <span class="slw-node-title" dir="auto">{titleOf(node)}</span>
+        <span class="slw-node-title" dir="auto">{titleOf(node, poles)}</span>
         {node.kind !== "target" && (
           <span class="slw-node-share slw-small slw-muted">
             {which && <span class="slw-mono">{which}</span>}
@@ -133,6 +135,7 @@ function Card({ node, said, pictures, lit, selected, tabIndex, most, point, sele
 }
 
 export function Board({ trace, graph, name, pictures, pointed, selected, select }: BoardProps) {
+  const poles = usePoles();
   const [frame, room] = useWidth();
   const [current, setCurrent] = useState<string | null>(null);
   const placed = useMemo(() => (room > 0 ? place(graph, room) : null), [graph, room]);
@@ -183,7 +186,7 @@ export function Board({ trace, graph, name, pictures, pointed, selected, select 
                     <li key={key} style={{ transform: `translate(${x}px, ${y}px)` }}>
                       <Card
                         node={node}
-                        said={describe(node, graph, trace.sizes)}
+                        said={describe(node, graph, trace.sizes, poles)}
                         pictures={pictures}
                         lit={path === null || path.nodes.has(key)}
                         selected={selected === key}

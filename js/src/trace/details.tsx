@@ -5,7 +5,7 @@ import { Icon } from "../shared/icons";
 import { PlainPicture } from "../neuron/plain-picture";
 import { NeuronPanel } from "../neuron/panel";
 import { setTrait, type Neuron } from "../source/model";
-import { baseName, column, neuronName, sameNeuron, short } from "../source/neuron";
+import { baseName, column, neuronName, sameNeuron, short, usePoles } from "../source/neuron";
 import type { Below, NodeOfTrace, Traced, TraceNode } from "../source/messages";
 import type { Graph, Shown } from "./graph";
 import type { TraceProps } from "./trace";
@@ -117,6 +117,7 @@ function Chosen({ shown, here, ...props }: ChosenProps) {
 
 /** What a node gets most from. */
 function BelowList({ below, choose }: { below: readonly Below[]; choose: (neuron: Neuron) => void }) {
+  const poles = usePoles();
   const most = Math.max(...below.map(({ relevance }) => Math.abs(relevance)), 1e-12);
   const write = column(below.map(({ relevance }) => relevance), 3);
   return (
@@ -126,8 +127,8 @@ function BelowList({ below, choose }: { below: readonly Below[]; choose: (neuron
         {below.map((one) => (
           <li key={one.neuron}>
             <button type="button" onClick={() => choose({ layer: one.layer, neuron: one.neuron })}>
-              <span class="slw-ellipsis" dir="auto">{one.label || neuronName(one)}</span>
-              {one.label && <span class="slw-mono slw-muted slw-small">{neuronName(one)}</span>}
+              <span class="slw-ellipsis" dir="auto">{one.label || neuronName(one, poles)}</span>
+              {one.label && <span class="slw-mono slw-muted slw-small">{neuronName(one, poles)}</span>}
               {!one.kept && <span class="slw-tag">not kept</span>}
               <span class="slw-number">{write(one.relevance)}</span>
               <span class="slw-bar" aria-hidden="true">
@@ -184,15 +185,16 @@ export function without(groups: Groups, neuron: Neuron): Groups {
 
 /** The target, the rest of a layer, or a group with its members. */
 function Other({ node, trace, graph, model, groups, choose }: DetailsProps & { node: Shown }) {
+  const poles = usePoles();
   const members = node.kind === "group" ? node.members : [];
   return (
     <section class="slw-trace-details slw-panel" aria-label="The chosen node">
-      <h2 class="slw-title" dir="auto">{titleOf(node)}</h2>
-      <p dir="auto">{describe(node, graph, trace.sizes)}.</p>
+      <h2 class="slw-title" dir="auto">{titleOf(node, poles)}</h2>
+      <p dir="auto">{describe(node, graph, trace.sizes, poles)}.</p>
       <ul class="slw-members">
         {members.map(({ layer, neuron, label, share }) => {
           const own = { layer, neuron };
-          const name = neuronName(own);
+          const name = neuronName(own, poles);
           return (
             <li key={neuron}>
               <button type="button" class="slw-button" dir="auto" onClick={() => choose(own)}>

@@ -2,13 +2,14 @@
 import { useState } from "preact/hooks";
 import { Choice, Failure, Slider } from "../shared/controls";
 import { setTraitSoon } from "../source/model";
-import { neuronName } from "../source/neuron";
+import { neuronName, usePoles } from "../source/neuron";
 import { asError, useResource } from "../source/resources";
 import { isBusy, Working } from "./act";
 import type { TraceProps } from "./trace";
 import { percent } from "./words";
 
 export function Form(props: TraceProps) {
+  const poles = usePoles();
   const { model, source, classes, target, keep, active, tracing } = props;
   const names = useResource(classes, 0);
   const [chosen, setChosen] = useState<string | null>(null);
@@ -51,7 +52,7 @@ export function Form(props: TraceProps) {
             aria-disabled={busy}
             onClick={() => trace({ target: "", neuron })}
           >
-            Trace {neuronName(neuron)}
+            Trace {neuronName(neuron, poles)}
           </button>
         )}
         <Slider

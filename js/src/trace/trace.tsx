@@ -6,7 +6,7 @@ import { Failure, Late, Slider } from "../shared/controls";
 import { count } from "../shared/format";
 import { mount, type Mounted } from "../shared/mount";
 import { setTraitSoon, type Model, type Neuron, type RenderContext } from "../source/model";
-import { sameNeuron } from "../source/neuron";
+import { sameNeuron, usePoles } from "../source/neuron";
 import { startPanel, type PanelTraits } from "../neuron/panel";
 import { Resources, useResource } from "../source/resources";
 import type { NodeOfTrace, Traced } from "../source/messages";
@@ -83,6 +83,7 @@ function Found(props: TraceProps & { trace: Traced; busy: boolean }) {
   const { model, trace, busy, active, threshold, pinned, groups, pictures, pointed } = props;
   const [other, setOther] = useState<string | null>(null);
   useEffect(() => setOther(null), [active.value]);
+  const poles = usePoles();
   const graph = useMemo(
     () => arrange(trace, { threshold: threshold.value, pinned: pinned.value, groups: groups.value }),
     [trace, threshold.value, pinned.value, groups.value],
@@ -97,7 +98,7 @@ function Found(props: TraceProps & { trace: Traced; busy: boolean }) {
     setOther(null);
     setTraitSoon(model, "active", neuron);
   };
-  const name = targetName(trace);
+  const name = targetName(trace, poles);
   return (
     <>
       <header class="slw-trace-heading" aria-busy={busy}>

@@ -1,7 +1,7 @@
 // What the trace says in words: of nodes, of ablation.
 import type { Ablated, Agreed, Traced } from "../source/messages";
 import { count } from "../shared/format";
-import { neuronName, short } from "../source/neuron";
+import { neuronName, short, type Poles } from "../source/neuron";
 import type { Graph, Shown } from "./graph";
 
 export function percent(share: number): string {
@@ -10,25 +10,30 @@ export function percent(share: number): string {
 }
 
 /** What a card is called, where it has no label. */
-export function titleOf(node: Shown): string {
+export function titleOf(node: Shown, poles: Poles): string {
   if (node.kind === "rest") return "The rest";
   if (node.kind === "group" || node.name) return node.name;
   const [one] = node.members;
-  return one ? neuronName(one) : "";
+  return one ? neuronName(one, poles) : "";
 }
 
-export const targetName = ({ nodes }: Traced): string => {
+export const targetName = ({ nodes }: Traced, poles: Poles): string => {
   const target = nodes[0]!;
-  return target.layer === "" ? target.label : target.label || neuronName(target);
+  return target.layer === "" ? target.label : target.label || neuronName(target, poles);
 };
 
 /** What a card says to who does not see it. */
-export function describe(node: Shown, { nodes }: Graph, sizes: Traced["sizes"]): string {
+export function describe(
+  node: Shown,
+  { nodes }: Graph,
+  sizes: Traced["sizes"],
+  poles: Poles,
+): string {
   const { kind, layer, name, members } = node;
-  if (kind === "target") return `${titleOf(node)}, what is traced: relevance ${short(node.relevance)}`;
+  if (kind === "target") return `${titleOf(node, poles)}, what is traced: relevance ${short(node.relevance)}`;
   let what = `${name}, ${count(members.length, "neuron")} of ${layer}`;
   if (kind === "neuron") {
-    what = [neuronName(members[0]!), name, node.pinned && "pinned"].filter(Boolean).join(", ");
+    what = [neuronName(members[0]!, poles), name, node.pinned && "pinned"].filter(Boolean).join(", ");
   } else if (kind === "rest") {
     const shown = nodes.filter((one) => one.layer === layer && one.kind !== "rest" && one.kind !== "target");
     const others = (sizes[layer] ?? 0) - shown.reduce((sum, one) => sum + one.members.length, 0);

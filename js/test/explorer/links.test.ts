@@ -91,7 +91,7 @@ describe("the finder", () => {
   function finder() {
     const model = new FakeModel({});
     const [highlight, told] = [vi.fn(), vi.fn()];
-    const made = createFinder(new KernelSource(model), highlight, told);
+    const made = createFinder(new KernelSource(model), highlight, {}, told);
     return { model, highlight, told, ...made };
   }
   const hits = (label: string) => ({ hits: [{ ...n(1), label, score: 0.4 }] });

@@ -50,13 +50,13 @@ group("what is shown of a trace", () => {
     expect(high.share).toBeCloseTo(0.5);
     const link = graph.links.find(({ upper, lower }) => upper === high.key && lower === low.key);
     expect(link!.relevance).toBeCloseTo(0.3 + 0.1);
-    expect(describe(high, graph, TRACE.sizes)).toBe("warm, 2 neurons of high: 50.0 % of the layer's relevance");
+    expect(describe(high, graph, TRACE.sizes, {})).toBe("warm, 2 neurons of high: 50.0 % of the layer's relevance");
   });
 
   test("the rest says how many neurons it stands for", () => {
     const graph = shown({ threshold: 0.25 });
-    expect(describe(node(graph, keyOf("high", -1))!, graph, TRACE.sizes)).toContain("9 other neurons of high");
-    expect(describe(node(graph, keyOf("low", 4))!, graph, TRACE.sizes)).toContain("low / 4, red");
+    expect(describe(node(graph, keyOf("high", -1))!, graph, TRACE.sizes, {})).toContain("9 other neurons of high");
+    expect(describe(node(graph, keyOf("low", 4))!, graph, TRACE.sizes, {})).toContain("low / 4, red");
   });
 });
 
