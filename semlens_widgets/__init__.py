@@ -54,9 +54,11 @@ if TYPE_CHECKING:
     from semlens_widgets.labels.scorer import Scorer
     from semlens_widgets.labels.semantic import Semantic
     from semlens_widgets.lens.compare import Comparison, compare
+    from semlens_widgets.lens.domain import DomainCheck, domain_check
     from semlens_widgets.lens.evolution import Evolution, evolution
     from semlens_widgets.lens.lens import SemanticLens
     from semlens_widgets.lens.library import Library
+    from semlens_widgets.lens.stability import Stability
     from semlens_widgets.lens.traced import Trace
     from semlens_widgets.widgets import (
         AuditView,
@@ -91,6 +93,9 @@ _HOMES = {
     "SemanticLens": "lens.lens",
     "Comparison": "lens.compare",
     "compare": "lens.compare",
+    "DomainCheck": "lens.domain",
+    "domain_check": "lens.domain",
+    "Stability": "lens.stability",
     "Evolution": "lens.evolution",
     "evolution": "lens.evolution",
     "Library": "lens.library",
@@ -158,6 +163,7 @@ __all__ = [
     "Difference",
     "Diffusion",
     "Dissect",
+    "DomainCheck",
     "EmbeddingError",
     "Evolution",
     "EvolutionView",
@@ -185,6 +191,7 @@ __all__ = [
     "Semantic",
     "SemanticLens",
     "SemlensError",
+    "Stability",
     "StoreError",
     "Synthesise",
     "TargetModel",
@@ -198,6 +205,7 @@ __all__ = [
     "WeightsUnavailable",
     "compare",
     "demo",
+    "domain_check",
     "errors",
     "evolution",
     "open",

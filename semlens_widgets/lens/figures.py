@@ -13,6 +13,7 @@ from semlens_widgets.analysis.compare import mean_of
 from semlens_widgets.analysis.effects import COLUMNS, CONTROLS
 from semlens_widgets.lens.audit_frames import ERROR
 from semlens_widgets.lens.compare import MEASURES
+from semlens_widgets.lens.stability import NEAR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from semlens_widgets.analysis.effects import Effects
     from semlens_widgets.lens.audited import Audit
+    from semlens_widgets.lens.stability import Stability
 
 # Told apart by people who see red and green alike (Okabe and Ito 2008).
 _COLOURS = {
@@ -253,6 +255,46 @@ def effects_figure(effects: Effects, title: str) -> Figure:
             if every > len(classes)
             else ""
         ),
+    )
+    return figure
+
+
+def stability_figure(found: Stability) -> Figure:
+    """Draw how near semantic vectors of m examples are to their limit, a panel for each layer."""
+    from plotly.graph_objects import Scatter
+
+    summary = found.summary
+    layers = list(found.by_layer)
+    figure = _grid(1, [escape(one) for one in layers], [1.0], "Semantic vectors of m examples")
+    for column, layer in enumerate(layers, 1):
+        rows = summary[summary["layer"] == layer]
+        for at, (name, words) in enumerate(
+            (("q50", "median"), ("q10", "90 % are above"), ("q05", "95 % are above"))
+        ):
+            line = Scatter(
+                x=rows["m"].tolist(),
+                y=rows[name].tolist(),
+                mode="lines+markers",
+                name=words,
+                legendgroup=name,
+                showlegend=column == 1,
+                line={"color": _SERIES[at]},
+                hovertemplate="%{x} examples: %{y:.3f}<extra></extra>",
+            )
+            figure.add_trace(line, row=1, col=column)
+        dotted: dict[str, Any] = {"line": {"dash": "dot", "width": 1, "color": "gray"}}
+        figure.add_hline(y=1 - NEAR, row=1, col=column, **dotted)
+        if (enough := found.by_layer[layer]) is not None:
+            figure.add_vline(x=enough, row=1, col=column, **dotted)
+        ticks = rows["m"].tolist()
+        figure.update_xaxes(
+            title_text="examples", type="log", tickvals=ticks, row=1, col=column, minor_ticks=""
+        )
+    figure.update_yaxes(title_text="cosine to the limit", row=1, col=1)
+    _note(
+        figure,
+        f"limit: infinitely many images like the {found.limit_of} most activating · dotted: within "
+        f"{NEAR} of it, and the least number that brings 90 % of the neurons there",
     )
     return figure
 

@@ -11,7 +11,7 @@ from semlens_widgets.errors import LensUnavailable, StoreError
 from semlens_widgets.labels.contrasts.generators import generator_of
 from semlens_widgets.lens.listeners import Listeners
 from semlens_widgets.lens.methods import Methods
-from semlens_widgets.lens.opening import finished_store, state_of, tell_unreadable
+from semlens_widgets.lens.opening import finished_store, state_of, tell_unfit, tell_unreadable
 from semlens_widgets.lens.parts import Parts
 from semlens_widgets.pipeline.engine.device import plainly
 from semlens_widgets.pipeline.engine.local import open_engine
@@ -158,8 +158,9 @@ class SemanticLens(Methods):
 
         Shows progress. An interrupt says in a line where it stopped (it raises
         :class:`semlens_widgets.errors.RunStopped`, a KeyboardInterrupt). Images that cannot be read
-        are skipped, counted in a warning and listed by :attr:`unreadable`. Heatmaps are left until
-        they are looked at, see :meth:`localise`.
+        are skipped, counted in a warning and listed by :attr:`unreadable`. Warns once if the
+        foundation model is no good on these images, see :meth:`domain_check`. Heatmaps are left
+        until they are looked at, see :meth:`localise`.
 
         Parameters
         ----------
@@ -199,7 +200,12 @@ class SemanticLens(Methods):
             open_engine(engine, workers) as mapper,
         ):
             run(self.store, self._plan, mapper)
-        self.__dict__.pop("_parts", None)
+            self.__dict__.pop("_parts", None)
+            judged = self.store.is_finished("domain")
+            if not judged:
+                self.store.finish("domain", **self._parts.domain.facts())
+        if not judged:
+            tell_unfit(self.store)
         if fresh:
             tell_unreadable(self.unreadable, len(self._read.samples))
         return self

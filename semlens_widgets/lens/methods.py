@@ -6,6 +6,7 @@ from semlens_widgets.lens.agreeing import Agreeing
 from semlens_widgets.lens.audit import Auditing
 from semlens_widgets.lens.choosing import Choosing
 from semlens_widgets.lens.delegated import delegated
+from semlens_widgets.lens.domain import Domain
 from semlens_widgets.lens.explained import Explaining
 from semlens_widgets.lens.faithfulness import Faithfulness
 from semlens_widgets.lens.granular import Granular
@@ -18,6 +19,7 @@ from semlens_widgets.lens.robust import Robust
 from semlens_widgets.lens.scoring import Scoring
 from semlens_widgets.lens.search import Search
 from semlens_widgets.lens.showing import Showing
+from semlens_widgets.lens.stability import Stable
 from semlens_widgets.lens.trace import Tracing
 from semlens_widgets.lens.trust import Trusting
 
@@ -59,6 +61,8 @@ class Methods:
     audit = delegated("auditing", Auditing.audit)
     faithfulness = delegated("judging", Faithfulness.faithfulness)
     robustness = delegated("robust", Robust.robustness)
+    stability = delegated("stable", Stable.stability)
+    domain_check = delegated("domain", Domain.domain_check)
     agreement = delegated("agreeing", Agreeing.agreement)
     granularity = delegated("granular", Granular.granularity)
     consistency = delegated("agreeing", Agreeing.consistency)

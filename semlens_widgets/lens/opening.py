@@ -58,7 +58,24 @@ def state_of(store: AnalysisStore, reader: Callable[[], AnalysisReader]) -> str:
         return f"{begun}; call run()"
     read = reader()
     widths = ", ".join(f"{layer}: {b - a}" for layer, (a, b) in read.spans.items())
-    return f"{len(read.samples)} images; neurons {widths}"
+    unfit = "" if fits(store) else "; the foundation model does not fit: see domain_check()"
+    return f"{len(read.samples)} images; neurons {widths}{unfit}"
+
+
+def fits(store: AnalysisStore) -> bool:
+    """Whether nothing was found against the foundation model on these images."""
+    return bool(store.stages.get("domain", {}).get("ok", True))
+
+
+def tell_unfit(store: AnalysisStore) -> None:
+    """Warn of a foundation model that was found to be no good on these images."""
+    if not fits(store):
+        said = " ".join(store.stages["domain"]["said"])
+        warnings.warn(
+            f"The foundation model {store.settings['foundation']!r} does not fit these images. "
+            f"{said} More: lens.domain_check().",
+            stacklevel=5,
+        )
 
 
 def tell_unreadable(names: Sequence[str], total: int) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from semlens_widgets.lens.agreeing import Agreeing
 from semlens_widgets.lens.audit import Auditing
 from semlens_widgets.lens.choosing import Choosing
+from semlens_widgets.lens.domain import Domain
 from semlens_widgets.lens.explained import Explaining
 from semlens_widgets.lens.faithfulness import Faithfulness
 from semlens_widgets.lens.granular import Granular
@@ -22,6 +23,7 @@ from semlens_widgets.lens.robust import Robust
 from semlens_widgets.lens.scoring import Scoring
 from semlens_widgets.lens.search import Search
 from semlens_widgets.lens.showing import Showing
+from semlens_widgets.lens.stability import Stable
 from semlens_widgets.lens.texts import Words, needed
 from semlens_widgets.lens.trace import Tracing
 from semlens_widgets.lens.trust import Trusting
@@ -81,6 +83,8 @@ class Parts:
         self.tracing = Tracing(lens, self.reader, self.relevances, self.labels, need_plan)
         self.judging = Faithfulness(self.reader, self.labels, foundation, need_plan)
         self.robust = Robust(self.reader, self.labels, self.words, need_plan)
+        self.stable = Stable(self.reader)
+        self.domain = Domain(self.reader, self.words, images, foundation)
         self.agreeing = Agreeing(self.reader, self.labels, self.words)
         self.granular = Granular(self.reader, self.scoring, self.labels)
         self.auditing = Auditing(

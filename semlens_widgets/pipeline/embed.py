@@ -247,3 +247,6 @@ EMBED = Stage(
     ),
     reads=lambda store, plan: EmbeddingsLog(store, plan.foundation, plan.images, plan.batch_size),
 )
+
+#: Judged once after a run, by the lens; see :mod:`semlens_widgets.lens.domain`.
+DOMAIN = Stage("domain", "whether the foundation model fits the images", after=("classes", "embed"))

@@ -11,7 +11,7 @@ from semlens_widgets.errors import EmbeddingError, ModelError, UnreadableImage
 from semlens_widgets.pipeline.collect import CLASSES, COLLECT
 from semlens_widgets.pipeline.contrasts import CONTRASTS, MADE
 from semlens_widgets.pipeline.crops import CONTRAST_CROPS, CROPS
-from semlens_widgets.pipeline.embed import EMBED
+from semlens_widgets.pipeline.embed import DOMAIN, EMBED
 from semlens_widgets.pipeline.engine.local import in_process
 from semlens_widgets.pipeline.examples import EXAMPLES
 from semlens_widgets.pipeline.heatmaps import HEATMAPS, check_places
@@ -50,6 +50,7 @@ STAGES: tuple[Stage, ...] = (
     THUMBNAILS,
     LAYOUT,
     OUTPUT_RELEVANCE,
+    DOMAIN,
     LABELS,
     DECIDED,
     ANSWERS,
