@@ -28,7 +28,7 @@ LEAST_AREA = 0.8
 MOST_COSINE = 0.9
 LEAST_RANK = 5.0
 LEAST_FOUND = 0.25
-#: With fewer images nothing is called weak, nor a rank of a space of fewer dimensions.
+#: With fewer images nothing is called weak; nor rank and copies in a space of fewer dimensions.
 FEWEST_IMAGES = 100
 FEWEST_DIMENSIONS = 16
 NEIGHBOURS = 10
@@ -120,12 +120,13 @@ def of_copies(copies: NDArray[np.floating], images: NDArray[np.floating], of: ob
     """
     found = (copies @ images.T).argmax(axis=1) == np.asarray(of)
     share = proportion(int(found.sum()), len(found))
+    enough = len(images) >= FEWEST_IMAGES and images.shape[1] >= FEWEST_DIMENSIONS
     return Measure(
         "copies_found",
         *(share.value, share.low, share.high),
         chance=1 / len(images),
         bound=LEAST_FOUND,
-        verdict=_judged(share.value >= LEAST_FOUND, len(images) >= FEWEST_IMAGES),
+        verdict=_judged(share.value >= LEAST_FOUND, enough),
     )
 
 

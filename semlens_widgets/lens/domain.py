@@ -74,7 +74,7 @@ class DomainCheck:
 
     def __repr__(self) -> str:
         head = "The foundation model fits" if self.ok else "The foundation model does not fit"
-        known = self.table.round(3).fillna("").to_string(index=False)
+        known = self.table.round(3).to_string(index=False, na_rep="")
         return "\n".join([f"{head} these images, as far as was checked.", known, *self.said])
 
     def __getitem__(self, measure: str) -> float:

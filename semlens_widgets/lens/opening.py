@@ -74,7 +74,7 @@ def tell_unfit(store: AnalysisStore) -> None:
         warnings.warn(
             f"The foundation model {store.settings['foundation']!r} does not fit these images. "
             f"{said} More: lens.domain_check().",
-            stacklevel=5,
+            stacklevel=4,
         )
 
 

@@ -9,7 +9,7 @@ from semlens_widgets.analysis.measures import clarity
 from semlens_widgets.analysis.stability import cosines_to_limit, recommended
 
 
-def planted(neurons=400, most=60, dim=32, spread=0.35, seed=0):
+def planted(neurons=400, most=60, dim=32, spread=0.5, seed=0):
     """Unit vectors around a direction for each neuron, and the directions, the limits."""
     generator = torch.Generator().manual_seed(seed)
     limits = normalize(torch.randn(neurons, 1, dim, generator=generator), dim=2)
