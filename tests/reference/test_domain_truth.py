@@ -37,7 +37,7 @@ def test_the_pairs_that_the_bound_was_chosen_by_lie_on_both_sides(judged):
 
 def test_all_other_pairs_are_judged_rightly(judged):
     others = {name: pair for name, pair in judged.items() if name not in CHOSEN}
-    for name, (fits, check) in others.items():
+    for name, (_, check) in others.items():
         print(f"| {name} | {check['class_auroc']:.2f} | {check['zero_shot']:.2f} | {check.ok} |")
         print("   ", check.table[["measure", "value"]].round(2).to_numpy().tolist())
     assert len(others) >= 10
