@@ -286,14 +286,12 @@ def stability_figure(found: Stability) -> Figure:
         figure.add_hline(y=1 - NEAR, row=1, col=column, **dotted)
         if (enough := found.by_layer[layer]) is not None:
             figure.add_vline(x=enough, row=1, col=column, **dotted)
-        ticks = rows["m"].tolist()
-        figure.update_xaxes(
-            title_text="examples", type="log", tickvals=ticks, row=1, col=column, minor_ticks=""
-        )
+    figure.update_xaxes(type="log", tickvals=[1, 3, 10, 30, 100, 300, 1000], tickangle=0)
+    figure.update_yaxes(range=[max(0, float(summary["q05"].min()) - 0.05), 1.02])
     figure.update_yaxes(title_text="cosine to the limit", row=1, col=1)
     _note(
         figure,
-        f"limit: infinitely many images like the {found.limit_of} most activating · dotted: within "
+        f"across: m · limit: infinitely many images like the {found.limit_of} most activating · dotted: within "
         f"{NEAR} of it, and the least number that brings 90 % of the neurons there",
     )
     return figure

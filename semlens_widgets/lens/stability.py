@@ -248,7 +248,7 @@ def _summary(
 def _told(found: Stability, cosines: NDArray[np.float64]) -> list[str]:
     how = f"The limit is estimated from all pairs of the {found.limit_of} most activating images"
     said = [f"{how} of each neuron, none paired with itself."]
-    judged: NDArray[np.bool_] = np.isfinite(cosines).all(axis=1)
+    judged = np.asarray(np.isfinite(cosines).all(axis=1))
     if missing := int((~judged).sum()):
         said.append(
             f"{missing} of {len(judged)} neurons have fewer than {found.limit_of} positive "
