@@ -291,8 +291,8 @@ def stability_figure(found: Stability) -> Figure:
     figure.update_yaxes(title_text="cosine to the limit", row=1, col=1)
     _note(
         figure,
-        f"across: m · limit: infinitely many images like the {found.limit_of} most activating · dotted: within "
-        f"{NEAR} of it, and the least number that brings 90 % of the neurons there",
+        f"across: m · limit: infinitely many images like the {found.limit_of} most activating · "
+        f"dotted: within {NEAR} of it, and the least number that brings 90 % of the neurons there",
     )
     return figure
 
