@@ -28,9 +28,9 @@ def judged():
 
 
 def test_the_pairs_that_the_bound_was_chosen_by_lie_on_both_sides(judged):
-    areas = {name: judged[name][1]["class_auroc"] for name in CHOSEN}
-    fitting = min(areas[name] for name in CHOSEN if judged[name][0])
-    others = max(areas[name] for name in CHOSEN if judged[name][0] is False)
+    areas = {name: judged[name][1]["class_auroc"] for name in CHOSEN if name in judged}
+    fitting = min(area for name, area in areas.items() if judged[name][0])
+    others = max(area for name, area in areas.items() if judged[name][0] is False)
     assert others < LEAST_AREA < fitting
     assert pytest.approx((others + fitting) / 2, abs=0.05) == LEAST_AREA
 
@@ -39,7 +39,6 @@ def test_all_other_pairs_are_judged_rightly(judged):
     others = {name: pair for name, pair in judged.items() if name not in CHOSEN}
     for name, (_, check) in others.items():
         print(f"| {name} | {check['class_auroc']:.2f} | {check['zero_shot']:.2f} | {check.ok} |")
-        print("   ", check.table[["measure", "value"]].round(2).to_numpy().tolist())
     assert len(others) >= 10
     wrong = [name for name, (fits, check) in others.items() if fits not in {None, check.ok}]
     assert not wrong
@@ -79,9 +78,6 @@ def test_the_limit_is_where_many_other_images_bring_the_vector(tmp_path):
     for at, m in enumerate(ms):
         vectors = normalize(examples[:, :m].mean(1), dim=1)
         found = (vectors * limits).sum(1).double().numpy()[known]
-        naive = normalize(examples.mean(1), dim=1)
-        shared = (vectors * naive).sum(1).double().numpy()[known]
         off = np.abs(estimated[known, at] - found)
-        print(m, estimated[known, at].mean(), found.mean(), shared.mean(), off.mean())
         assert estimated[known, at].mean() == pytest.approx(found.mean(), abs=0.015)
         assert off.mean() < 0.03
