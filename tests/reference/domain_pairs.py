@@ -164,7 +164,8 @@ def embedded_pairs(real: Path | None) -> Iterator[tuple[str, bool, object, slw.I
     yield "Lite2, ImageNet animals", True, lite, animals
     yield "scenes CLIP, ImageNet animals", False, demo, animals
     yield "Lite2, scenes", False, lite, scenes(2, 100)
-    yield "Lite2, CIFAR", False, lite, photographs(real, 12)
+    # It knows half of the names: the interval over ten classes holds the bound, so it is unclear.
+    yield "Lite2, CIFAR", None, lite, photographs(real, 12)
     fed = Fed(
         lite,
         v2.Compose(
