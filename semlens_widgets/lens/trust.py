@@ -76,7 +76,8 @@ class Trusting:
     ) -> pd.DataFrame:
         """Say how far to trust the labels in force: intervals, stability, and chance.
 
-        Everything is by the scorer, the candidates and the templates of the last :meth:`label`.
+        Everything is by the scorer, the candidates and the templates of the last :meth:`label`; where
+        neurons had candidates of their own, by those of all.
         The evidence is drawn anew `resamples` times (the images for scorers that rest on all of
         them, the pairs of examples for the others) and labelled anew each time.
 
@@ -143,7 +144,7 @@ class Trusting:
     def intervals(
         self,
         layer: str,
-        neuron: int,
+        neuron: int | str,
         candidates: Sequence[str],
         *,
         among: Sequence[str] = (),
