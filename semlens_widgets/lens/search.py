@@ -97,7 +97,7 @@ class Search:
             Rank texts by a label scorer, see :meth:`label`; None: by the cosine. By default
             ``"correlation"`` where every query is a text, and the cosine where an image or a neuron
             is among them, or `centred` or `minus_empty` ask for one. (Of the scorers that need one
-            product alone it finds the truest neurons in worlds that it was not chosen in, see
+            product alone it found the truest neurons on both networks tried, see
             :mod:`semlens_widgets.demo.bench_search`.)
         centred
             Of the cosine subtract the query's mean similarity over all images: 0 is what any image
