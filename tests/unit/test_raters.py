@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.stats import norm, spearmanr
@@ -81,7 +83,7 @@ def test_parts_are_spread_over_the_measure():
     values = np.random.default_rng(4).random(23)
     parts = spread(values, 5, np.random.default_rng(0))
     assert sorted(at for part in parts for at in part) == list(range(23))
-    for lower, upper in zip(parts, parts[1:], strict=False):
+    for lower, upper in pairwise(parts):
         assert values[lower].max() <= values[upper].min()
 
 

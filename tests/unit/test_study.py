@@ -11,20 +11,27 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
+import semlens_widgets as slw
 from semlens_widgets.lens.study_page import read_key
+from tests.colour_world import ColourFoundation, ColourNet, colour_images, to_tensor
 from tests.unit.test_audit_report import Page
 
 HEAD = "study,rater,task,choice,seconds,position\n"
 
 
-@pytest.fixture
-def lens(colour_lens):
-    return colour_lens().run()
+@pytest.fixture(scope="module")
+def lens(tmp_path_factory):
+    images = slw.ImageDataset.from_list(colour_images(), [i % 3 for i in range(60)], [*"rgb"])
+    target = slw.TargetModel(
+        ColourNet(), ["seen", "mixed"], transform=to_tensor, name="ColourNet", poles="positive"
+    )
+    folder = tmp_path_factory.mktemp("study") / "analysis"
+    return slw.SemanticLens(target, images, ColourFoundation(), path=folder, n_examples=6).run()
 
 
-@pytest.fixture
-def study(lens, tmp_path):
-    return lens.study(5, tmp_path / "study.html", examples=3, tasks=8)
+@pytest.fixture(scope="module")
+def study(lens, tmp_path_factory):
+    return lens.study(5, tmp_path_factory.mktemp("page") / "study.html", examples=3, tasks=8)
 
 
 def data_of(page: str) -> dict:
@@ -72,12 +79,12 @@ def test_the_key_names_the_picture_that_is_no_example(lens, study):
             assert foreign == [place + 1 == asked.right for place in range(4)]
 
 
-def test_a_seed_draws_the_same_and_another_study_is_not_written_over(lens, study, tmp_path):
+def test_a_seed_draws_the_same_and_another_study_is_not_written_over(lens, study):
     first = study.page.read_bytes(), study.key.read_bytes()
-    again = lens.study(5, tmp_path / "study.html", examples=3, tasks=8)
+    again = lens.study(5, study.page, examples=3, tasks=8)
     assert (again.page.read_bytes(), again.key.read_bytes()) == first
     with pytest.raises(FileExistsError, match="the key of another study"):
-        lens.study(5, tmp_path / "study.html", examples=3, tasks=8, seed=1)
+        lens.study(5, study.page, examples=3, tasks=8, seed=1)
     assert study.key.read_bytes() == first[1]
 
 
