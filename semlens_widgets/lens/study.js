@@ -78,12 +78,12 @@
   function show(name) {
     for (const one of ["begin", "task", "end"]) at(one).hidden = one !== name;
     at("unkept").hidden = kept || name === "begin";
-    at("who").hidden = name === "begin";
+    at("who").hidden = at("progress").hidden = name === "begin";
     at("name").textContent = rater;
     const done = progress.answers.filter(Boolean).length;
     at("done").max = count;
-    at("done").value = name === "begin" ? 0 : done;
-    at("said").textContent = name === "begin" ? "" : `${done} of ${count} answered`;
+    at("done").value = done;
+    at("said").textContent = `${done} of ${count} answered`;
     at(`${name}-title`).focus();
     scrollTo(0, 0);
   }
