@@ -147,6 +147,7 @@ def _raters(
                 "seconds": float(np.median([answer.seconds for answer in own.values()])),
                 # Who met no catch trial of a study that has some showed nothing.
                 "excluded": bool(catch.any())
+                and catch_right > 0
                 and (not asked.any() or caught < catch_right * asked.sum()),
             }
         )
