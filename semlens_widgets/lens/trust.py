@@ -77,8 +77,9 @@ class Trusting:
         """Say how far to trust the labels in force: intervals, stability, and chance.
 
         Everything is by the scorer, the candidates and the templates of the last :meth:`label`.
-        Where neurons had candidates of their own, it is by those of all. The evidence is drawn anew `resamples` times (the images for scorers that rest on all of
-        them, the pairs of examples for the others) and labelled anew each time.
+        Where neurons had candidates of their own, it is by those of all. The evidence is drawn anew
+        `resamples` times (the images for scorers that rest on all of them, the pairs of examples
+        for the others) and labelled anew each time.
 
         Parameters
         ----------
