@@ -7,6 +7,7 @@ mean the same lie together. ``pytest -s`` prints the table of docs/evolution.md.
 from __future__ import annotations
 
 import time
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,6 @@ import pytest
 import torch
 from sklearn.manifold import trustworthiness
 from torch.nn.functional import normalize
-from umap import AlignedUMAP
 
 import semlens_widgets as slw
 from semlens_widgets import demo
@@ -66,6 +66,9 @@ def trained(training: Path, folder: Path) -> tuple[NDArray[np.float32], NDArray[
 
 
 def aligned(vectors: NDArray[np.float32], regularisation: float) -> NDArray[np.float32]:
+    with warnings.catch_warnings():  # that TensorFlow is not there
+        warnings.simplefilter("ignore", ImportWarning)
+        from umap import AlignedUMAP
     relations = [{at: at for at in range(vectors.shape[1])}] * (len(vectors) - 1)
     layout = AlignedUMAP(
         metric="cosine",
