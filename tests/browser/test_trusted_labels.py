@@ -76,7 +76,8 @@ def test_words_for_nothing_are_said_to_be_unknown_and_only_they(trusted: Noteboo
         expect(said).to_contain_text(f"{len(NOTHING)} labels")
     finally:
         trusted.kernel.run(f"panel.active = ({LAYER!r}, {NEURON})\npanel.candidates = {CANDIDATES}")
-    expect(panel.locator(".slw-score-track .slw-score-bound").first).to_be_attached()
+    row = panel.locator(".slw-score", has_text=CANDIDATES[-1])
+    expect(row.locator(".slw-score-bound")).to_be_attached()
     best = panel.locator(".slw-score-name").first.inner_text()
     names = panel.locator(".slw-score-name").all_inner_texts()
     found = f"lens.intervals({LAYER!r}, {NEURON}, {names!r}, scorer='csp')"
