@@ -117,7 +117,7 @@ describe("the table of labels", () => {
       await until(() => find("[role=alertdialog]"));
     };
     await ask();
-    expect(find("[role=alertdialog]")!.textContent).toContain("1 label of these was given by people.");
+    expect(find("[role=alertdialog]")!.textContent).toContain("Reject 6 labels? 1 label of these was given by people.");
     button("Cancel")!.click();
     await until(() => !find("[role=alertdialog]"));
     expect(find(".slw-review-told")!.textContent).toBe("Nothing was changed.");
