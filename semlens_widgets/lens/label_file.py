@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from semlens_widgets.labels.assign import check_candidates
+from semlens_widgets.labels.assign import UNKNOWN, check_candidates
 from semlens_widgets.store.labels import NO_LABEL, PERSON
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _NEEDED = ("layer", "neuron", "label")
 _COLUMNS = [*_NEEDED, "score", "margin", "chance", "source"]
 _NAMED_WRONG = 6  # lines, of many
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what a spreadsheet would work out
+_TOO_MANY = ""  # where fields go that no column is for
 _ESCAPED = re.compile(r"'+[=+\-@\t\r]")
 
 Key = tuple[str, int]
@@ -27,7 +29,11 @@ Key = tuple[str, int]
 def write_label_file(path: str | Path, labels: pd.DataFrame) -> None:
     """Write labels, those that a spreadsheet would take for a formula behind an apostrophe."""
     named = {name: labels[name].map(_as_text) for name in ("layer", "label", "source")}
-    labels.assign(**named)[_COLUMNS].to_csv(path, index=False, encoding="utf-8")
+    # Before Python 3.13 a lone carriage return is not quoted by itself, and would end the row.
+    returns = any(column.str.contains("\r", regex=False).any() for column in named.values())
+    quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
+    table = labels.assign(**named)[_COLUMNS]
+    table.to_csv(path, index=False, encoding="utf-8", quoting=quoting)
 
 
 def _as_text(text: str) -> str:
@@ -84,7 +90,9 @@ def _read_row(
         raise ValueError(f"there is no neuron {layer!r} {number!r} here.")
     if key in before:
         raise ValueError(f"{layer} {number} has been named before.")
-    if not label:
+    if any(row.get(_TOO_MANY) or ()):
+        raise ValueError("there is more than the first line names; quote a label with commas.")
+    if not label or label.casefold() == UNKNOWN:
         return key, NO_LABEL
     try:
         (label,) = check_candidates([label])
@@ -101,10 +109,14 @@ def _rows(path: str | Path) -> Iterator[tuple[int, dict[str, str | None]]]:
         raise ValueError(f"{path}: not in UTF-8; save it as “CSV UTF-8”.") from None
     first = text.split("\n", 1)[0]
     reader = csv.DictReader(
-        text.splitlines(keepends=True),
+        io.StringIO(text, newline=""),  # str.splitlines would cut a label at U+2028 and the like
         delimiter=";" if first.count(";") > first.count(",") else ",",
+        restkey=_TOO_MANY,
+        strict=True,  # a quote that is never closed would take the rest of the file for a label
     )
     columns = reader.fieldnames or []
+    if twice := [name for name in _NEEDED if columns.count(name) > 1]:
+        raise ValueError(f"{path}: its first line names {twice[0]!r} twice.")
     missing = [name for name in _NEEDED if name not in columns]
     if missing:
         raise ValueError(
