@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from semlens_widgets.labels.assign import check_candidates
-from semlens_widgets.lens.spreadsheet import as_text, from_text, listed, rows_of
+from semlens_widgets.labels.assign import UNKNOWN, check_candidates
+from semlens_widgets.lens.spreadsheet import TOO_MANY, as_text, from_text, listed, rows_of
 from semlens_widgets.store.labels import NO_LABEL, PERSON
 
 if TYPE_CHECKING:
@@ -24,7 +25,11 @@ Key = tuple[str, int]
 def write_label_file(path: str | Path, labels: pd.DataFrame) -> None:
     """Write labels, those that a spreadsheet would take for a formula behind an apostrophe."""
     named = {name: labels[name].map(as_text) for name in ("layer", "label", "source")}
-    labels.assign(**named)[_COLUMNS].to_csv(path, index=False, encoding="utf-8")
+    # Before Python 3.13 a lone carriage return is not quoted by itself, and would end the row.
+    returns = any(column.str.contains("\r", regex=False).any() for column in named.values())
+    quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
+    table = labels.assign(**named)[_COLUMNS]
+    table.to_csv(path, index=False, encoding="utf-8", quoting=quoting)
 
 
 def read_label_file(path: str | Path, known: Container[Key]) -> dict[Key, str]:
@@ -72,7 +77,9 @@ def _read_row(
         raise ValueError(f"there is no neuron {layer!r} {number!r} here.")
     if key in before:
         raise ValueError(f"{layer} {number} has been named before.")
-    if not label:
+    if any(row.get(TOO_MANY) or ()):
+        raise ValueError("there is more than the first line names; quote a label with commas.")
+    if not label or label.casefold() == UNKNOWN:
         return key, NO_LABEL
     try:
         (label,) = check_candidates([label])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _NAMED_WRONG = 6  # lines, of many
+TOO_MANY = ""  # where fields go that no column is for
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what a spreadsheet would work out
 _ESCAPED = re.compile(r"'+[=+\-@\t\r]")
 
@@ -46,10 +48,14 @@ def rows_of(path: str | Path, needed: Sequence[str]) -> Iterator[tuple[int, dict
         raise ValueError(f"{path}: not in UTF-8; save it as “CSV UTF-8”.") from None
     first = text.split("\n", 1)[0]
     reader = csv.DictReader(
-        text.splitlines(keepends=True),
+        io.StringIO(text, newline=""),  # str.splitlines would cut a label at U+2028 and the like
         delimiter=";" if first.count(";") > first.count(",") else ",",
+        restkey=TOO_MANY,
+        strict=True,  # a quote that is never closed would take the rest of the file for a label
     )
     columns = reader.fieldnames or []
+    if twice := [name for name in needed if columns.count(name) > 1]:
+        raise ValueError(f"{path}: its first line names {twice[0]!r} twice.")
     missing = [name for name in needed if name not in columns]
     if missing:
         raise ValueError(
