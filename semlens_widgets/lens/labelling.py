@@ -300,7 +300,10 @@ class Labelling:
             chance=chance[:, 1],
             source=[f"{how.name}, backed off" if less else how.name for less in backed],
         )
-        asked = {"templates": words.sentences(templates), "candidates": source.name}
+        asked = {
+            "templates": words.sentences(templates),
+            "candidates": getattr(source, "name", type(source).__name__),
+        }
         settings = {"scorer": how.name, **how.settings, **asked, "back_off": back_off}
         bar = threshold if bars is None else tuple(bars.tolist())
         new = LabelRun(frame, names, settings, bar, empty)

@@ -98,7 +98,7 @@ class Search:
             Rank texts by a label scorer, see :meth:`label`; None: by the cosine. By default
             ``"correlation"`` where every query is a text, and the cosine where an image or a neuron
             is among them, or `centred` or `minus_empty` ask for one. (Of the scorers that need one
-            product alone it found the truest neurons on both networks tried, see
+            product alone it orders neurons best on the networks tried, see
             :mod:`semlens_widgets.demo.bench_search`.)
         centred
             Of the cosine subtract the query's mean similarity over all images: 0 is what any image
