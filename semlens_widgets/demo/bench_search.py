@@ -25,7 +25,7 @@ from semlens_widgets.demo.bench_labels import (
     analysed,
     planted_truth,
 )
-from semlens_widgets.demo.bench_worlds import WORLDS, train_missing
+from semlens_widgets.demo.bench_worlds import PACKAGED, WORLDS, train_missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -142,11 +142,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Measure which scorer finds the right neurons.")
     parser.add_argument("folder", type=Path, help="where weights and analyses are kept")
     parser.add_argument("--out", type=Path, default=STORED, help="folder for the tables")
-    parser.add_argument("--development", action="store_true", help="only the worlds to choose by")
+    parser.add_argument("--packaged", action="store_true", help="only the network in the package")
     parser.add_argument("--threads", type=int, default=2, help="fewer than there are free cores")
     parser.add_argument("--device", default="cpu", help="where missing networks are trained")
     options = parser.parse_args(arguments)
-    worlds = [world for world in WORLDS if not (options.development and world.held_out)]
+    worlds = [PACKAGED] if options.packaged else WORLDS
     train_missing(worlds, options.folder, options.threads, options.device)
     table = pd.concat(
         [searched(world, options.folder, PICTURES) for world in worlds], ignore_index=True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,17 +21,23 @@ _SORTED_AT_ONCE = 1 << 14  # neurons
 def check_candidates(candidates: Sequence[str]) -> tuple[str, ...]:
     """Return the candidate labels stripped of outer blanks, later duplicates dropped.
 
+    Ties go to the first candidate, so a set, whose order changes from run to run, is sorted.
+
     Raises
     ------
     TypeError
-        If ``candidates`` is one string, or holds something else than strings.
+        If ``candidates`` is one string or no collection, or holds something else than strings.
     ValueError
         If there are none, or one is empty, blank or no valid text.
     """
     if isinstance(candidates, str):
         raise TypeError(f"candidates: expected a sequence of labels, got the string {candidates!r}")
+    given: object = candidates  # what its type rules out, a person may give
+    if isinstance(given, bytes) or not isinstance(given, Iterable):
+        kind = type(given).__name__
+        raise TypeError(f"candidates: expected a sequence of labels, got {kind}")
     stripped = []
-    entries: Sequence[object] = candidates  # what its type rules out, a person may give
+    entries = sorted(given, key=str) if isinstance(given, Set) else given
     for position, candidate in enumerate(entries):
         if not isinstance(candidate, str):
             kind = type(candidate).__name__
@@ -51,6 +58,24 @@ def check_candidates(candidates: Sequence[str]) -> tuple[str, ...]:
     if not stripped:
         raise ValueError("candidates: the list is empty; give at least one label")
     return tuple(dict.fromkeys(stripped))
+
+
+def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return labels as :func:`check_candidates` does, none of which is called "unknown".
+
+    Raises
+    ------
+    TypeError, ValueError
+        As there; also if one is "unknown", which would read as no label wherever labels are shown.
+    """
+    names = check_candidates(labels)
+    for name in names:
+        if name.casefold() == UNKNOWN:
+            raise ValueError(
+                f"{name!r} is how a neuron without a label is called, and cannot be one. Leave it "
+                'out; set_labels({(layer, neuron): ""}) says that no label fits.'
+            )
+    return names
 
 
 def chance_level(scores: Tensor) -> Tensor:

@@ -54,7 +54,10 @@ def _pairs_anew(
     ranks = len(there)
     positives, quiet, further = evidence.positives, evidence.quiet, evidence.further
     for _ in range(resamples):
-        drawn = there[torch.randint(max(ranks, 1), (ranks,), generator=generator)]
+        if not ranks:  # no neuron has a pair: the same nothing, drawn anew
+            yield evidence
+            continue
+        drawn = there[torch.randint(ranks, (ranks,), generator=generator)]
         yield replace(
             evidence,
             examples=evidence.examples[:, drawn],

@@ -70,8 +70,9 @@ def default_vocabulary(classes: Iterable[str]) -> tuple[str, ...]:
 def class_words(classes: Iterable[str]) -> tuple[str, ...]:
     """Return the images' classes that are words.
 
-    Underscores become blanks. Class names such as ``"7"`` and ``"n01440764"`` are no words.
+    Underscores become blanks. Class names such as ``"7"`` and ``"n01440764"`` are no words, and
+    "unknown" is how a neuron without a label is called.
     """
     names = (" ".join(name.replace("_", " ").split()) for name in classes)
     words = (name for name in names if re.search(r"[^\W\d_]{2}|^[^\W\d_]+$", name))
-    return tuple(dict.fromkeys(words))
+    return tuple(dict.fromkeys(word for word in words if word.casefold() != "unknown"))

@@ -4,38 +4,32 @@ from __future__ import annotations
 
 import csv
 import re
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from semlens_widgets.labels.assign import check_candidates
+from semlens_widgets.labels.assign import UNKNOWN, check_candidates
+from semlens_widgets.lens.spreadsheet import TOO_MANY, as_text, from_text, listed, rows_of
 from semlens_widgets.store.labels import NO_LABEL, PERSON
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Container
+    from pathlib import Path
 
     import pandas as pd
 
 _NEEDED = ("layer", "neuron", "label")
 _COLUMNS = [*_NEEDED, "score", "margin", "chance", "source"]
-_NAMED_WRONG = 6  # lines, of many
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what a spreadsheet would work out
-_ESCAPED = re.compile(r"'+[=+\-@\t\r]")
 
 Key = tuple[str, int]
 
 
 def write_label_file(path: str | Path, labels: pd.DataFrame) -> None:
     """Write labels, those that a spreadsheet would take for a formula behind an apostrophe."""
-    named = {name: labels[name].map(_as_text) for name in ("layer", "label", "source")}
-    labels.assign(**named)[_COLUMNS].to_csv(path, index=False, encoding="utf-8")
-
-
-def _as_text(text: str) -> str:
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-def _from_text(text: str) -> str:
-    return text[1:] if _ESCAPED.match(text) else text
+    named = {name: labels[name].map(as_text) for name in ("layer", "label", "source")}
+    # Before Python 3.13 a lone carriage return is not quoted by itself, and would end the row.
+    returns = any(column.str.contains("\r", regex=False).any() for column in named.values())
+    quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
+    table = labels.assign(**named)[_COLUMNS]
+    table.to_csv(path, index=False, encoding="utf-8", quoting=quoting)
 
 
 def read_label_file(path: str | Path, known: Container[Key]) -> dict[Key, str]:
@@ -60,7 +54,7 @@ def read_label_file(path: str | Path, known: Container[Key]) -> dict[Key, str]:
     found: dict[Key, str] = {}
     named: set[Key] = set()
     wrong: list[str] = []
-    for line, row in _rows(path):
+    for line, row in rows_of(path, _NEEDED):
         try:
             key, label = _read_row(row, known, named)
         except ValueError as error:
@@ -70,49 +64,25 @@ def read_label_file(path: str | Path, known: Container[Key]) -> dict[Key, str]:
         if label or row.get("source") == PERSON:
             found[key] = label
     if wrong:
-        more = len(wrong) - _NAMED_WRONG
-        raise ValueError("\n".join(wrong[:_NAMED_WRONG] + [f"... and {more} more"] * (more > 0)))
+        raise ValueError(listed(wrong))
     return found
 
 
 def _read_row(
     row: dict[str, str | None], known: Container[Key], before: Container[Key]
 ) -> tuple[Key, str]:
-    layer, number, label = (_from_text((row[name] or "").strip()) for name in _NEEDED)
+    layer, number, label = (from_text((row[name] or "").strip()) for name in _NEEDED)
     key = (layer, int(number)) if re.fullmatch(r"[0-9]{1,9}", number) else None
     if key is None or key not in known:
         raise ValueError(f"there is no neuron {layer!r} {number!r} here.")
     if key in before:
         raise ValueError(f"{layer} {number} has been named before.")
-    if not label:
+    if any(row.get(TOO_MANY) or ()):
+        raise ValueError("there is more than the first line names; quote a label with commas.")
+    if not label or label.casefold() == UNKNOWN:
         return key, NO_LABEL
     try:
         (label,) = check_candidates([label])
     except ValueError as error:
         raise ValueError(f"the label is no text ({error})") from None
     return key, label
-
-
-def _rows(path: str | Path) -> Iterator[tuple[int, dict[str, str | None]]]:
-    """Go through the rows with the line that each ends in."""
-    try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: not in UTF-8; save it as “CSV UTF-8”.") from None
-    first = text.split("\n", 1)[0]
-    reader = csv.DictReader(
-        text.splitlines(keepends=True),
-        delimiter=";" if first.count(";") > first.count(",") else ",",
-    )
-    columns = reader.fieldnames or []
-    missing = [name for name in _NEEDED if name not in columns]
-    if missing:
-        raise ValueError(
-            f"{path}: no column {missing[0]!r}; its first line must name layer, neuron and label "
-            f"(it names {', '.join(map(repr, columns)) or 'nothing'})."
-        )
-    try:
-        for row in reader:
-            yield reader.line_num, row
-    except csv.Error as error:
-        raise ValueError(f"{path}, line {reader.line_num}: no CSV ({error}).") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import warnings
 from dataclasses import replace
@@ -13,7 +14,7 @@ from semlens_widgets.labels.assign import (
     Assignment,
     assign,
     chance_level,
-    check_candidates,
+    check_labels,
     relabelled,
 )
 from semlens_widgets.labels.back_off import backed_off, tree_of
@@ -25,6 +26,7 @@ from semlens_widgets.labels.scorers import DEFAULT, scorer_of
 from semlens_widgets.labels.words import RANDOM_WORDS
 from semlens_widgets.lens.chance import bars_by_chance
 from semlens_widgets.lens.looked import Looked, telling
+from semlens_widgets.lens.numbers import number
 from semlens_widgets.lens.scoring import by_scorer
 from semlens_widgets.pipeline.engine.device import plainly
 from semlens_widgets.pipeline.progress import stops_in_a_line
@@ -255,11 +257,12 @@ class Labelling:
                 'no error of one is known. Label by another scorer, such as "recognition".'
             )
         how.check(self._reader.evidence)
+        threshold = None if threshold is None else _checked_threshold(threshold)
         called = how.name if run is None else _checked_run(run)
         words = self._words()
         source = source_of(candidates)
         offered = self._offered(source, progress)
-        names = check_candidates(offered.names)
+        names = check_labels(offered.names)
         more_general = self._backing_off(offered, names, how, templates) if back_off else None
         if said := str(words.check(names, templates)):
             warnings.warn(said, stacklevel=4)
@@ -297,7 +300,10 @@ class Labelling:
             chance=chance[:, 1],
             source=[f"{how.name}, backed off" if less else how.name for less in backed],
         )
-        asked = {"templates": words.sentences(templates), "candidates": source.name}
+        asked = {
+            "templates": words.sentences(templates),
+            "candidates": getattr(source, "name", type(source).__name__),
+        }
         settings = {"scorer": how.name, **how.settings, **asked, "back_off": back_off}
         bar = threshold if bars is None else tuple(bars.tolist())
         new = LabelRun(frame, names, settings, bar, empty)
@@ -361,7 +367,17 @@ class Labelling:
                 return source.candidates(looked)
 
 
+def _checked_threshold(threshold: float) -> float:
+    least = number("threshold", threshold)
+    if math.isnan(least):
+        raise ValueError("threshold=nan: no score reaches it; give a number, or None for chance.")
+    return least
+
+
 def _checked_run(name: str) -> str:
-    if name == PERSON or not name.strip():
+    if not isinstance(name, str):
+        raise TypeError(f"run={name!r} must be a text.")
+    fits = name.strip() not in {"", PERSON} and name.isprintable()
+    if not fits:
         raise ValueError(f"run={name!r}: give another name; {PERSON!r} are the labels of people.")
     return name

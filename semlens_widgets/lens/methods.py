@@ -20,6 +20,7 @@ from semlens_widgets.lens.scoring import Scoring
 from semlens_widgets.lens.search import Search
 from semlens_widgets.lens.showing import Showing
 from semlens_widgets.lens.stability import Stable
+from semlens_widgets.lens.study import Studying
 from semlens_widgets.lens.trace import Tracing
 from semlens_widgets.lens.trust import Trusting
 
@@ -66,6 +67,8 @@ class Methods:
     agreement = delegated("agreeing", Agreeing.agreement)
     granularity = delegated("granular", Granular.granularity)
     consistency = delegated("agreeing", Agreeing.consistency)
+    study = delegated("studying", Studying.study)
+    study_results = delegated("studying", Studying.study_results)
     intervene = delegated("intervening", Intervening.intervene)
     trace = delegated("tracing", Tracing.trace)
     map = delegated("showing", Showing.map)

@@ -24,6 +24,7 @@ from semlens_widgets.lens.scoring import Scoring
 from semlens_widgets.lens.search import Search
 from semlens_widgets.lens.showing import Showing
 from semlens_widgets.lens.stability import Stable
+from semlens_widgets.lens.study import Studying
 from semlens_widgets.lens.texts import Words, needed
 from semlens_widgets.lens.trace import Tracing
 from semlens_widgets.lens.trust import Trusting
@@ -78,6 +79,7 @@ class Parts:
         self.trusting = Trusting(self.reader, self.words, self.labels)
         self.explaining = Explaining(self.reader, self.words, self.labels)
         self.looking = Looking(store, self.reader, images, need_plan)
+        self.studying = Studying(self.reader, self.looking)
         self.relevances = Relevances(store, self.reader, need_plan)
         self.intervening = Intervening(lens, self.reader, self.relevances, need_plan)
         self.tracing = Tracing(lens, self.reader, self.relevances, self.labels, need_plan)

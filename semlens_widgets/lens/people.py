@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from semlens_widgets.errors import LabelsClash
-from semlens_widgets.labels.assign import UNKNOWN, check_candidates
+from semlens_widgets.labels.assign import UNKNOWN, check_labels
 from semlens_widgets.labels.scorers import SCORERS, scorer_of
 from semlens_widgets.lens.label_file import read_label_file, write_label_file
+from semlens_widgets.lens.numbers import number
 from semlens_widgets.pipeline.engine.device import plainly
 from semlens_widgets.store.labels import NO_LABEL, Given, Labelled, LabelRun
 
@@ -69,7 +70,8 @@ class PeoplesLabels:
             with those of the other neurons; unknown (NaN) before the first :meth:`label`, and
             without the foundation model.
         """
-        (name,) = check_candidates([label])
+        (name,) = check_labels([label])
+        score = None if score is None else number("score", score)
         row = self._reader.row(layer, neuron)
 
         def put(present: Labelled) -> Labelled:
@@ -117,11 +119,12 @@ class PeoplesLabels:
         Raises
         ------
         KeyError, IndexError, ValueError
-            If there is no such neuron, or a label is no text. Nothing is changed then.
+            If there is no such neuron, a label is no text, or it is "unknown", which is how a
+            neuron without a label is called. Nothing is changed then.
         """
         rows = {key: self._reader.row(*key) for key in labels}
         names = {
-            key: label if label is None or label == NO_LABEL else check_candidates([label])[0]
+            key: label if label is None or label == NO_LABEL else check_labels([label])[0]
             for key, label in labels.items()
         }
         before: dict[tuple[str, int], str | None] = {}
@@ -151,8 +154,8 @@ class PeoplesLabels:
 
         Rows whose label is the one in force, or empty, change nothing: of a file that
         :meth:`export_labels` wrote, what was edited counts. An empty label beside the source
-        "person" says that no label fits. Columns other than layer, neuron, label and source are
-        not read.
+        "person" says that no label fits. "unknown" is no label, and is read as an empty one.
+        Columns other than layer, neuron, label and source are not read.
 
         Parameters
         ----------

@@ -18,6 +18,7 @@ from semlens_widgets.labels.anew import chosen, example_directions, mined_eviden
 from semlens_widgets.labels.assign import UNKNOWN
 from semlens_widgets.labels.contrasts.nearest import Nearest
 from semlens_widgets.lens.judgement import Judged, judgeable, judged, table_of, unlabelled_said
+from semlens_widgets.lens.numbers import whole
 from semlens_widgets.lens.people import scorer_of_run
 from semlens_widgets.pipeline.anew import computed_anew
 from semlens_widgets.pipeline.engine.device import plainly
@@ -143,6 +144,7 @@ class Robust:
         differs.
         """
         run, scorer = self._labelled()
+        whole("seed", seed, 0)
         samples = self._drawn(most, halves, seed)
         wanted = _changes(changes)
         if not wanted and not halves:
@@ -207,9 +209,9 @@ class Robust:
 
     def _drawn(self, most: int | None, halves: int, seed: int) -> list[int]:
         """Return the images to go by, in their order."""
-        _whole("halves", halves, 0)
+        whole("halves", halves, 0)
         readable = np.flatnonzero(self._reader.samples["readable"])
-        if most is not None and _whole("most", most, 1) < len(readable):
+        if most is not None and whole("most", most, 1) < len(readable):
             drawn = np.random.default_rng(seed).choice(readable, most, replace=False)
             readable = np.sort(drawn)
         each, ranks = len(readable) // 2 if halves else len(readable), self._reader.ranks
@@ -308,9 +310,3 @@ def _check_change(name: str, images: ChangedImages) -> None:
     if not isinstance(found, Image.Image) or found.mode != "RGB":
         kind = found.mode if isinstance(found, Image.Image) else type(found).__name__
         raise ValueError(f"changes[{name!r}] must give an RGB picture (PIL), not {kind}.")
-
-
-def _whole(name: str, value: object, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name}={value!r} must be a whole number of {least} or more.")
-    return int(value)

@@ -20,6 +20,7 @@ from semlens_widgets.labels.correlation import Correlation
 from semlens_widgets.labels.scorer import Competing
 from semlens_widgets.labels.scorers import scorer_of
 from semlens_widgets.labels.words import RANDOM_WORDS
+from semlens_widgets.lens.numbers import whole
 from semlens_widgets.lens.renamed import formerly
 from semlens_widgets.pipeline.engine.device import plainly
 
@@ -97,7 +98,7 @@ class Search:
             Rank texts by a label scorer, see :meth:`label`; None: by the cosine. By default
             ``"correlation"`` where every query is a text, and the cosine where an image or a neuron
             is among them, or `centred` or `minus_empty` ask for one. (Of the scorers that need one
-            product alone it finds the truest neurons in worlds that it was not chosen in, see
+            product alone it orders neurons best on the networks tried, see
             :mod:`semlens_widgets.demo.bench_search`.)
         centred
             Of the cosine subtract the query's mean similarity over all images: 0 is what any image
@@ -140,6 +141,8 @@ class Search:
         queries = list(query) if isinstance(query, list) else [query]
         if not queries:
             raise ValueError("query is empty; give a text, an image or a neuron.")
+        if top is not None:
+            whole("top", top, 0)
         options = {"centred": centred, "minus_empty": minus_empty, "templates": templates}
         how = _scorer(scorer, options, all(isinstance(one, str) for one in queries))
         columns = [self._of_query(one, how, options) for one in queries]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections import OrderedDict
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,7 +16,7 @@ from semlens_widgets.inputs.foundation import checked_templates, embed_prompts
 from semlens_widgets.labels.scorer import text_directions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 
     from torch import Tensor
 
@@ -28,8 +29,22 @@ _ALIKE = 1e-6  # rounding moves unit vectors by less, another word by more
 _MOST_NAMED = 5
 _LONGEST_NAMED = 60
 Kept = TypeVar("Kept")
-# JupyterLab may answer widgets in another thread than the one that runs cells.
-_LOCK = threading.RLock()
+_AT_ONCE = 128  # texts, before somebody else has a turn
+# Labels are given in a thread while a panel asks in another; not held while anything is computed
+# but the embeddings of a few texts.
+_LOCK = threading.Lock()
+_NEXT = threading.Lock()
+
+
+@contextmanager
+def _in_turn() -> Iterator[None]:
+    """Hold the lock; who waits for it comes before who had it last."""
+    with _NEXT:
+        _LOCK.acquire()
+    try:
+        yield
+    finally:
+        _LOCK.release()
 
 
 @dataclass(frozen=True)
@@ -97,11 +112,17 @@ class Words:
         self.foundation = foundation
         self._known: dict[tuple[str, ...], tuple[dict[str, int], Tensor]] = {}
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()  # least recently used first
+        self._under_way: dict[Hashable, threading.Lock] = {}
 
     def prompts(self, names: Sequence[str], templates: Sequence[str] | None) -> Tensor:
         """Embed texts, averaged over the templates, ``(texts, dim)`` of unit length."""
-        with _LOCK:
-            return self._prompts(names, self.sentences(templates))
+        key = self.sentences(templates)
+        parts = []
+        # A word that is typed while thousands are embedded comes between them.
+        for at in range(0, max(1, len(names)), _AT_ONCE):
+            with _in_turn():
+                parts.append(self._prompts(names[at : at + _AT_ONCE], key))
+        return torch.cat(parts)
 
     def _prompts(self, names: Sequence[str], key: tuple[str, ...]) -> Tensor:
         places, vectors = self._known.get(key, ({}, torch.empty(0, self.foundation.dim)))
@@ -169,16 +190,27 @@ class Words:
     def once(self, key: Hashable, compute: Callable[[], Kept]) -> Kept:
         """Return what was computed for a key, or compute it; what was not used lately is dropped.
 
-        A prior of all neurons, or what random words score.
+        A prior of all neurons, or what random words score. Who asks for the same meanwhile waits
+        for it; who asks for something else does not: labelling all neurons takes long, and a
+        person types.
         """
-        with _LOCK:
-            if key not in self._kept:
-                self._kept[key] = compute()
-                while len(self._kept) > _MOST_KEPT:
-                    self._kept.popitem(last=False)
-            self._kept.move_to_end(key)
-            kept: Kept = self._kept[key]
-            return kept
+        with _in_turn():
+            mine = self._under_way.setdefault(key, threading.Lock())
+        with mine:
+            try:
+                with _in_turn():
+                    if key in self._kept:
+                        self._kept.move_to_end(key)
+                        known: Kept = self._kept[key]
+                        return known
+                found = compute()
+                with _in_turn():
+                    self._kept[key] = found
+                    while len(self._kept) > _MOST_KEPT:
+                        self._kept.popitem(last=False)
+                return found
+            finally:
+                self._under_way.pop(key, None)
 
 
 def needed(reader: AnalysisReader, foundation: FoundationModel | None) -> FoundationModel:

@@ -14,6 +14,7 @@ from semlens_widgets.labels.resampling import drawn_anew, score_interval
 from semlens_widgets.labels.scorer import Competing
 from semlens_widgets.labels.scorers import DEFAULT, scorer_of
 from semlens_widgets.lens.chance import bars_by_chance
+from semlens_widgets.lens.numbers import number, whole
 from semlens_widgets.lens.people import scorer_of_run
 from semlens_widgets.pipeline.engine.device import plainly
 from semlens_widgets.store.labels import NO_LABEL
@@ -76,9 +77,10 @@ class Trusting:
     ) -> pd.DataFrame:
         """Say how far to trust the labels in force: intervals, stability, and chance.
 
-        Everything is by the scorer, the candidates and the templates of the last :meth:`label`.
-        The evidence is drawn anew `resamples` times (the images for scorers that rest on all of
-        them, the pairs of examples for the others) and labelled anew each time.
+        Everything is by the scorer, the candidates and the templates of the last :meth:`label`;
+        where neurons had candidates of their own, by those of all. The evidence is drawn anew
+        `resamples` times (the images for scorers that rest on all of them, the pairs of examples
+        for the others) and labelled anew each time.
 
         Parameters
         ----------
@@ -112,7 +114,7 @@ class Trusting:
         LensUnavailable
             If the analysis was opened without its foundation model.
         """
-        _check(level, resamples)
+        _check(level, resamples, seed)
         scorer, names, templates, labels = self._asked()
         texts = self._words().prompts(names, templates)
         chosen_from = len(self._labels.vocabulary())
@@ -143,7 +145,7 @@ class Trusting:
     def intervals(
         self,
         layer: str,
-        neuron: int,
+        neuron: int | str,
         candidates: Sequence[str],
         *,
         among: Sequence[str] = (),
@@ -186,7 +188,7 @@ class Trusting:
         LensUnavailable
             If the analysis was opened without its foundation model.
         """
-        _check(level, resamples)
+        _check(level, resamples, seed)
         row, how = self._reader.row(layer, neuron), scorer_of(scorer)
         _no_competing("intervals", how)
         names = check_candidates(candidates)
@@ -272,11 +274,11 @@ def _no_competing(asked: str, scorer: Scorer) -> None:
         )
 
 
-def _check(level: float, resamples: int) -> None:
-    if not 0 < level < 1:
+def _check(level: float, resamples: int, seed: int) -> None:
+    if not 0 < number("level", level) < 1:
         raise ValueError(f"level={level!r}: expected a number between 0 and 1, such as 0.9.")
-    if resamples < 2:
-        raise ValueError(f"resamples={resamples!r}: expected at least 2; 60 give a good idea.")
+    whole("resamples", resamples, 2)
+    whole("seed", seed, 0)
 
 
 def judged(

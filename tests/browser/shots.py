@@ -16,6 +16,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from semlens_widgets import demo
+from semlens_widgets.demo.train_classifier import ClassifierRecipe, train_classifier
 from tests.browser.notebook import open_notebook
 from tests.browser.server import NO_BROWSER, REPOSITORY, running_browser, running_lab
 
@@ -32,10 +33,28 @@ KEPT_BYTES = 400_000
 #: The pictures of the documentation, and how much of their height it shows.
 DOCS = {"map": ("map-light-900", 1000), "gallery": ("gallery-relevance-light-900", 645),
         "contrast": ("contrast-light-1600", 1000),
-        "audit": ("audit-light-1600", 1000)}  # fmt: skip
+        "review": ("review-light-900", 1000),
+        "audit": ("audit-light-1600", 1000),
+        "evolution": ("evolution-light-900", 1000)}  # fmt: skip
 QUERY = "watermark"
 #: Of its hits, the one of the README's story and the quickstart's: a class depends on it most.
 SUSPECT = "layer4", 81
+#: A short training, whose checkpoints are followed, and the neuron shown of them.
+TRAINING = ClassifierRecipe(pictures=6_400, steps=200)
+FOLLOWED = "layer4", 17
+EVOLUTION = f"""
+import numpy as np
+import semlens_widgets as slw
+from semlens_widgets import demo
+from semlens_widgets.demo.truth import MEANING
+images = slw.ImageDataset.from_dataset(demo.scene_images(1_000))
+lenses = {{}}
+for step, target in demo.checkpoints("training", layers=("layer3", "layer4")).items():
+    lenses[step] = slw.SemanticLens(target, images, demo.foundation(), path=f"runs/{{step}}").run()
+    lenses[step].label(list(MEANING), threshold=-np.inf)
+through = slw.evolution(lenses)
+through.show(step=through.steps[2], active={FOLLOWED})
+"""
 WIDTHS = (300, 360, 900, 1600)
 README_WIDTH = 1400
 SIZE = (1800, 4000)  # of the page: the widest widget beside its prompt; narrow ones are tall
@@ -126,9 +145,10 @@ def main() -> None:
                 "audit = lens.audit('striped star', ['star', 'stripes'], ['watermark', 'border'])\n"
                 f"audit.view(active={SUSPECT})"
             )
-            cells = [start, "lens.map()", "lens.gallery(*neuron)", "lens.contrast(*neuron)", audit]
+            views = ["lens.map()", "lens.gallery(*neuron)", "lens.contrast(*neuron)"]
+            cells = [start, *views, "lens.review(layer='layer4')", audit]
             with open_notebook(lab, browser, "widgets", cells, SIZE) as notebook:
-                for name in ("map", "gallery", "contrast", "audit"):
+                for name in ("map", "gallery", "contrast", "review", "audit"):
                     widget = notebook.page.locator(f".slw-{name}")
                     shoot_everywhere(notebook, widget, name)
                 gallery = notebook.page.locator(".slw-gallery")
@@ -150,6 +170,12 @@ def main() -> None:
                 explorer.get_by_role("tab", name="Labels and contrast").click()
                 # The widest shows it beside the examples, and has been taken.
                 shoot_everywhere(notebook, explorer, "explorer-contrast", WIDTHS[:-1])
+            checkpoints = lab.root / "training"
+            checkpoints.mkdir()
+            end = checkpoints / "end.safetensors"
+            train_classifier(end, TRAINING, threads=2, checkpoints=checkpoints)
+            with open_notebook(lab, browser, "evolution", [EVOLUTION], SIZE) as notebook:
+                shoot_everywhere(notebook, notebook.page.locator(".slw-evo"), "evolution")
     keep_for_docs()
 
 

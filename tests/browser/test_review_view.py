@@ -167,7 +167,7 @@ def test_labels_of_people_are_asked_about(opened: Notebook, view: Locator):
     select(view, 0, 1)
     press_button(view, "Reject")
     asked = view.get_by_role("alertdialog")
-    expect(asked).to_contain_text("1 label of these was given by people")
+    expect(asked).to_contain_text("Reject 2 labels? 1 label of these was given by people")
     wait_for_people(opened, (0, "crimson"))
     asked.get_by_role("button", name="Keep theirs").click()
     expect(told(view)).to_have_text("1 rejected: no label fits; 1 that people gave kept.")
@@ -234,6 +234,10 @@ def test_assistive_technology_meets_nothing_serious(opened: Notebook, view: Loca
 
 @pytest.mark.parametrize("width", [300, 420, 600, 900, 1500])
 def test_nothing_is_wider_than_the_view(opened: Notebook, view: Locator, width: int):
+    opened.kernel.run(
+        f"lens.set_label(*lens.neurons.loc[0, ['layer', 'neuron']], {'long ' * 40!r})"
+    )
+    expect(view.locator(".slw-review-person")).to_have_count(1)
     opened.set_width(view, width)
     assert view.evaluate("root => root.scrollWidth <= root.clientWidth + 1")
     label = words_of(view, 0).bounding_box()

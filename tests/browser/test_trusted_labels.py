@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.browser.notebook import Notebook
 
+NOTHING = ["yesterday", "bitter", "because"]
+
 
 @pytest.fixture(scope="module")
 def trusted(scene_notebook) -> Iterator[Notebook]:
@@ -58,17 +60,29 @@ def test_every_bar_has_the_kernels_interval(trusted: Notebook, panel: Locator):
         expect(row.locator(":scope > .slw-number")).to_have_text(as_shown([score, *scores])[0])
 
 
-def test_words_for_nothing_are_said_to_be_unknown(trusted: Notebook, panel: Locator):
-    trusted.kernel.run("panel.candidates = ['yesterday', 'bitter', 'because']")
-    names = ["yesterday", "bitter", "because"]
-    found = f"lens.intervals({LAYER!r}, {NEURON}, {names!r}, scorer='csp').known.any()"
-    own = panel.locator(".slw-score-unknown")
-    expect(panel.locator(".slw-score-track .slw-score-bound").first).to_be_attached()
+def test_words_for_nothing_are_said_to_be_unknown_and_only_they(trusted: Notebook, panel: Locator):
+    # The neuron's own label would stand in the list too: one that has none.
+    trusted.kernel.run(
+        f"words = {NOTHING}\n"
+        "nameless = lens.neurons.query(\"label == 'unknown'\")[['layer', 'neuron']].to_numpy()\n"
+        "hopeless = next((layer, int(neuron)) for layer, neuron in nameless"
+        " if not lens.intervals(layer, int(neuron), words, scorer='csp').known.any())"
+    )
+    said = panel.locator(".slw-score-unknown")
+    try:
+        trusted.kernel.run("panel.candidates, panel.active = words, hopeless")
+        expect(panel.locator(".slw-score-name")).to_have_count(len(NOTHING))
+        expect(said).to_contain_text("Unknown by these labels")
+        expect(said).to_contain_text(f"{len(NOTHING)} labels")
+    finally:
+        trusted.kernel.run(f"panel.active = ({LAYER!r}, {NEURON})\npanel.candidates = {CANDIDATES}")
+    row = panel.locator(".slw-score", has_text=CANDIDATES[-1])
+    expect(row.locator(".slw-score-bound")).to_be_attached()
     best = panel.locator(".slw-score-name").first.inner_text()
-    if best in names and not trusted.kernel.value(f"bool({found})"):
-        expect(own).to_contain_text("Unknown by these labels")
-    else:
-        expect(own).to_have_count(0)
+    names = panel.locator(".slw-score-name").all_inner_texts()
+    found = f"lens.intervals({LAYER!r}, {NEURON}, {names!r}, scorer='csp')"
+    assert trusted.kernel.value(f"bool({found}.set_index('candidate').known[{best!r}])")
+    expect(said).to_have_count(0)
 
 
 def test_a_second_scorer_shows_the_kernels_scores_for_the_same_labels(

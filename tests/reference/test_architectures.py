@@ -142,7 +142,7 @@ def test_from_suggested_layers_to_crops(kind, tmp_path):
     ]
     images = slw.ImageDataset.from_list(pictures)
     transform = v2.Compose([v2.Resize(side), v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
-    target = slw.TargetModel(model, layers, transform=transform)
+    target = slw.TargetModel(model, layers, transform=transform, poles="positive")
 
     store = AnalysisStore(tmp_path)
     store.finish("collect", **collect(store, target, images, batch_size=3))
@@ -255,20 +255,28 @@ def test_channels_are_followed_through_a_shuffle():
 
 def test_unclear_channels_are_asked_for_and_can_be_declared():
     images = torch.rand(2, 3, 8, 8)
-    unclear = slw.TargetModel(Shuffled(), ["block"], transform=lambda _: images[0])
+    unclear = slw.TargetModel(
+        Shuffled(), ["block"], transform=lambda _: images[0], poles="positive"
+    )
     with pytest.raises(ValueError, match=r"'block'.*channels=\{'block': \"first\"\}"):
         unclear.units(images)
     for place, positions in (("first", (2, 3)), ("last", (1, 2))):
         for channels in (place, {"block": place}):
             target = slw.TargetModel(
-                Shuffled(), ["block"], transform=lambda _: images[0], channels=channels
+                Shuffled(),
+                ["block"],
+                transform=lambda _: images[0],
+                channels=channels,
+                poles="positive",
             )
             output = target.output(images, "block")
             torch.testing.assert_close(target.units(images)["block"], output.mean(positions))
     with pytest.raises(ValueError, match="channels='middle'"):
-        slw.TargetModel(Shuffled(), ["block"], transform=len, channels="middle")
+        slw.TargetModel(Shuffled(), ["block"], transform=len, channels="middle", poles="positive")
     with pytest.raises(ValueError, match="channels names 'conv'"):
-        slw.TargetModel(Shuffled(), ["block"], transform=len, channels={"conv": "last"})
+        slw.TargetModel(
+            Shuffled(), ["block"], transform=len, channels={"conv": "last"}, poles="positive"
+        )
 
 
 def test_suggestions_leave_the_model_alone_and_need_an_image_that_it_takes():

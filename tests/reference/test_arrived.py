@@ -103,7 +103,9 @@ def measured(name):
     layers = TargetModel.suggest_layers(model, torch.zeros(1, 3, side, side))
     images = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(2))
     attention = "attnlrp" if name.endswith("attnlrp") else "map"
-    target = TargetModel(model, layers, transform=lambda _: images[0], attention=attention)
+    target = TargetModel(
+        model, layers, transform=lambda _: images[0], attention=attention, poles="positive"
+    )
     found = []
     for layer in layers:
         output = target.output(images, layer)

@@ -36,7 +36,7 @@ def table_lens(tmp_path):
     def make(activations, embeddings, n_examples=6, net=None, **changes):
         net = net or TableNet(np.asarray(activations, np.float32))
         return slw.SemanticLens(
-            slw.TargetModel(net, ["table"], transform=to_tensor),
+            slw.TargetModel(net, ["table"], transform=to_tensor, poles="positive"),
             slw.ImageDataset.from_list(numbered_images(len(activations))),
             changes.pop("foundation", None) or TableFoundation(np.asarray(embeddings)),
             path=changes.pop("path", tmp_path / "analysis"),
@@ -153,7 +153,7 @@ def test_search(table_lens, neurons, dim, queries, templates, correction):
         for v in vectors
     ]
     options = {"centred": correction == "centred", "minus_empty": correction == "empty"}
-    found = lens.search(words, templates=chosen, **options)
+    found = lens.search(words, scorer=None, templates=chosen, **options)
     assert sorted(found["neuron"]) == list(range(neurons))
     assert found["score"].is_monotonic_decreasing
     scores = found.sort_values("neuron")["score"].to_numpy()

@@ -80,7 +80,7 @@ def test_an_inplace_relu_does_not_reach_the_layer_before_it():
         nn.Flatten(),
         nn.Linear(4, 2),
     )
-    target = slw.TargetModel(model, ["0", "1"], transform=to_tensor)
+    target = slw.TargetModel(model, ["0", "1"], transform=to_tensor, poles="positive")
     images = torch.randn(3, 3, 8, 8)
     relevance, outputs, _ = output_relevance(target, images)
     assert torch.allclose(relevance["0"], relevance["1"], atol=1e-5)
@@ -104,7 +104,10 @@ def test_transformers_by_attnlrp():
     nn.init.normal_(model.encoder.ln.weight)
     layers = ["encoder.layers.encoder_layer_0", "encoder.layers.encoder_layer_1"]
     target = slw.TargetModel(
-        model, layers, transform=lambda image: to_tensor(image.resize((32, 32)))
+        model,
+        layers,
+        transform=lambda image: to_tensor(image.resize((32, 32))),
+        poles="positive",
     )
     images = torch.randn(2, 3, 32, 32)
     relevance, outputs, _ = output_relevance(target, images)

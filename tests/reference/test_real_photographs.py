@@ -35,7 +35,7 @@ def lens(real_data, tmp_path_factory):
 
 @pytest.mark.parametrize("query", CLASSES)
 def test_a_word_finds_a_neuron_whose_examples_it_names(lens, query):
-    hit = lens.search(query, layer="layer3", top=1).iloc[0]
+    hit = lens.search(query, layer="layer3", scorer=None, top=1).iloc[0]  # by its examples
     examples = lens.examples("layer3", hit["neuron"])
     share = (examples["class_name"] == query).mean()
     print(f"neuron {hit['neuron']}: {share:.2f} of its examples are {query}")

@@ -111,6 +111,7 @@ def test_transformers_by_attnlrp(pooling):
         layers,
         transform=lambda image: to_tensor(image.resize((32, 32))),
         pooling=pooling,
+        poles="positive",
     )
     images = torch.randn(2, 3, 32, 32)
     goal = Goal("", 1)

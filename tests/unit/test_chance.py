@@ -22,7 +22,9 @@ def table_lens(tmp_path):
     rng = np.random.default_rng(0)
     activations = rng.normal(size=(90, 24))
     activations[:, -1] = -1
-    target = slw.TargetModel(TableNet(activations), ["table"], transform=to_tensor)
+    target = slw.TargetModel(
+        TableNet(activations), ["table"], transform=to_tensor, poles="positive"
+    )
     foundation = TableFoundation(rng.normal(size=(90, 16)))
     images = slw.ImageDataset.from_list(numbered_images(90))
     return slw.SemanticLens(target, images, foundation, path=tmp_path / "a", n_examples=5).run()
@@ -137,7 +139,7 @@ def test_a_label_that_means_something_lies_above_chance(tmp_path):
     images = normalize(meaning.repeat(10, 1) + 0.2 * torch.randn(120, 16), dim=1)
     sees = np.tile(np.eye(12), (10, 1)) + 0.1 * rng.random((120, 12))
     lens = slw.SemanticLens(
-        slw.TargetModel(TableNet(sees), ["table"], transform=to_tensor),
+        slw.TargetModel(TableNet(sees), ["table"], transform=to_tensor, poles="positive"),
         slw.ImageDataset.from_list(numbered_images(120)),
         TableFoundation(images.numpy()),
         path=tmp_path / "a",

@@ -35,7 +35,7 @@ def test_where_nobody_answers_the_first_question_says_so(lens, monkeypatch):
     lens.label(["red"])
     before = lens.neurons
     model = slw.ChatVLM("eye-1", base_url=closed_port())
-    with pytest.raises(slw.VlmUnavailable, match=r"'eye-1' at http.*is the server running"):
+    with pytest.raises(slw.VlmUnavailable, match=r"'eye-1' at http.*the server is not running\. "):
         lens.label(model)
     assert lens.neurons.equals(before)
     assert model.report["error"].ne("").all()

@@ -71,7 +71,7 @@ def test_unknown_recalls_nothing(colour_lens):
 
 def test_the_packaged_tree_is_the_default(colour_lens):
     lens = colour_lens().run()
-    lens.label(["red", "green", "blue"])
+    lens.label(["red", "green", "blue"], threshold=-np.inf)
     depths = lens.granularity().set_index("label")["depth"]
     assert depths["red"].tolist() == [1] * int((lens.neurons["label"] == "red").sum())
 

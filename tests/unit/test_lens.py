@@ -100,6 +100,7 @@ def test_how_labels_were_scored_is_kept_with_them(colour_lens, tmp_path):
     scorer = slw.Csp(gamma=0.5, centred=True)
     lens.label(["red", "green"], scorer=scorer, templates=settings["templates"])
     lens.set_label("seen", 1, "grass")
+    settings |= {"weights": "raw", "neighbours": 1, "embedding": "analysed"}
     settings |= {"candidates": "vocabulary", "back_off": False}
     assert lens.labelled_by == settings
     assert slw.open(tmp_path / "analysis").labelled_by == settings

@@ -153,7 +153,7 @@ def test_a_data_set_can_be_sent_to_another_process():
 
 
 def small(model, **options):
-    return slw.TargetModel(model, ["0"], transform=PIXELS, **options)
+    return slw.TargetModel(model, ["0"], transform=PIXELS, poles="positive", **options)
 
 
 def net():

@@ -118,6 +118,7 @@ def test_another_target(finished, colour_lens, tmp_path, what):
         pooling="max" if what == "pooling" else "mean",
         channels={"seen": "last"} if what == "channels" else None,
         autocast=what == "autocast",
+        poles="positive",
         name="ColourNet",
     )
     with pytest.raises(StoreError, match=rf"{what}: recorded.*\n(.*\n)*.*activations, "):

@@ -63,7 +63,7 @@ def test_what_cannot_be_said_is_refused_before_anything_is_computed(colour_lens)
     lens.label(NAMES)
     with pytest.raises(ValueError, match=r"level=1\.5: expected a number between 0 and 1"):
         lens.trust(level=1.5)
-    with pytest.raises(ValueError, match="resamples=1: expected at least 2"):
+    with pytest.raises(ValueError, match="resamples=1 must be a whole number of 2 or more"):
         lens.trust(resamples=1)
     with pytest.raises(LensUnavailable):
         slw.open(lens.store.path).trust()
@@ -138,7 +138,7 @@ def test_intervals_that_make_no_sense_are_refused(colour_lens):
         lens.intervals("mixed", 0, NAMES, exclude=[0])
     with pytest.raises(ValueError, match="the list is empty"):
         lens.intervals("mixed", 0, [])
-    with pytest.raises(ValueError, match="resamples=1: expected at least 2"):
+    with pytest.raises(ValueError, match="resamples=1 must be a whole number of 2 or more"):
         lens.intervals("mixed", 0, NAMES, resamples=1)
 
 

@@ -57,7 +57,7 @@ def test_while_trying_few_images_are_looked_at_and_all_when_asked(lens, monkeypa
     said, _ = ask("effects", **asked())
     assert (said["images"], said["total"]) == (15, 40)
     told = []
-    monkeypatch.setattr(view, "_teller", lambda _: lambda *how_far: told.append(how_far))
+    monkeypatch.setattr(view, "_teller", lambda *_: lambda *how_far: told.append(how_far))
     said, _ = ask("effects_of_all", **asked())
     assert (said["images"], said["total"]) == (40, 40)
     assert told[-1] == (40, 40)

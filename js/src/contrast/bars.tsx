@@ -237,21 +237,23 @@ function Legend({ chance, by, trust, refused }: Pick<BarsProps, "chance" | "by" 
       {by.chance ? `Bars start at ${by.chance}, what nothing scores. ` : ""}
       {chance && (
         <>
-          <i class="slw-score-median" aria-hidden="true" /> a random word's median,{" "}
-          <i class="slw-score-chance" aria-hidden="true" /> what 95 % of them stay below.{" "}
+          <span><i class="slw-score-median" aria-hidden="true" /> a random word's median,</span>{" "}
+          <span><i class="slw-score-chance" aria-hidden="true" /> what 95 % of them stay below.</span>{" "}
         </>
       )}
       {trust && (
         <>
-          <i class="slw-score-interval" aria-hidden="true" /> where 90 % of such scores would lie with
-          all images like these.{" "}
+          <span>
+            <i class="slw-score-interval" aria-hidden="true" /> where 90 % of such scores would lie
+            with all images like these.
+          </span>{" "}
         </>
       )}
       {trust && trust.bars.size > 0 && (
-        <>
+        <span>
           <i class="slw-score-bound" aria-hidden="true" /> what it takes to be more than
           the luckiest of {count(trust.among, "label")} for one neuron in twenty that means nothing.
-        </>
+        </span>
       )}
       {refused && `No intervals: ${refused}`}
     </p>

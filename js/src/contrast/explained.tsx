@@ -9,7 +9,7 @@ import type { ContrastProps } from "./contrast";
 
 /** Which share of the variation of the activation is explained; a correlation below 0 explains none. */
 export const shareOf = (correlation: number | null): string =>
-  correlation === null ? "–" : `${Math.round(100 * Math.max(0, correlation) ** 2)} %`;
+  correlation === null ? "–" : `${Math.round(100 * Math.max(0, correlation) ** 2)}\u00a0%`;
 
 type State = "loading" | Error | Explained;
 

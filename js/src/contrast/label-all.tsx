@@ -1,5 +1,6 @@
 // Labels for all neurons: from a list, a source of words, or a model that is asked.
 import { signal, type Signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import { Choice, Failure } from "../shared/controls";
 import { count } from "../shared/format";
 import { asError } from "../source/resources";
@@ -26,6 +27,8 @@ export interface Labelling {
   from: Signal<string>;
   backOff: Signal<boolean>;
   state: Signal<State>;
+  /** Whether the fold is; what was asked for and what came of it stay in sight. */
+  open: Signal<boolean>;
   /** Stops what is under way. */
   abort: AbortController;
 }
@@ -34,6 +37,7 @@ export const startLabelling = (): Labelling => ({
   from: signal(""),
   backOff: signal(false),
   state: signal<State>({ at: "ready", said: "" }),
+  open: signal(false),
   abort: new AbortController(),
 });
 
@@ -41,7 +45,7 @@ const isLate = (error: Error): boolean => error instanceof Refused && error.type
 
 export function LabelAll(props: ContrastProps & { unlabelled: boolean }) {
   const { source, labelling, by, candidates, scorer, settings, templates } = props;
-  const { from, backOff, state: now } = labelling;
+  const { from, backOff, state: now, open } = labelling;
   const state = now.value;
   const sources = props.sources.value;
   const chosen = sources.find(({ name }) => name === from.value);
@@ -91,8 +95,15 @@ export function LabelAll(props: ContrastProps & { unlabelled: boolean }) {
     from.value = name;
     if (!working) now.value = { at: "ready", said: "" };
   };
+  useEffect(() => {
+    if (props.unlabelled) open.value = true;
+  }, [props.unlabelled]);
   return (
-    <details class="slw-fold" open={props.unlabelled || working || undefined}>
+    <details
+      class="slw-fold"
+      open={open.value}
+      onToggle={({ currentTarget }) => (open.value = currentTarget.open)}
+    >
       <summary>Labels for all neurons</summary>
       <div class="slw-label-all">
         <Choice

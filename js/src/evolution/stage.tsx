@@ -23,7 +23,8 @@ function useSize() {
   const size = useSignal<Size>({ width: 0, height: 0 });
   useEffect(() => {
     const measure = () => {
-      const { clientWidth: width, clientHeight: height } = element.current!;
+      if (!element.current) return; // taken away, and told of it late
+      const { clientWidth: width, clientHeight: height } = element.current;
       const { width: w, height: h } = size.peek();
       if (w !== width || h !== height) size.value = { width, height };
     };
@@ -115,7 +116,7 @@ export function Stage({ state }: { state: State }) {
   }
 }
 
-/** The way of the neuron looked at through all steps, and a ring around where it and the one pointed at are. */
+/** The way of the neuron looked at through all steps, whose stops grow, and a ring around where it and the one pointed at are. */
 function Marks({ state, frame }: { state: State; frame: Frame | null }) {
   const places = state.places.value;
   const position = state.player.position.value;
@@ -138,7 +139,9 @@ function Marks({ state, frame }: { state: State; frame: Frame | null }) {
   return (
     <svg class="slw-evo-marks" aria-hidden="true">
       {way.length > 1 && <polyline class="slw-evo-way" points={way.map((at) => at.join()).join(" ")} />}
-      {way.map(([cx, cy], at) => <circle key={at} class="slw-evo-stop" cx={cx} cy={cy} r={2.5} />)}
+      {way.map(([cx, cy], at) => (
+        <circle key={at} class="slw-evo-stop" cx={cx} cy={cy} r={1.5 + (2.5 * at) / Math.max(1, way.length - 1)} />
+      ))}
       {ring(active, "active")}
       {ring(state.pointed.value, "pointed")}
     </svg>

@@ -38,7 +38,7 @@ export function HoverCard(props: Props) {
         )}
       </div>
       <div class={label ? "slw-title slw-map-label" : "slw-title slw-map-label slw-muted"}>
-        <bdi class="slw-map-words">{label || details?.rejected ? "No label fits" : "No label yet"}</bdi>
+        <bdi class="slw-map-words">{label || (details?.rejected ? "No label fits" : "No label yet")}</bdi>
         {details?.score != null && label !== "" && (
           <span class="slw-map-score">{number(details.score)}</span>
         )}

@@ -76,12 +76,16 @@ export function Told({ work }: { work: Work }) {
       {asking && (
         <div class="slw-notice" role="alertdialog" aria-label="Labels that people gave">
           <span class="slw-notice-text">
-            <strong>{count(asking.people, "label")} of these {asking.people === 1 ? "was" : "were"} given by people.</strong>
+            <strong>
+              {asking.wanted} {count(asking.people, "label")} of these {asking.people === 1 ? "was" : "were"} given by people.
+            </strong>
             {" "}Nothing has been changed yet.
           </span>
-          <button type="button" class="slw-button" onClick={() => asking.answer("replace")}>Overwrite</button>
-          <button type="button" class="slw-button" onClick={() => asking.answer("keep")}>Keep theirs</button>
-          <button type="button" class="slw-button" onClick={() => asking.answer(null)}>Cancel</button>
+          <span class="slw-controls-row">
+            <button type="button" class="slw-button" onClick={() => asking.answer("replace")}>Overwrite</button>
+            <button type="button" class="slw-button" onClick={() => asking.answer("keep")}>Keep theirs</button>
+            <button type="button" class="slw-button" onClick={() => asking.answer(null)}>Cancel</button>
+          </span>
         </div>
       )}
       <p class="slw-small slw-muted slw-review-told" role="status">

@@ -50,23 +50,30 @@ export function Head({ labels, layer, setLayer, show, setShow, text, setText, li
       </span>
       <span class="slw-muted" aria-live="polite">{count(listed, "neuron")}</span>
       <span class="slw-spring" />
-      {!labels.judged && (
+      <span class="slw-controls-row">
+        {!labels.judged && (
+          <button
+            type="button"
+            class="slw-button"
+            title="Draw the evidence anew, many times: runner-up and lead of every label. It takes a while."
+            disabled={work.busy.value}
+            onClick={work.judge}
+          >
+            How sure?
+          </button>
+        )}
+        <button type="button" class="slw-button" title="Save the labels as a CSV file" onClick={work.save}>
+          Export CSV
+        </button>
         <button
           type="button"
           class="slw-button"
-          title="Draw the evidence anew, many times: runner-up and lead of every label. It takes a while."
-          disabled={work.busy.value}
-          onClick={work.judge}
+          title="Take labels from a CSV file"
+          onClick={() => chooser.current!.click()}
         >
-          How sure?
+          Import CSV
         </button>
-      )}
-      <button type="button" class="slw-button" title="Save the labels as a CSV file" onClick={work.save}>
-        Export CSV
-      </button>
-      <button type="button" class="slw-button" title="Take labels from a CSV file" onClick={() => chooser.current!.click()}>
-        Import CSV
-      </button>
+      </span>
       <input
         ref={chooser}
         type="file"

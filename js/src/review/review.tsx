@@ -108,7 +108,6 @@ function Loaded(props: Omit<ReviewProps, "labels"> & { labels: Labels }) {
         redoes={traits._redo.value}
       />
       <Told work={work} />
-      {rows.length === 0 && <div class="slw-state">No neuron is like that.</div>}
       <Table
         rows={rows}
         labels={labels}
@@ -130,6 +129,7 @@ function Loaded(props: Omit<ReviewProps, "labels"> & { labels: Labels }) {
         choose={({ row }, label) => work.give("set", [row], label)}
         keep={({ row }, label) => work.give("set", [row], label)}
       />
+      {rows.length === 0 && <div class="slw-state">No neuron is like that.</div>}
       <p class="slw-small slw-muted slw-review-keys">
         On a row: <kbd>a</kbd> accept, <kbd>r</kbd> reject, <kbd>e</kbd> edit, <kbd>1</kbd>–<kbd>5</kbd> another
         label, <kbd>u</kbd> take back, <kbd>Space</kbd> select

@@ -56,7 +56,7 @@ export function Line(props: LineProps) {
       </span>
       <span role="gridcell" class="slw-review-name">
         <b class="slw-mono">{numberName(row, poles)}</b>
-        <span class="slw-mono slw-small slw-muted slw-ellipsis" title={row.layer}>{row.layer}</span>
+        <span class="slw-mono slw-small slw-muted slw-ellipsis" title={row.layer}><bdi>{row.layer}</bdi></span>
       </span>
       <span role="gridcell" class="slw-review-images">
         {samples?.length === 0 && <span class="slw-small slw-muted">no examples</span>}

@@ -81,7 +81,7 @@ export function Table(props: TableProps) {
   });
 
   // JupyterLab listens on the document and would select all cells: it must be heard before it.
-  useEffect(() => {
+  useLayoutEffect(() => {
     const onAll = (event: KeyboardEvent) => {
       const target = event.composedPath()[0];
       if (!(event.ctrlKey || event.metaKey) || event.altKey || event.key.toLowerCase() !== "a") return;
@@ -175,7 +175,7 @@ export function Table(props: TableProps) {
         held.current = (target as Element).closest<HTMLElement>("[data-row]")?.dataset.row;
       }}
       onFocusOut={({ target, relatedTarget }) => {
-        if (frame.current!.contains(relatedTarget as Node | null)) return;
+        if (frame.current?.contains(relatedTarget as Node | null)) return; // null: all of it is taken away
         // What is taken from the page loses the focus too, and is not left by anybody.
         queueMicrotask(() => {
           if ((target as Element).isConnected) held.current = undefined;

@@ -10,6 +10,8 @@ type Theirs = GiveLabels["theirs"];
 
 /** People gave labels that would be replaced: what to do with them. */
 export interface Asking {
+  /** What was wanted: the selection may be another by now. */
+  wanted: string;
   people: number;
   answer(theirs: "keep" | "replace" | null): void;
 }
@@ -56,7 +58,11 @@ export function createWork(source: Source, save: (name: string, bytes: DataView)
   };
 
   /** Do it, and ask first where people's labels would go. */
-  const asked = (act: (theirs: Theirs) => Promise<GivenLabels>, done: (told: GivenLabels) => string) => {
+  const asked = (
+    wanted: string,
+    act: (theirs: Theirs) => Promise<GivenLabels>,
+    done: (told: GivenLabels) => string,
+  ) => {
     const go = (theirs: Theirs) => inTurn(async () => {
       const told = await act(theirs);
       if (!told.asked) {
@@ -64,6 +70,7 @@ export function createWork(source: Source, save: (name: string, bytes: DataView)
         return;
       }
       asking.value = {
+        wanted,
         people: told.people,
         answer: (answer) => {
           asking.value = null;
@@ -100,18 +107,24 @@ export function createWork(source: Source, save: (name: string, bytes: DataView)
   return {
     busy, asking, failed, said, progress, judge,
     give: (how, rows, label = "") => asked(
+      `${WANTED[how]} ${count(rows.length, "label")}?`,
       (theirs) => source.act("give_labels", { rows: [...rows], how, label, theirs }),
       (told) => doneBy(how, told),
     ),
     undo: () => step(true),
     redo: () => step(false),
     read: (file) => asked(
+      "Take the labels of the file?",
       async (theirs) => source.act("read_labels", { data: await base64(file), theirs }),
       ({ changed }) => changed ? `${count(changed, "label")} from the file.` : "The file says what is said here already.",
     ),
     save: write,
   };
 }
+
+const WANTED: Record<How, string> = {
+  accept: "Accept", reject: "Reject", set: "Set", clear: "Take back",
+};
 
 const DONE: Record<How, string> = {
   accept: "accepted", reject: "rejected: no label fits", set: "set", clear: "taken back",

@@ -275,7 +275,7 @@ describe.runIf(inBrowser)("pairs and labels", () => {
   test("templates are chosen; the lens's labels, or a file's, become candidates", async () => {
     const { model, find, button, asked, names } = panel();
     await until(() => names().length === 3);
-    const prompts = [...find(".slw-labels")!.querySelectorAll("select")][0]!;
+    const prompts = find("select[aria-label=Prompts]") as HTMLSelectElement;
     prompts.value = "plain";
     prompts.dispatchEvent(new Event("change", { bubbles: true }));
     expect(model.traits.templates).toBe("plain");

@@ -103,6 +103,23 @@ describe.runIf(inBrowser)("labels for all neurons", () => {
     expect((await until(() => view.asked("label_all")[0])).params).toMatchObject({ source: "eye" });
   });
 
+  test("what was asked for, and what came of it, stay in sight where there is a label", async () => {
+    const view = panel({}, "striped");
+    await ready(view);
+    const fold = view.all("details").at(-1) as HTMLDetailsElement;
+    fold.open = true; // as a press on its heading does
+    view.choose("eye");
+    await until(() => view.said().includes("with the best of eye"));
+    view.button("Label all neurons")!.click();
+    view.model.reply(await until(() => view.asked("preview")[0]), { calls: 2, said: "2 calls." });
+    await until(() => view.button("Ask and label"));
+    expect(fold.open).toBe(true);
+    view.button("Ask and label")!.click();
+    view.model.reply(await until(() => view.asked("label_all")[0]), { labelled: 8, said: "" });
+    await until(() => view.said().includes("8 neurons labelled."));
+    expect(fold.open).toBe(true);
+  });
+
   test("are stopped, which says what is kept", async () => {
     const view = panel();
     await ready(view);
@@ -140,9 +157,9 @@ describe.runIf(inBrowser)("several concepts", () => {
     view.model.reply(request, FOUND);
     await until(() => view.find(".slw-concepts"));
     expect(view.texts(".slw-concepts tbody tr th")).toEqual([EVIL, "dots"]);
-    expect(view.texts(".slw-concepts tbody td.slw-number")).toEqual(["0.50", "36 %", "0.25", "64 %"]);
-    expect(view.find(".slw-fold")!.textContent).toContain("alone explains 36 %");
-    expect(view.find(".slw-fold")!.textContent).toContain("2 concepts together 64 %");
+    expect(view.texts(".slw-concepts tbody td.slw-number")).toEqual(["0.50", "36\u00a0%", "0.25", "64\u00a0%"]);
+    expect(view.find(".slw-fold")!.textContent).toContain("alone explains 36\u00a0%");
+    expect(view.find(".slw-fold")!.textContent).toContain("2 concepts together 64\u00a0%");
     expect(view.find("img[src=x]")).toBeNull();
     view.model.set("active", { layer: "layer4", neuron: 18 });
     const next = await until(() => view.asked("explain")[1]);
@@ -156,5 +173,5 @@ describe.runIf(inBrowser)("several concepts", () => {
 });
 
 test("what is explained is the square of the correlation, and nothing below zero", () => {
-  expect([0.5, 1, 0, -0.9, null].map(shareOf)).toEqual(["25 %", "100 %", "0 %", "0 %", "–"]);
+  expect([0.5, 1, 0, -0.9, null].map(shareOf)).toEqual(["25\u00a0%", "100\u00a0%", "0\u00a0%", "0\u00a0%", "–"]);
 });

@@ -30,7 +30,8 @@ function controls(change: { scorer?: string; templates?: Templates; held?: numbe
   model.on("change:templates", () => (sentences.value = model.get("templates")));
   const element = document.body.appendChild(document.createElement("div"));
   opened.push(element);
-  const props = { model, by: signal(by), scorer: signal(scorer), settings, templates: sentences };
+  const props = { model, by: signal(by), second: signal(null), scorer: signal(scorer), settings,
+    templates: sentences };
   const draw = () => render(<Settings {...(props as unknown as ContrastProps)} />, element);
   draw();
   settings.subscribe(draw);

@@ -142,6 +142,7 @@ describe.runIf(inBrowser)("a model through its training", () => {
     await until(() => view.find(".slw-evo-said")!.textContent!.startsWith("deep / 7"));
     view.key("Enter");
     expect(view.model.traits.active).toEqual(SECOND);
+    view.el.style.width = "900px"; // beside the map, where pictures are in view
     await until(() => view.all(".slw-evo-thumbs img").length === 3);
     expect(view.texts(".slw-evo-label")).toEqual(["ox", EVIL, "no label"]);
     expect(view.el.querySelector("[onerror]")).toBeNull();

@@ -22,6 +22,7 @@ describe("the table of labels", () => {
     all[0] = { ...all[0]!, label: "dashed", source: "person" };
     all[4] = { ...all[4]!, label: "", source: "person" };
     const { el, texts, rowOf, find } = await ready(open(picture, {}, undefined, all));
+    el.style.width = "900px"; // where there is room for every picture
     expect(texts(".slw-review-text")).toEqual(
       ["dashed", EVIL, "unknown", "dotted", "no label fits", "plain"]);
     expect(rowOf(0).querySelector(".slw-review-person")!.getAttribute("title"))
@@ -117,7 +118,7 @@ describe("the table of labels", () => {
       await until(() => find("[role=alertdialog]"));
     };
     await ask();
-    expect(find("[role=alertdialog]")!.textContent).toContain("1 label of these was given by people.");
+    expect(find("[role=alertdialog]")!.textContent).toContain("Reject 6 labels? 1 label of these was given by people.");
     button("Cancel")!.click();
     await until(() => !find("[role=alertdialog]"));
     expect(find(".slw-review-told")!.textContent).toBe("Nothing was changed.");

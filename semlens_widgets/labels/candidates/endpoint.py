@@ -212,7 +212,7 @@ class Endpoint:
             return Reply(0, error=f"no answer within {self._timeout:g} seconds", again=True)
         nobody = True
         if isinstance(cause, ConnectionRefusedError):
-            what = "nothing answers there (connection refused); is the server running?"
+            what = "nothing answers there (connection refused): the server is not running"
         elif isinstance(cause, socket.gaierror):
             what = "there is no such host"
         elif isinstance(cause, ssl.SSLError):
