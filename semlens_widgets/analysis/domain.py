@@ -22,9 +22,10 @@ from semlens_widgets.analysis.faithfulness import auroc
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Bounds, chosen halfway between pairs of a model and images that fit and pairs that do not; other
-#: pairs are judged by them in tests/reference/test_domain_truth.py.
+#: The bound lies halfway between seven pairs of a model and images; others are judged by it in
+#: tests/reference/test_domain_truth.py.
 LEAST_AREA = 0.8
+#: For a gross failure alone; set by eye, with all pairs in view.
 MOST_COSINE = 0.9
 LEAST_RANK = 5.0
 LEAST_FOUND = 0.25
