@@ -45,7 +45,7 @@ js: install
 	cd js && npm run --silent check && npm test --silent
 
 unit: install  ## unit and reference tests, by file on as many cores as there are
-	OMP_NUM_THREADS=1 python -m pytest -n auto --maxprocesses 4 --dist loadfile tests/unit tests/reference
+	OMP_NUM_THREADS=1 python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder tests/reference tests/unit
 
 notebooks: install  ## run the notebooks and compare their outputs
 	python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout=600 $(NOTEBOOKS)
