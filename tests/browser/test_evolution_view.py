@@ -93,6 +93,7 @@ def test_a_neuron_is_shown_at_every_step_with_its_images(followed: Notebook, vie
     expect(moments.locator(".slw-evo-label")).to_have_text(["before", "after"])
     expect(moments.nth(1).locator(".slw-tag")).to_have_text("changed")
     for moment in moments.all():
+        moment.scroll_into_view_if_needed()  # pictures are asked for when they are to be seen
         expect(moment.locator("img")).to_have_count(6)
     view.get_by_role("button", name="step 2").click()
     followed.kernel.wait("view.step", "step 2")
@@ -137,7 +138,7 @@ def test_assistive_technology_meets_nothing_serious(followed: Notebook, view: Lo
 
 
 def test_without_a_kernel_the_steps_are_still_to_be_seen(scene_notebook):
-    with scene_notebook("followed alone", CELL) as notebook:
+    with scene_notebook("followed-alone", CELL) as notebook:
         root = notebook.page.locator(".slw-evo")
         notebook.kernel.run("view.active = ('layer4', 0)")
         expect(root.locator(".slw-evo-active")).to_be_visible()
