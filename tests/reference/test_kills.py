@@ -100,7 +100,8 @@ class Life:
         def run(store, *args, **kwargs):
             time.sleep(0.004)
             function(store, *args, **kwargs)
-            if function.__name__ == "finish":
+            # Whether the foundation model fits is recorded behind the last stage, and is none.
+            if function.__name__ == "finish" and args[0] != "domain":
                 self.note("finished")
             time.sleep(0.004)
 
