@@ -10,10 +10,13 @@ from semlens_widgets.labels.evidence import these_neurons
 from semlens_widgets.labels.resampling import shuffled
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
     from torch import Tensor
 
     from semlens_widgets.labels.scorer import Scorer
     from semlens_widgets.lens.reader import AnalysisReader
+    from semlens_widgets.lens.texts import Words
 
 _SHUFFLED = 256  # neurons that are shuffled to see what chance scores
 _AT_ONCE = 1 << 25  # activations of these: 128 MiB
@@ -83,3 +86,47 @@ def bars_by_chance(
     high = (scores[range(count), label] - mean[label]) / spread[label]
     reached = high.masked_fill(score.isinf(), torch.nan).nanquantile(0.95)
     return (mean + reached * spread).float()
+
+
+def known_bars(
+    reader: AnalysisReader,
+    words: Words,
+    scorer: Scorer,
+    names: Sequence[str],
+    templates: Sequence[str] | None,
+    *,
+    chosen_from: int | None = None,
+    seed: int = 0,
+) -> Tensor:
+    """Return :func:`bars_by_chance` of labels, computed once for all who ask.
+
+    Parameters
+    ----------
+    names
+        The labels, the candidates first.
+    templates
+        Sentences around a label.
+    chosen_from, seed
+        As for :func:`bars_by_chance`.
+    """
+
+    def bars() -> Tensor:
+        texts = words.prompts(names, templates)
+        return bars_by_chance(reader, scorer, texts, chosen_from=chosen_from, seed=seed)
+
+    key = bars_key(words, scorer, names, templates, chosen_from=chosen_from, seed=seed)
+    return words.once(key, bars)
+
+
+def bars_key(
+    words: Words,
+    scorer: Scorer,
+    names: Sequence[str],
+    templates: Sequence[str] | None,
+    *,
+    chosen_from: int | None = None,
+    seed: int = 0,
+) -> Hashable:
+    """Return what bars by chance depend on; parameters as for :func:`known_bars`."""
+    candidates = len(names) if chosen_from is None else chosen_from
+    return ("bars by chance", tuple(names), candidates, scorer, words.sentences(templates), seed)

@@ -24,7 +24,7 @@ from semlens_widgets.labels.hypernyms import parents
 from semlens_widgets.labels.scorer import Competing
 from semlens_widgets.labels.scorers import DEFAULT, scorer_of
 from semlens_widgets.labels.words import RANDOM_WORDS
-from semlens_widgets.lens.chance import bars_by_chance
+from semlens_widgets.lens.chance import bars_by_chance, known_bars
 from semlens_widgets.lens.looked import Looked, telling
 from semlens_widgets.lens.numbers import number
 from semlens_widgets.lens.scoring import by_scorer
@@ -327,18 +327,13 @@ class Labelling:
         if isinstance(scorer, Competing):
             return None
         words = self._words()
-
-        def by_chance() -> Tensor:
-            texts, total = words.prompts(names, templates), len(self._reader.neurons)
-            counts = offered.eligible(names, 0, total)
-            bars = bars_by_chance(self._reader, scorer, texts, eligible=counts)
-            return bars.nan_to_num(-torch.inf)  # no neuron has examples: nothing is labelled
-
-        if offered.of_neuron is not None:
-            bars = by_chance()
+        if offered.of_neuron is None:
+            bars = known_bars(self._reader, words, scorer, names, templates)
         else:
-            key = ("bars by chance", names, scorer, words.sentences(templates))
-            bars = words.once(key, by_chance)
+            texts = words.prompts(names, templates)
+            counts = offered.eligible(names, 0, len(self._reader.neurons))
+            bars = bars_by_chance(self._reader, scorer, texts, eligible=counts)
+        bars = bars.nan_to_num(-torch.inf)  # no neuron has examples: nothing is labelled
         return bars if scorer.chance is None else bars.clamp(min=scorer.chance)
 
     def _backing_off(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -19,6 +19,7 @@ from semlens_widgets.pipeline.engine.device import plainly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     import numpy as np
     from numpy.typing import NDArray
@@ -35,21 +36,33 @@ by_scorer = formerly(method=_SPELT, gamma=_SPELT, centred=_SPELT)
 
 
 @contextmanager
-def _alone(scorer: Scorer) -> Iterator[None]:
-    """Score one neuron in this thread alone, where that rests on a few examples.
-
-    The products are too small to share: threads that are waited for, and spin when they have
-    nothing to do, take several times as long where others want the processor too.
-    """
+def in_one_thread() -> Iterator[None]:
+    """Compute in this thread alone: whoever waits for something else wants the processor too."""
     threads = torch.get_num_threads()
-    if scorer.whole or isinstance(scorer, Competing) or threads == 1:
-        yield
-        return
     torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def _alone(scorer: Scorer) -> AbstractContextManager[None]:
+    """Score one neuron in this thread alone, where that rests on a few examples.
+
+    The products are too small to share: threads that are waited for, and spin when they have
+    nothing to do, take several times as long where others want the processor too.
+    """
+    shared = scorer.whole or isinstance(scorer, Competing) or torch.get_num_threads() == 1
+    return nullcontext() if shared else in_one_thread()
+
+
+def check_excluded(scorer: Scorer, exclude: Sequence[int]) -> None:
+    """Raise a ValueError if pairs are to be left out and the scorer does not rest on pairs."""
+    if len(exclude) and not scorer.pairs:
+        raise ValueError(
+            f"exclude: {scorer.name} goes by the activations on all images, not by examples; "
+            "none can be left out."
+        )
 
 
 class Scoring:
@@ -306,11 +319,7 @@ class Scoring:
             yield scorer.score_among(evidence, texts, among, prior)
 
     def _of_neuron(self, row: int, scorer: Scorer, exclude: Sequence[int]) -> Evidence:
-        if len(exclude) and not scorer.pairs:
-            raise ValueError(
-                f"exclude: {scorer.name} goes by the activations on all images, not by examples; "
-                "none can be left out."
-            )
+        check_excluded(scorer, exclude)
         key, last = (row, tuple(exclude)), self._last
         if last is None or last[0] != key:
             found = without_pairs(some_neurons(self._reader.evidence, row, row + 1), exclude)

@@ -187,6 +187,10 @@ class Words:
         """
         return ("{}",) if templates is None else checked_templates(templates)
 
+    def knows(self, key: Hashable) -> bool:
+        """Say whether :meth:`once` has computed something and still keeps it."""
+        return key in self._kept
+
     def once(self, key: Hashable, compute: Callable[[], Kept]) -> Kept:
         """Return what was computed for a key, or compute it; what was not used lately is dropped.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -13,14 +12,15 @@ from semlens_widgets.labels.evidence import in_parts, some_neurons, without_pair
 from semlens_widgets.labels.resampling import drawn_anew, score_interval
 from semlens_widgets.labels.scorer import Competing
 from semlens_widgets.labels.scorers import DEFAULT, scorer_of
-from semlens_widgets.lens.chance import bars_by_chance
+from semlens_widgets.lens.chance import bars_key, known_bars
 from semlens_widgets.lens.numbers import number, whole
 from semlens_widgets.lens.people import scorer_of_run
+from semlens_widgets.lens.scoring import check_excluded, in_one_thread
 from semlens_widgets.pipeline.engine.device import plainly
 from semlens_widgets.store.labels import NO_LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
@@ -31,18 +31,6 @@ if TYPE_CHECKING:
     from semlens_widgets.lens.texts import Words
 
 _RIVALS = 32  # of the texts chosen from, those that may be the best of a draw
-_BARS = 64  # bars of chance that are remembered
-
-
-@contextmanager
-def _unhurried() -> Iterator[None]:
-    """Compute in one thread: whoever waits for something else wants the processor too."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 class Trusting:
@@ -64,7 +52,6 @@ class Trusting:
         self._reader = reader
         self._words = words
         self._labels = labels
-        self._bars: dict[Hashable, Tensor] = {}  # oldest first
 
     @plainly()
     def trust(
@@ -131,7 +118,15 @@ class Trusting:
             tell(done, len(at))
         columns = {name: torch.cat([one[name] for one in found]) for name in found[0]}
         other = columns.pop("runner_up").tolist()
-        bars = bars_by_chance(self._reader, scorer, texts, chosen_from=chosen_from, seed=seed)
+        bars = known_bars(
+            self._reader,
+            self._words(),
+            scorer,
+            names,
+            templates,
+            chosen_from=chosen_from,
+            seed=seed,
+        )
         chance = bars[at].masked_fill(at < 0, torch.nan).numpy()
         frame = self._labels.now.neurons[["layer", "neuron"]].assign(
             label=labels, **{name: column.numpy() for name, column in columns.items()}
@@ -141,7 +136,7 @@ class Trusting:
         return frame.assign(by_chance=chance, known=known)
 
     @plainly()
-    @_unhurried()
+    @in_one_thread()
     def intervals(
         self,
         layer: str,
@@ -193,18 +188,13 @@ class Trusting:
         _no_competing("intervals", how)
         names = check_candidates(candidates)
         pool = check_candidates([*among, *names])
-        if len(exclude) and not how.pairs:
-            raise ValueError(
-                f"exclude: {how.name} goes by the activations on all images, not by examples; none "
-                "can be left out."
-            )
+        check_excluded(how, exclude)
         tell = progress or _untold
         words = self._words()
         texts, others = words.prompts(names, templates), words.prompts(pool, templates)
         evidence = without_pairs(some_neurons(self._reader.evidence, row, row + 1), exclude)
-        key = (pool, how, words.sentences(templates), seed)
-        bar = self._bars.get(key)
-        steps = resamples + (bar is None)
+        known = words.knows(bars_key(words, how, pool, templates, seed=seed))
+        steps = resamples + (not known)
         scores = how.score(evidence, texts)[0]
         ranked = how.score(evidence, others)[0].nan_to_num(-torch.inf)
         rivals = ranked.sort(descending=True, stable=True).indices[:_RIVALS]
@@ -221,11 +211,9 @@ class Trusting:
         low, high = score_interval(
             scores, torch.stack(drawn), torch.stack(gain).mean() * best, level
         )
-        if bar is None:
+        if not known:
             tell(resamples, steps)
-            bar = self._bars[key] = bars_by_chance(self._reader, how, others, seed=seed)
-            for oldest in list(self._bars)[:-_BARS]:
-                self._bars.pop(oldest, None)
+        bar = known_bars(self._reader, words, how, pool, templates, seed=seed)
         tell(steps, steps)
         bars = bar[[pool.index(name) for name in names]]
         return pd.DataFrame(
