@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 #: Labels (and other free categories) that get a colour of their own.
 CATEGORIES = 8
@@ -53,6 +53,39 @@ def _coded(column: pd.Series) -> tuple[npt.NDArray[np.int64], list[str]]:
     names = list(dict.fromkeys(texts))  # what was different may read alike
     place = {name: code for code, name in enumerate(names)}
     return np.array([place[text] for text in texts], dtype=np.int64)[codes], names
+
+
+def sent_labels(table: pd.DataFrame) -> dict[str, Any]:
+    """Return the labels as the browser gets them: the names, and the bytes of each row's code."""
+    codes, names = labels_of(table)
+    kind = np.uint8 if len(names) <= 256 else np.uint32
+    return {"names": names, "codes": codes.astype(kind).tobytes()}
+
+
+def sent_column(
+    table: pd.DataFrame,
+    name: str,
+    unsure: npt.NDArray[np.int64],
+    values_of: Callable[[str], tuple[Floats, dict[str, Any]]],
+) -> tuple[dict[str, Any], bytes]:
+    """Return a column's legend and bytes as the browser gets them.
+
+    Parameters
+    ----------
+    unsure
+        From :func:`unsure_rows`, which are a column too.
+    values_of
+        Gives the values and the legend of a column that says what neurons are like.
+    """
+    if name in {"x", "y"}:
+        x, y = layout_columns(table)
+        return {"kind": "place"}, (x if name == "x" else y).tobytes()
+    if name == "neuron":
+        return {"kind": "index"}, table["neuron"].to_numpy(dtype=np.uint32).tobytes()
+    if name == "unsure":
+        return {"kind": "flags"}, pack_rows(unsure, len(table))
+    values, legend = values_of(name)
+    return legend, pack(values, legend)
 
 
 def unsure_rows(table: pd.DataFrame) -> npt.NDArray[np.int64]:

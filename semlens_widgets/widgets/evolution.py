@@ -95,7 +95,7 @@ class EvolutionView(SelectingWidget):
             self._layers = [_columns.readable(layer) for layer in self.evolution.layers]
             self._columns = [_columns.describe_column(table, name) for name in _COLORS]
             self._notes = list(self.evolution.notes)
-            self.set_trait("_labels", self._coded_labels() if small else None)
+            self.set_trait("_labels", _columns.sent_labels(self._table) if small else None)
             self._data = {
                 name: legend | {"data": data}
                 for name in (("x", "y", "neuron", "unsure", *_KNOWN) if small else ())
@@ -134,15 +134,7 @@ class EvolutionView(SelectingWidget):
 
     def _column(self, name: str) -> tuple[dict[str, Any], bytes]:
         """Return a column's legend and its bytes."""
-        if name in {"x", "y"}:
-            x, y = _columns.layout_columns(self._table)
-            return {"kind": "place"}, (x if name == "x" else y).tobytes()
-        if name == "neuron":
-            return {"kind": "index"}, self._table["neuron"].to_numpy(dtype=np.uint32).tobytes()
-        if name == "unsure":
-            return {"kind": "flags"}, _columns.pack_rows(self._unsure, len(self._table))
-        values, legend = self._values(name)
-        return legend, _columns.pack(values, legend)
+        return _columns.sent_column(self._table, name, self._unsure, self._values)
 
     def _values(self, name: str) -> tuple[Floats, dict[str, Any]]:
         if name not in _KNOWN:
@@ -154,11 +146,6 @@ class EvolutionView(SelectingWidget):
             column, order = pd.DataFrame({name: words}), ("kept", "changed")
         return read_column(column, name, order)
 
-    def _coded_labels(self) -> dict[str, Any]:
-        codes, names = _columns.labels_of(self._table)
-        kind = np.uint8 if len(names) <= 256 else np.uint32
-        return {"names": names, "codes": codes.astype(kind).tobytes()}
-
     # -- what the browser asks -------------------------------------------------------------------
 
     def _request_column(self, params: Mapping[str, Any]) -> Reply:
@@ -166,7 +153,7 @@ class EvolutionView(SelectingWidget):
         return legend, [data]
 
     def _request_labels(self, _params: Mapping[str, Any]) -> Reply:
-        coded = self._coded_labels()
+        coded = _columns.sent_labels(self._table)
         return CodedLabels(kind="labels", names=coded["names"]), [coded["codes"]]
 
     def _request_hover(self, params: Mapping[str, Any]) -> Reply:

@@ -128,7 +128,8 @@ class NeuronMap(SelectingWidget):
             self._count = len(table)
             self._layers = [_columns.readable(layer) for layer in self.lens.layers]
             self._columns = [_columns.describe_column(table, name) for name in names]
-            self.set_trait("_labels", self._coded_labels() if small and "label" in table else None)
+            labels = _columns.sent_labels(table) if small and "label" in table else None
+            self.set_trait("_labels", labels)
             everything = ["x", "y", "neuron", *names] if small else []
             if small and "chance" in names:
                 everything.append("unsure")
@@ -139,11 +140,6 @@ class NeuronMap(SelectingWidget):
             }
             self.filter = self._still_shown(self.filter)
             self._revision += 1
-
-    def _coded_labels(self) -> dict[str, Any]:
-        codes, names = _columns.labels_of(self._table)
-        kind = np.uint8 if len(names) <= 256 else np.uint32
-        return {"names": names, "codes": codes.astype(kind).tobytes()}
 
     # The places and colours as the browser gets them.
     @property
@@ -156,15 +152,7 @@ class NeuronMap(SelectingWidget):
 
     def _column(self, name: str) -> tuple[dict[str, Any], bytes]:
         """Return a column's legend and its bytes."""
-        if name in {"x", "y"}:
-            x, y = _columns.layout_columns(self._table)
-            return {"kind": "place"}, (x if name == "x" else y).tobytes()
-        if name == "neuron":
-            return {"kind": "index"}, self._table["neuron"].to_numpy(dtype=np.uint32).tobytes()
-        if name == "unsure":
-            return {"kind": "flags"}, _columns.pack_rows(self._unsure, len(self._table))
-        values, legend = self._values(name)
-        return legend, _columns.pack(values, legend)
+        return _columns.sent_column(self._table, name, self._unsure, self._values)
 
     def _values(self, name: str) -> tuple[Floats, dict[str, Any]]:
         if name not in self._color_columns():
@@ -310,7 +298,7 @@ class NeuronMap(SelectingWidget):
         return legend, [data]
 
     def _request_labels(self, _params: Mapping[str, Any]) -> Reply:
-        coded = self._coded_labels()
+        coded = _columns.sent_labels(self._table)
         return CodedLabels(kind="labels", names=coded["names"]), [coded["codes"]]
 
     def _request_hover(self, params: Mapping[str, Any]) -> Reply:
