@@ -20,10 +20,11 @@ import pandas as pd
 
 import semlens_widgets as slw
 from semlens_widgets.demo.analysis import LAYERS
-from semlens_widgets.demo.bench_labels import MEANING, NAMES, WORDS, planted_truth
+from semlens_widgets.demo.bench_labels import NAMES, WORDS, planted_truth
 from semlens_widgets.demo.contrasts import CHANGES, one_attribute_changed
 from semlens_widgets.demo.images import scene_images
 from semlens_widgets.demo.models import classifier, foundation, preprocess
+from semlens_widgets.demo.truth import MEANING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

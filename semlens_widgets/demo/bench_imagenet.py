@@ -24,7 +24,7 @@ from torch.nn.functional import relu6
 import semlens_widgets as slw
 from semlens_widgets.analysis.faithfulness import auroc
 from semlens_widgets.demo import bench_search
-from semlens_widgets.demo.bench_labels import BEST, CONSTANT, LABELLERS, RANDOM, STORED
+from semlens_widgets.demo.bench_labels import BEST, CONSTANT, LABELLERS, RANDOM, STORED, averaged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 _LAYER = "_bn1"  # what the network pools, behind a functional relu6
 _SIDE = 160
-_DRAWS = 1000
 #: On which photographs a neuron is judged.
 SAME, OTHER = "the same photographs", "the other half"
 
@@ -144,12 +143,9 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (judged_on, labeller), part in table.groupby(["judged_on", "labeller"], sort=False):
-        own = part["auroc"].to_numpy()
-        draws = np.random.default_rng(0).integers(len(own), size=(_DRAWS, len(own)))
-        low, high = np.quantile(own[draws].mean(1), [0.025, 0.975])
-        rows.append((judged_on, labeller, len(own), own.mean(), low, high))
-    names = ["judged_on", "labeller", "labels", "auroc", "auroc_low", "auroc_high"]
-    return pd.DataFrame(rows, columns=names)
+        row = {"judged_on": judged_on, "labeller": labeller, "labels": len(part)}
+        rows.append(row | averaged({"auroc": part["auroc"].to_numpy()}))
+    return pd.DataFrame(rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -25,14 +25,15 @@ from semlens_widgets.demo.bench_worlds import (
     train_missing,
     trained_classifier,
 )
-from semlens_widgets.demo.captions import DISTRACTORS, SYNONYMS
+from semlens_widgets.demo.captions import DISTRACTORS
 from semlens_widgets.demo.images import scene_images
 from semlens_widgets.demo.models import preprocess
+from semlens_widgets.demo.truth import MEANING
 from semlens_widgets.demo.world import CLASSES, CONCEPTS
 from semlens_widgets.labels.words import RANDOM_WORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -43,9 +44,6 @@ if TYPE_CHECKING:
 STORED = Path(__file__).parent / "bench"
 LAYERS = ("layer1", "layer2", "layer3", "layer4")
 NAMES = (*CONCEPTS, *CLASSES)  # what a picture can truly be said to show
-MEANING = {word: name for name in CONCEPTS for word in SYNONYMS[name]} | {
-    kind: kind for kind in CLASSES
-}
 #: Candidates: all that is true of something, the same with some that are true of nothing, and with
 #: as many.
 WORDS = {
@@ -194,13 +192,30 @@ def summary(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
             "over_csp": own - same["CSP γ = 1"].to_numpy(),
             "over_centred": own - same["SemanticLens, centred"].to_numpy(),
         }
-        draws = np.random.default_rng(0).integers(len(own), size=(_DRAWS, len(own)))
         row = dict(zip([*by, "labeller"], group, strict=True)) | {"neurons": len(own)}
-        for name, values in figures.items():
-            low, high = np.quantile(values[draws].mean(1), [0.025, 0.975])
-            row |= {name: values.mean(), f"{name}_low": low, f"{name}_high": high}
-        rows.append(row | {"nothing": part["nothing"].mean()})
+        rows.append(row | averaged(figures) | {"nothing": part["nothing"].mean()})
     return pd.DataFrame(rows)
+
+
+def averaged(figures: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
+    """Return the mean of each figure, and where it lies for 95 % of its rows drawn anew.
+
+    Parameters
+    ----------
+    figures
+        By name, ``(rows,)`` each: all of the same rows.
+
+    Returns
+    -------
+    dict
+        ``name``, ``name_low`` and ``name_high`` of each.
+    """
+    found: dict[str, float] = {}
+    for name, values in figures.items():
+        draws = np.random.default_rng(0).integers(len(values), size=(_DRAWS, len(values)))
+        low, high = np.quantile(values[draws].mean(1), [0.025, 0.975])
+        found |= {name: values.mean(), f"{name}_low": low, f"{name}_high": high}
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

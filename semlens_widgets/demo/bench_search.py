@@ -17,15 +17,17 @@ from scipy.stats import rankdata
 
 import semlens_widgets as slw
 from semlens_widgets.demo.bench_labels import (
-    MEANING,
+    BEST,
     NAMES,
     OTHERS,
     PICTURES,
     STORED,
     analysed,
+    averaged,
     planted_truth,
 )
 from semlens_widgets.demo.bench_worlds import PACKAGED, WORLDS, train_missing
+from semlens_widgets.demo.truth import MEANING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,9 +49,7 @@ SEARCHES: dict[str, dict[str, Any]] = {
     "recognition, 2 %": {"scorer": slw.Recognition(wider=False)},
     "recognition, 2 to 16 %": {"scorer": slw.Recognition()},
 }
-BEST = "best possible"
 _FIRST = 5
-_DRAWS = 1000
 
 
 def found(
@@ -128,12 +128,8 @@ def summary(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         figures = {name: part[name].to_numpy() for name in ("first", "five", "correlation")}
         same = cosine.loc[pd.MultiIndex.from_frame(part[key])].to_numpy()
         figures["over_cosine"] = figures["first"] - same
-        draws = np.random.default_rng(0).integers(len(part), size=(_DRAWS, len(part)))
         row = dict(zip([*by, "search"], group, strict=True)) | {"searches": len(part)}
-        for name, values in figures.items():
-            low, high = np.quantile(values[draws].mean(1), [0.025, 0.975])
-            row |= {name: values.mean(), f"{name}_low": low, f"{name}_high": high}
-        rows.append(row)
+        rows.append(row | averaged(figures))
     return pd.DataFrame(rows)
 
 

@@ -16,8 +16,9 @@ import torch
 import semlens_widgets as slw
 from semlens_widgets import demo
 from semlens_widgets.analysis.faithfulness import auroc
-from semlens_widgets.demo.bench_labels import MEANING, NAMES, WORDS, planted_truth
+from semlens_widgets.demo.bench_labels import NAMES, WORDS, planted_truth
 from semlens_widgets.demo.images import scene_images
+from semlens_widgets.demo.truth import MEANING
 from tests.reference.test_real_photographs import lens as photographs_as_mined  # noqa: F401
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:The text encoder")]
