@@ -102,3 +102,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if count:
         line = f"{count} browser tests skipped. {NO_BROWSER}"
         terminalreporter.write_line(line, red=True, bold=True)
+
+
+@pytest.fixture
+def opened(shared: Notebook) -> Iterator[Notebook]:
+    """The notebook that a file's tests share; a test may leave no complaint behind."""
+    yield shared
+    complaints = shared.complaints.copy()
+    shared.complaints.clear()
+    assert complaints == [], "\n".join(complaints)

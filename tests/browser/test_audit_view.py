@@ -39,15 +39,6 @@ def shared(scene_notebook) -> Iterator[Notebook]:
 
 
 @pytest.fixture
-def opened(shared: Notebook) -> Iterator[Notebook]:
-    """The shared notebook; a test may leave no complaint behind."""
-    yield shared
-    complaints = shared.complaints.copy()
-    shared.complaints.clear()
-    assert complaints == [], "\n".join(complaints)
-
-
-@pytest.fixture
 def view(opened: Notebook) -> Locator:
     """The audit with nothing decided and no neuron chosen."""
     opened.kernel.run(

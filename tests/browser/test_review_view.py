@@ -35,15 +35,6 @@ def shared(scene_notebook) -> Iterator[Notebook]:
 
 
 @pytest.fixture
-def opened(shared: Notebook) -> Iterator[Notebook]:
-    """The shared notebook; a test may leave no complaint behind."""
-    yield shared
-    complaints = shared.complaints.copy()
-    shared.complaints.clear()
-    assert complaints == [], "\n".join(complaints)
-
-
-@pytest.fixture
 def view(opened: Notebook) -> Locator:
     """The table with no word of people, nothing selected and nothing to undo."""
     opened.kernel.run(

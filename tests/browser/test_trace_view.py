@@ -31,15 +31,6 @@ def shared(scene_notebook) -> Iterator[Notebook]:
 
 
 @pytest.fixture
-def opened(shared: Notebook) -> Iterator[Notebook]:
-    """The shared notebook; a test may leave no complaint behind."""
-    yield shared
-    complaints = shared.complaints.copy()
-    shared.complaints.clear()
-    assert complaints == [], "\n".join(complaints)
-
-
-@pytest.fixture
 def view(opened: Notebook) -> Locator:
     """The trace as it was made, with nothing chosen."""
     opened.kernel.run(
