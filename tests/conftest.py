@@ -5,10 +5,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 import semlens_widgets as slw
 from tests.colour_world import ColourFoundation, ColourNet, colour_images, to_tensor
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Seed the global generators, before any fixture: a test draws the same whatever ran before."""
+    torch.manual_seed(0)
+    np.random.seed(0)  # noqa: NPY002 - what others' code may draw from
 
 
 @pytest.fixture(scope="session")

@@ -136,11 +136,11 @@ def test_a_label_that_means_something_lies_above_chance(tmp_path):
     words = [f"word {i}" for i in range(12)]
     rng = np.random.default_rng(1)
     meaning = TableFoundation(rng.normal(size=(2, 16))).encode_text(words)
-    images = normalize(meaning.repeat(10, 1) + 0.2 * torch.randn(120, 16), dim=1)
-    sees = np.tile(np.eye(12), (10, 1)) + 0.1 * rng.random((120, 12))
+    images = normalize(meaning.repeat(20, 1) + 0.2 * torch.randn(240, 16), dim=1)
+    sees = np.tile(np.eye(12), (20, 1)) + 0.1 * rng.random((240, 12))
     lens = slw.SemanticLens(
         slw.TargetModel(TableNet(sees), ["table"], transform=to_tensor, poles="positive"),
-        slw.ImageDataset.from_list(numbered_images(120)),
+        slw.ImageDataset.from_list(numbered_images(240)),
         TableFoundation(images.numpy()),
         path=tmp_path / "a",
         n_examples=5,
