@@ -9,7 +9,7 @@ const entries = readdirSync(here("src/entries"))
   .filter((file) => /\.tsx?$/.test(file))
   .map((file) => here(`src/entries/${file}`));
 
-const options = {
+export const options = {
   entryPoints: entries,
   outdir: here("../semlens_widgets/static"),
   bundle: true,
@@ -26,8 +26,7 @@ const options = {
   logLevel: "info",
 };
 
-if (process.argv.includes("--watch")) {
-  await (await esbuild.context(options)).watch();
-} else {
-  await esbuild.build(options);
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  if (process.argv.includes("--watch")) await (await esbuild.context(options)).watch();
+  else await esbuild.build(options);
 }

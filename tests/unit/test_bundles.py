@@ -101,3 +101,5 @@ def test_wheel_and_sdist_contain_every_bundle(tmp_path):
     assert "semlens_widgets/labels/candidates/vocabulary.txt" in installed
     assert not [name for name in packed if "node_modules" in name]
     assert "js/package-lock.json" in packed
+    of_others = [name for name in installed if name.endswith("licenses/THIRD_PARTY_LICENSES.txt")]
+    assert len(of_others) == 1
