@@ -23,7 +23,7 @@ def finished(
     Parameters
     ----------
     folder
-        Where the runs leave their tables, ``<name>.csv``.
+        Where the runs leave their tables, ``<name>.parquet``.
     runs
         By name, what does a run and returns its table. All that decides its outcome belongs into
         the name, or a run with other settings is taken for it.
@@ -36,18 +36,14 @@ def finished(
         In the order of `runs`, with the column run before all others.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    files = {name: folder / f"{name}.csv" for name in runs}
+    files = {name: folder / f"{name}.parquet" for name in runs}
     missing = [name for name, file in files.items() if not file.exists()]
     progress = tqdm(missing, desc=title, initial=len(runs) - len(missing), total=len(runs))
     for name in progress:
         progress.set_postfix_str(name)
-        half = folder / f"{name}.csv.half"
-        runs[name]().to_csv(half, index=False)
+        half = folder / f"{name}.parquet.half"
+        runs[name]().to_parquet(half, index=False)
         half.replace(files[name])
-    # Every digit of a float is written, and read.
-    read = [pd.read_csv(file, float_precision="round_trip") for file in files.values()]
-    tables = [
-        table.assign(run=name)[["run", *table.columns]]
-        for name, table in zip(files, read, strict=True)
-    ]
+    read = {name: pd.read_parquet(file) for name, file in files.items()}
+    tables = [table.assign(run=name)[["run", *table.columns]] for name, table in read.items()]
     return pd.concat(tables, ignore_index=True)

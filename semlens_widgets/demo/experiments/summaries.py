@@ -198,20 +198,17 @@ def detectable(error: float, degrees: int) -> float:
 
     Notes
     -----
-    The power of the t-test is the share of the noncentral t distribution, with noncentrality
-    difference / error, that lies beyond the two critical values.
+    The power of the t-test is what the noncentral t distribution, with noncentrality difference /
+    error, has beyond the critical value. Beyond the one of the other sign it has next to nothing.
     """
     if degrees < 1 or not error > 0:
         return np.nan
     bar = stats.t.ppf((1 + LEVEL) / 2, degrees)
-
-    def lacking(noncentrality: float) -> float:
-        seen = stats.nct.sf(bar, degrees, noncentrality) + stats.nct.cdf(
-            -bar, degrees, noncentrality
-        )
-        return float(seen - POWER)
-
-    return float(error * optimize.brentq(lacking, 0, 10 * bar))
+    missed = 1 - POWER
+    noncentrality = optimize.brentq(
+        lambda true: stats.nct.cdf(bar, degrees, true) - missed, 0, 3 * bar
+    )
+    return float(error * noncentrality)
 
 
 def _of_a_mean(values: NDArray[np.float64]) -> tuple[float, int]:
