@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     asked = experiment(options.name)
     print(asked.TITLE)
-    asked.run(options.folder / options.name, options.threads, options.device)
+    asked.run(options.folder, options.threads, options.device)
 
 
 if __name__ == "__main__":

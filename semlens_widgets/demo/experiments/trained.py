@@ -88,7 +88,7 @@ def networks(
     seeds
         Of each; all settings get a seed before any gets the next.
     folder
-        Where pictures and finished runs lie.
+        Where pictures and finished networks lie; experiments share them.
     threads, device
         What each of them is trained by.
 
@@ -108,7 +108,7 @@ def networks(
         file: partial(trained, setting, seed, pictures, device)
         for file, (_, setting, seed) in files.items()
     }
-    table = finished(folder, runs, "networks")
+    table = finished(folder / "networks", runs, "networks")
     whose = pd.DataFrame(
         [(file, name, seed) for file, (name, _, seed) in files.items()],
         columns=["run", "network", "seed"],
