@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch.nn import functional
 
+from semlens_widgets.demo.experiments import trained
 from semlens_widgets.demo.experiments.losses import adversarial, augmented, moved, sparse
 from semlens_widgets.demo.experiments.measuring import activations, measured
 from semlens_widgets.demo.experiments.networks import ARCHITECTURES, residual
@@ -196,3 +198,44 @@ def test_shuffled_neurons_are_as_clear_as_any_pictures(planted):
     again = measured({"a": many}, embeddings, shuffled=3).loc[0]
     assert row.equals(again)
     assert not row.equals(measured({"a": many}, embeddings, shuffled=4).loc[0])
+
+
+def test_networks_that_are_the_same_are_trained_once(tmp_path, monkeypatch):
+    """The baseline is that of two experiments; all settings get a seed before the next seed."""
+    done = []
+
+    def counted(setting, seed, _pictures, _device):
+        done.append((setting, seed))
+        return pd.DataFrame({"state": ["trained"], "clarity": [seed + setting.weight_decay]})
+
+    monkeypatch.setattr(trained, "trained", counted)
+    monkeypatch.setattr(trained, "prepared", lambda _folder, _threads: None)
+    plain, decayed = Setting(), Setting(weight_decay=0.5)
+    threads = torch.get_num_threads()
+    trained.networks({"baseline": plain}, [1, 2], tmp_path, threads, "cpu")
+    table = trained.networks(
+        {"as it is": plain, "decayed": decayed}, [1, 2], tmp_path, threads, "cpu"
+    )
+    assert done == [(plain, 1), (plain, 2), (decayed, 1), (decayed, 2)]
+    assert table.to_dict("list") == {
+        "network": ["as it is", "decayed"] * 2,
+        "seed": [1, 1, 2, 2],
+        "state": ["trained"] * 4,
+        "clarity": [1.05, 1.5, 2.05, 2.5],
+    }
+
+
+def test_settings_that_differ_in_anything_are_other_runs():
+    settings = [
+        Setting(),
+        Setting(architecture="plain"),
+        Setting(kinds="shape"),
+        Setting(steps=10),
+        Setting(weight_decay=0.0),
+        Setting(dropout=0.1),
+        Setting(sparsity=1.0),
+        Setting(augmented=True),
+        Setting(adversarial=True),
+    ]
+    files = [setting.file(seed) for setting in settings for seed in (1, 2)]
+    assert len(set(files)) == len(files)

@@ -88,7 +88,7 @@ def test_every_experiment_is_what_the_command_asks_for(name, tmp_path, monkeypat
     asked = []
     monkeypatch.setattr(module, "run", lambda *arguments: asked.append(arguments))
     command.main([name, "--folder", str(tmp_path), "--threads", "3", "--device", "cuda"])
-    assert asked == [(tmp_path / name, 3, "cuda")]
+    assert asked == [(tmp_path, 3, "cuda")]
     assert capsys.readouterr().out == f"{module.TITLE}\n"
     assert callable(module.summary)
 
