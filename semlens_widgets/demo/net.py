@@ -27,6 +27,8 @@ class SmallResNet(nn.Module):
         Blocks of the four stages.
     classes : int
         Number of outputs.
+    stride : int
+        Of the first convolution.
     """
 
     def __init__(
@@ -34,9 +36,10 @@ class SmallResNet(nn.Module):
         widths: Sequence[int] = (24, 48, 96, 128),
         blocks: Sequence[int] = (1, 1, 2, 1),
         classes: int = len(CLASSES),
+        stride: int = 2,
     ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, widths[0], kernel_size=5, stride=2, padding=2, bias=False)
+        self.conv1 = nn.Conv2d(3, widths[0], kernel_size=5, stride=stride, padding=2, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
         self.relu = nn.ReLU(inplace=True)
         self.layer1 = _stage(widths[0], widths[0], blocks[0], stride=1)

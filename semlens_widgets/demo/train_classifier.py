@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
+from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
@@ -19,7 +22,8 @@ from semlens_widgets.demo.world import Scene, sample_scene
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from torch import nn
+#: From the network, normalised images and their labels to what is minimised.
+Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,34 +89,93 @@ def train_classifier(
     torch.set_num_threads(threads)
     torch.manual_seed(recipe.seed)
     model = architecture(recipe).to(device)
+    seen = _Passes(checkpoints) if checkpoints else None
+    fit(model, pictures, labels, recipe, rng, each_pass=seen)
+    _write(model, path)
+
+
+def fit(
+    model: nn.Module,
+    pictures: Tensor,
+    labels: Tensor,
+    recipe: ClassifierRecipe,
+    rng: np.random.Generator,
+    *,
+    loss: Loss | None = None,
+    each_pass: Callable[[nn.Module], None] | None = None,
+    each_step: Callable[[int, nn.Module], None] | None = None,
+) -> None:
+    """Train a network where it lies, in training mode.
+
+    Parameters
+    ----------
+    model
+        From normalised images (batch, 3, height, width) to logits (batch, classes).
+    pictures
+        ``(pictures, 3, height, width)`` uint8, where the model lies.
+    labels
+        ``(pictures,)`` class indices, likewise.
+    recipe
+        Its batch, steps, rates, decay and smoothing.
+    rng
+        Decides the order of the pictures.
+    loss
+        What is minimised; by default :func:`cross_entropy` with the recipe's label smoothing.
+    each_pass
+        Called before every whole pass over the pictures, and after the last one if it was whole.
+    each_step
+        Called after every step with the number of steps so far.
+    """
+    minimised = loss or partial(cross_entropy, label_smoothing=recipe.label_smoothing)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, recipe.peak_rate, total_steps=recipe.steps, pct_start=recipe.warm_up
     )
-    progress = tqdm(range(recipe.steps), desc="classifier", mininterval=5)
+    progress = tqdm(range(recipe.steps), desc="classifier", mininterval=5, leave=False)
     unseen = np.empty(0, np.intp)  # what is left of this pass over the pictures
-    passes = 0
     for step in progress:
         if len(unseen) < recipe.batch:
-            if checkpoints:
-                _write(model, checkpoints / checkpoint_file(passes))
-            unseen, passes = rng.permutation(len(scenes)), passes + 1
+            if each_pass:
+                each_pass(model)
+            unseen = rng.permutation(len(pictures))
         index, unseen = unseen[: recipe.batch], unseen[recipe.batch :]
-        images = normalised(pictures[index])
-        with torch.autocast(device, torch.bfloat16):
-            logits = model(images)
-        loss = functional.cross_entropy(
-            logits.float(), labels[index], label_smoothing=recipe.label_smoothing
-        )
+        value = minimised(model, normalised(pictures[index]), labels[index])
         optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        torch.autograd.backward(value)
         optimizer.step()
         schedule.step()
+        if each_step:
+            each_step(step + 1, model)
         if step % 20 == 0:
-            progress.set_postfix(loss=f"{loss:.3f}", refresh=False)
-    if checkpoints and len(unseen) < recipe.batch:
-        _write(model, checkpoints / checkpoint_file(passes))
-    _write(model, path)
+            progress.set_postfix(loss=f"{value:.3f}", refresh=False)
+    if each_pass and len(unseen) < recipe.batch:
+        each_pass(model)
+
+
+def cross_entropy(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    label_smoothing: float = 0.0,
+    half: bool = True,
+) -> Tensor:
+    """Return the cross-entropy of a batch, by default with the network itself in bfloat16."""
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=half):
+        logits = model(images)
+    return functional.cross_entropy(logits.float(), labels, label_smoothing=label_smoothing)
+
+
+class _Passes:
+    """Writes a network before each pass over the pictures, under the number of passes so far."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.passes = 0
+
+    def __call__(self, model: nn.Module) -> None:
+        _write(model, self.folder / checkpoint_file(self.passes))
+        self.passes += 1
 
 
 def _write(model: nn.Module, path: Path) -> None:
