@@ -64,23 +64,10 @@ def world_of(folder: Path) -> ModuleType:
     return module
 
 
-def analysed(
-    world: ModuleType,
-    photographs: Sequence[int],
-    path: Path,
-    neurons: Sequence[int] | None = None,
-    **options: Any,
-) -> slw.SemanticLens:
-    """Look at the network's last features on some of the photographs, in their order.
-
-    At some of its `neurons` alone, if they are named, by other `options` of a
-    :class:`semlens_widgets.SemanticLens`.
-    """
-    files = sorted((world.HERE / "photos").glob("*.jpg"))
-    model, foundation = world.lite0(), world.ClassNames()
-    for network in (model, foundation.model):  # this and small batches are 3 × faster on a CPU
-        network.to(memory_format=torch.channels_last)
-    target = slw.TargetModel(
+def network(world: ModuleType, neurons: Sequence[int] | None = None) -> slw.TargetModel:
+    """Return the network, of which its last features are looked at, all of them or some."""
+    model = world.lite0().to(memory_format=torch.channels_last)  # as below
+    return slw.TargetModel(
         model,
         [LAYER],
         transform=world.transform(_SIDE),
@@ -88,7 +75,24 @@ def analysed(
         units=None if neurons is None else {LAYER: torch.eye(FEATURES)[list(neurons)]},
         name="Lite0",
     )
+
+
+def analysed(
+    world: ModuleType,
+    target: slw.TargetModel,
+    photographs: Sequence[int],
+    path: Path,
+    **options: Any,
+) -> slw.SemanticLens:
+    """Look at a network on some of the photographs, in their order.
+
+    `options` are those of :class:`semlens_widgets.SemanticLens`.
+    """
+    files = sorted((world.HERE / "photos").glob("*.jpg"))
     images = slw.ImageDataset.from_list([files[at] for at in photographs])
+    foundation = world.ClassNames()
+    # With small batches, three times as fast on a CPU.
+    foundation.model.to(memory_format=torch.channels_last)
     return slw.SemanticLens(target, images, foundation, path=path, batch_size=8, **options).run()
 
 
@@ -136,7 +140,8 @@ def judged(world: ModuleType, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]
         columns judged_on and world (the analysis).
     """
     shown, words = shown_of(world), list(world.GROUPS)
-    everyone = analysed(world, range(1000), folder / "all")
+    target = network(world)
+    everyone = analysed(world, target, range(1000), folder / "all")
     values = everyone.activations(LAYER)
     column = {word: at for at, word in enumerate(words)}
     labels, searches = [], []
@@ -149,7 +154,7 @@ def judged(world: ModuleType, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]
 
     ask(everyone, np.arange(1000), SAME)
     for at, (mine, others) in enumerate((pair := halves(shown), pair[::-1])):
-        ask(analysed(world, mine.tolist(), folder / f"half-{at}"), others, OTHER)
+        ask(analysed(world, target, mine.tolist(), folder / f"half-{at}"), others, OTHER)
     return pd.concat(labels, ignore_index=True), pd.concat(searches, ignore_index=True)
 
 

@@ -24,6 +24,7 @@ import torch
 from PIL import Image
 from scipy.stats import norm
 
+import semlens_widgets as slw
 from semlens_widgets.analysis.faithfulness import auroc
 from semlens_widgets.demo import bench_imagenet
 from semlens_widgets.demo.bench_labels import (
@@ -57,6 +58,8 @@ from semlens_widgets.demo.world import CONCEPTS
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
+
+    from numpy.typing import NDArray
 
 
 TITLE = "Which neurons does a query find?"
@@ -125,7 +128,7 @@ def effects(table: pd.DataFrame) -> pd.DataFrame:
         `FIGURES` (new less old), each with low and high (95 %), and seen: the smallest difference
         that so many queries show in four of five experiments, at a level of 5 %.
     """
-    each = _of_queries(table)
+    each = _of_queries(table[table["score"].isin(SEARCHES)])
     sure = norm.ppf(1 - _LEVEL / 2) + norm.ppf(_POWER)
     rows = []
     for changed, new, old in CHANGES:
@@ -172,7 +175,9 @@ def scenes(folder: Path, images: str) -> pd.DataFrame:
     return _joined(found, bounds(truth, right, known, concepts), SCENES, images)
 
 
-def photographs(world: ModuleType, folder: Path, half: int, images: str) -> pd.DataFrame:
+def photographs(
+    world: ModuleType, folder: Path, half: int, images: str, words: Sequence[str] | None = None
+) -> pd.DataFrame:
     """Search in an ImageNet network, by half of the photographs; the others judge.
 
     Parameters
@@ -185,43 +190,53 @@ def photographs(world: ModuleType, folder: Path, half: int, images: str) -> pd.D
         Which half is analysed, 0 or 1.
     images
         `WHOLE`, of which all neurons and 128 of them are asked; or a name of `CROPS`: the 128.
+    words
+        The groups that are searched for; by default all.
     """
     shown = bench_imagenet.shown_of(world)
     both = bench_imagenet.halves(shown)
-    lenses = [
-        bench_imagenet.analysed(world, mine.tolist(), folder / f"imagenet-{at}")
-        for at, mine in enumerate(both)
-    ]
     mine, others = both[half], both[1 - half]
     # A photograph of each group to search with, which then judges nothing; of a pair at least.
     asked = {
-        name: others[column][:1] if column.sum() > 1 else others[:0]
-        for name, column in zip(world.GROUPS, shown[others].T, strict=True)
+        word: others[column][:1] if column.sum() > 1 else others[:0]
+        for word, column in zip(world.GROUPS, shown[others].T, strict=True)
     }
-    judge = ~np.isin(others, np.concatenate(list(asked.values())))
-    values = lenses[1 - half].activations(bench_imagenet.LAYER)[judge]
-    truth = auroc(values, shown[others][judge])
-    right = told_best(truth, shown[others][judge])
-    known = auroc(lenses[half].activations(bench_imagenet.LAYER), shown[mine])
-    concepts = {name: at for at, name in enumerate(world.GROUPS)}
-    files = sorted((world.HERE / "photos").glob("*.jpg"))
-    pictures = {
-        name: [Image.open(files[at]).convert("RGB") for at in some] for name, some in asked.items()
-    }
+    judges = np.setdiff1d(others, np.concatenate(list(asked.values())))
     rng = np.random.default_rng(0)
     some = sorted(rng.choice(bench_imagenet.FEATURES, _SOME, replace=False).tolist())
-    few = truth[some], right[some]
+    kept, options = _kept(images)
+    target = bench_imagenet.network(world, None if images == WHOLE else some)
+    path = folder / f"imagenet-{half}{kept}"
+    lens = bench_imagenet.analysed(world, target, mine.tolist(), path, **options)
+    files = sorted((world.HERE / "photos").glob("*.jpg"))
+    unseen = slw.ImageDataset.from_list([files[at] for at in judges])
+    truth = auroc(_activations(target, unseen), shown[judges])
+    right = told_best(truth, shown[judges])
+    known = auroc(lens.activations(bench_imagenet.LAYER), shown[mine])
+    concepts = {word: at for at, word in enumerate(world.GROUPS) if words is None or word in words}
+    pictures = {
+        word: [Image.open(files[at]).convert("RGB") for at in asked[word]] for word in concepts
+    }
     if images != WHOLE:
-        kept, options = _kept(images)
-        path = folder / f"imagenet-{half}{kept}"
-        lens = bench_imagenet.analysed(world, mine.tolist(), path, some, **options)
-        found = judged(lens, *few, concepts, pictures=pictures, **_asked(images))
-        return _joined(found, bounds(*few, known[some], concepts), SOME, images)
-    found = judged(lenses[half], truth, right, concepts, pictures=pictures)
+        found = judged(lens, truth, right, concepts, pictures=pictures, **_asked(images))
+        return _joined(found, bounds(truth, right, known, concepts), SOME, images)
+    found = judged(lens, truth, right, concepts, pictures=pictures)
     tables = [_joined(found, bounds(truth, right, known, concepts), IMAGENET, images)]
-    found = judged(lenses[half], truth, right, concepts, pictures=pictures, among=some)
-    tables.append(_joined(found, bounds(*few, known[some], concepts), SOME, images))
+    found = judged(lens, truth, right, concepts, pictures=pictures, among=some)
+    beside = bounds(truth[some], right[some], known[some], concepts)
+    tables.append(_joined(found, beside, SOME, images))
     return pd.concat(tables, ignore_index=True)
+
+
+def _activations(target: slw.TargetModel, images: slw.ImageDataset) -> NDArray[np.float32]:
+    """Return what the last features are of other images, ``(images, neurons)``."""
+    found = []
+    with torch.no_grad():
+        for start in range(0, len(images), 8):
+            some = range(start, min(start + 8, len(images)))
+            batch = torch.stack([target.transform(images.load(at)) for at in some])
+            found.append(target.units(batch)[bench_imagenet.LAYER])
+    return torch.cat(found).numpy()
 
 
 def _kept(images: str) -> tuple[str, dict[str, Any]]:
