@@ -22,7 +22,6 @@ import numpy as np
 import pandas as pd
 import torch
 from PIL import Image
-from scipy.stats import norm
 
 import semlens_widgets as slw
 from semlens_widgets.analysis.faithfulness import auroc
@@ -51,6 +50,7 @@ from semlens_widgets.demo.experiments.hits import (
     told_best,
 )
 from semlens_widgets.demo.experiments.runs import finished
+from semlens_widgets.demo.experiments.summaries import detectable
 from semlens_widgets.demo.images import scene_images
 from semlens_widgets.demo.truth import pictures_of
 from semlens_widgets.demo.world import CONCEPTS
@@ -90,7 +90,6 @@ SCENES, IMAGENET = "scenes", "ImageNet"
 _SOME = 128
 #: Crops need a heatmap for each example; of the network some neurons are asked, drawn by lot.
 SOME = f"{IMAGENET}, {_SOME} neurons"
-_LEVEL, _POWER = 0.05, 0.8
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
@@ -125,11 +124,11 @@ def effects(table: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         changed, new, old (of `CHANGES`); world and the rest of `WAY`, with the new; queries;
-        `FIGURES` (new less old), each with low and high (95 %), and seen: the smallest difference
-        that so many queries show in four of five experiments, at a level of 5 %.
+        `FIGURES` (new less old), each with low and high (95 %), and seen: how large a difference
+        must be for so many queries to show it, see
+        :func:`semlens_widgets.demo.experiments.summaries.detectable`; NaN where nothing differs.
     """
     each = _of_queries(table[table["score"].isin(SEARCHES)])
-    sure = norm.ppf(1 - _LEVEL / 2) + norm.ppf(_POWER)
     rows = []
     for changed, new, old in CHANGES:
         same = [name for name in (*WAY, "concept") if name != changed]
@@ -143,8 +142,13 @@ def effects(table: pd.DataFrame) -> pd.DataFrame:
             row: dict[str, Any] = {"changed": changed, "new": new, "old": old, changed: new}
             row |= dict(zip(same[:-1], way, strict=True)) | {"queries": len(part)}
             row |= averaged({name: part[name].to_numpy() for name in FIGURES})
-            error = part[list(FIGURES)].std() / np.sqrt(len(part))
-            rows.append(row | {f"{name}_seen": sure * error[name] for name in FIGURES})
+            seen = {
+                f"{name}_seen": detectable(
+                    float(part[name].std()) / len(part) ** 0.5, len(part) - 1
+                )
+                for name in FIGURES
+            }
+            rows.append(row | seen)
     return pd.DataFrame(rows)
 
 

@@ -83,7 +83,7 @@ def effects_figure(found: pd.DataFrame) -> Figure:
     figure = _panels(["drawn world", "ImageNet network"])
     for column, world in enumerate((SCENES, IMAGENET), 1):
         rows = some[there == world]
-        seen = rows["right_5_seen"]
+        seen = rows["right_5_seen"].fillna(0)
         bar = Bar(
             x=(2 * seen).tolist(),
             base=(-seen).tolist(),
