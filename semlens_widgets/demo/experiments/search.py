@@ -84,6 +84,7 @@ CHANGES = (
     *(("query", pictures, WORD) for pictures in (PICTURE, FIVE)),
     ("score", COSINE, RAW),
     ("score", "CSP γ = 1, centred", "CSP γ = 1"),
+    ("score", "CSP γ = 1, centred", COSINE),
     *(("score", score, DEFAULT) for score in SEARCHES if score != DEFAULT),
 )
 SCENES, IMAGENET = "scenes", "ImageNet"

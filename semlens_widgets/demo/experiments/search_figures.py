@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _SEARCH, _BASELINE, _SEEN = "#0072B2", "#777777", "#DDDDDD"  # told apart without red and green
 #: Ranks as its centred twin does, whatever is asked.
 _TWINS = (RAW, "CSP γ = 1")
-_RIGHT = "share of the first five hits that are right"
+#: How the score is told that stays as it is.
+_BY = {COSINE: " (cosine)", DEFAULT: " (correlation)"}
+_RIGHT = "share of right hits among the first five"
 _ROW = 26  # pixels
 
 
@@ -37,7 +39,7 @@ def ways_figure(told: pd.DataFrame) -> Figure:
         reaches, and luck.
     """
     some = _plain(told[told["query"].isin(["", WORD]) | (told["score"] == COSINE)])
-    names = some["score"].where(some["query"].isin(["", WORD]), some["query"])
+    names = some["score"].where(some["query"].isin(["", WORD]), some["query"] + ", cosine")
     some = some.assign(name=names)
     order = some[some["world"] == SCENES].sort_values("right_5")["name"].tolist()
     figure = _panels(["drawn world, 36 concepts", "ImageNet network, 18 groups"])
@@ -77,7 +79,8 @@ def effects_figure(found: pd.DataFrame) -> Figure:
     crops = (changed == "images") & (score == COSINE) & (found["query"] == WORD)
     some = found[((shown & (found["images"] == WHOLE)) | crops) & ~score.isin(_TWINS)]
     names = some["new"].where(some["changed"] != "templates", some["new"] + " templates")
-    some = some.assign(name=names + " for " + some["old"])
+    by = some["score"].map(_BY).where(some["changed"] != "score", "")
+    some = some.assign(name=names + " for " + some["old"] + by)
     # Crops are of some of the network's neurons alone.
     there = some["world"].replace(SOME, IMAGENET).where(some["changed"] == "images", some["world"])
     figure = _panels(["drawn world", "ImageNet network"])
@@ -99,7 +102,7 @@ def effects_figure(found: pd.DataFrame) -> Figure:
         figure.add_vline(x=0, row=1, col=column, line={"width": 1, "color": "gray"})
     order = list(dict.fromkeys(some["name"]))[::-1]
     figure.update_yaxes(categoryorder="array", categoryarray=order)
-    figure.update_xaxes(title_text=f"change of the {_RIGHT}")
+    figure.update_xaxes(title_text=f"change of the {_RIGHT}", dtick=0.1, matches="x")
     return _laid_out(figure, len(order))
 
 
