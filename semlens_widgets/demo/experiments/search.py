@@ -88,8 +88,9 @@ CHANGES = (
     *(("score", score, DEFAULT) for score in SEARCHES if score != DEFAULT),
 )
 SCENES, IMAGENET = "scenes", "ImageNet"
-_SOME = 128
-#: Crops need a heatmap for each example; of the network some neurons are asked, drawn by lot.
+_SOME, _CROPPED = 128, 0
+#: Crops need a heatmap for each example, several of which take a second: of the network some
+#: neurons are asked, drawn by lot, in one analysis.
 SOME = f"{IMAGENET}, {_SOME} neurons"
 
 
@@ -194,7 +195,8 @@ def photographs(
     half
         Which half is analysed, 0 or 1.
     images
-        `WHOLE`, of which all neurons and 128 of them are asked; or a name of `CROPS`: the 128.
+        `WHOLE`, or a name of `CROPS`, of which 128 neurons are asked. These are asked of the whole
+        photographs, too, of the half that is cropped.
     words
         The groups that are searched for; by default all.
     """
@@ -226,11 +228,12 @@ def photographs(
         found = judged(lens, truth, right, concepts, pictures=pictures, **_asked(images))
         return _joined(found, bounds(truth, right, known, concepts), SOME, images)
     found = judged(lens, truth, right, concepts, pictures=pictures)
-    tables = [_joined(found, bounds(truth, right, known, concepts), IMAGENET, images)]
+    table = _joined(found, bounds(truth, right, known, concepts), IMAGENET, images)
+    if half != _CROPPED:
+        return table
     found = judged(lens, truth, right, concepts, pictures=pictures, among=some)
     beside = bounds(truth[some], right[some], known[some], concepts)
-    tables.append(_joined(found, beside, SOME, images))
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat([table, _joined(found, beside, SOME, images)], ignore_index=True)
 
 
 def _activations(target: slw.TargetModel, images: slw.ImageDataset) -> NDArray[np.float32]:
@@ -285,7 +288,6 @@ def run(folder: Path, threads: int, device: str) -> None:  # noqa: ARG001 - noth
     world = bench_imagenet.world_of(Path(real) / "imagenet")
     found = {
         f"imagenet-{half}{_kept(images)[0]}": partial(photographs, world, folder, half, images)
-        for images in (WHOLE, "close crops")
-        for half in (0, 1)
+        for half, images in ((0, WHOLE), (1, WHOLE), (_CROPPED, "close crops"))
     }
     store({"search-imagenet": finished(folder / "runs", found, IMAGENET)})
