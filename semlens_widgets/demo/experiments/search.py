@@ -270,13 +270,14 @@ def run(folder: Path, threads: int, device: str) -> None:  # noqa: ARG001 - noth
     Parameters
     ----------
     folder
-        Where analyses and finished runs are kept.
+        Where analyses and finished runs are kept, in a folder ``search`` of their own.
     threads
         Of torch.
     device
         Of no use here: the models run where they lie.
     """
     torch.set_num_threads(threads)
+    folder = folder / "search"
     drawn = {
         f"scenes{_kept(images)[0]}": partial(scenes, folder, images) for images in (WHOLE, *CROPS)
     }
