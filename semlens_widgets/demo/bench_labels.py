@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -116,9 +116,13 @@ def judged(world: BenchWorld, folder: Path, pictures: int = PICTURES) -> pd.Data
 
 
 def analysed(
-    world: BenchWorld, folder: Path, pictures: int
+    world: BenchWorld, folder: Path, pictures: int, kept: str = "", **options: Any
 ) -> tuple[slw.TargetModel, slw.SemanticLens]:
-    """Return a world's network and the analysis of it, which is kept in the folder."""
+    """Return a world's network and the analysis of it, which is kept in the folder.
+
+    `options` are those of :class:`semlens_widgets.SemanticLens`; `kept` tells the folder of an
+    analysis made by them from others.
+    """
     target = slw.TargetModel(
         trained_classifier(world, folder), LAYERS, transform=preprocess, name=world.name
     )
@@ -126,7 +130,8 @@ def analysed(
         target,
         slw.ImageDataset.from_dataset(scene_images(pictures, seed=world.pictures)),
         slw.OpenClip(foundation_dir(world.foundation, folder)),
-        path=folder / f"{world.place}-{pictures}",
+        path=folder / f"{world.place}-{pictures}{kept}",
+        **options,
     )
     return target, lens.run()
 

@@ -12,10 +12,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import pandas as pd
 from PIL import Image
 from playwright.sync_api import expect
 
 from semlens_widgets import demo
+from semlens_widgets.demo.experiments import stored
+from semlens_widgets.demo.experiments.search import effects, summary
+from semlens_widgets.demo.experiments.search_figures import effects_figure, ways_figure
 from semlens_widgets.demo.train_classifier import ClassifierRecipe, train_classifier
 from tests.browser.notebook import open_notebook
 from tests.browser.server import NO_BROWSER, REPOSITORY, running_browser, running_lab
@@ -23,7 +27,7 @@ from tests.browser.server import NO_BROWSER, REPOSITORY, running_browser, runnin
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from playwright.sync_api import Locator
+    from playwright.sync_api import Browser, Locator
 
     from tests.browser.notebook import Notebook
 
@@ -57,6 +61,7 @@ through.show(step=through.steps[2], active={FOLLOWED})
 """
 WIDTHS = (300, 360, 900, 1600)
 README_WIDTH = 1400
+FIGURE_WIDTH = 1000
 SIZE = (1800, 4000)  # of the page: the widest widget beside its prompt; narrow ones are tall
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
@@ -125,6 +130,22 @@ def keep_for_docs() -> None:
         keep(part, REPOSITORY / f"docs/images/{name}.png")
 
 
+def draw_for_docs(browser: Browser) -> None:
+    """Draw the figures of the documentation from the tables that the package holds."""
+    asked = pd.concat([stored("search-scenes"), stored("search-imagenet")])
+    figures = {
+        "search": ways_figure(summary(asked)),
+        "search-effects": effects_figure(effects(asked)),
+    }
+    for name, figure in figures.items():
+        page = browser.new_page(viewport={"width": FIGURE_WIDTH, "height": 600})
+        page.set_content(figure.update_layout(width=FIGURE_WIDTH).to_html(include_plotlyjs=True))
+        drawn = page.locator(".plotly-graph-div").first
+        expect(drawn.locator(".xtitle")).to_have_count(1)
+        keep(Image.open(io.BytesIO(drawn.screenshot())), REPOSITORY / f"docs/images/{name}.png")
+        page.close()
+
+
 def main() -> None:
     """Take all pictures."""
     shutil.rmtree(FOLDER, ignore_errors=True)
@@ -133,6 +154,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, running_browser() as browser:
         if browser is None:
             raise SystemExit(NO_BROWSER)
+        draw_for_docs(browser)
         with running_lab(Path(folder) / "jupyter") as lab:
             shutil.copytree(ready.store.path, lab.root / "scenes")
             start = (

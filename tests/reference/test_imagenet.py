@@ -196,3 +196,20 @@ def test_words_that_the_foundation_model_does_not_know_are_named(lens):
     said = lens.audit("tench", *AUDITS["tench"]).unchecked[0]
     assert "cannot tell these apart" in said
     assert "'person' = " in said
+
+
+def test_dogs_raise_dogsled_and_birds_do_not_raise_birdhouse(world, lens):
+    """What the notebook of this network says: audit and behaviour agree."""
+    animals = range(398)
+    reliance, shift = {}, {}
+    for target, suspect in {"dogsled": "dog", "birdhouse": "bird"}.items():
+        audit = lens.audit(target, [target], [suspect])
+        shown = list(world.GROUPS[suspect])
+        controls = [at for at in animals if at not in shown][::3]
+        last = audit.concepts.query("side == 'spurious' and layer == @LAST").iloc[0]
+        reliance[suspect] = last["reliance_low"], last["reliance_high"]
+        proof = audit.prove(suspect, shown=shown, controls=controls)
+        shift[suspect] = proof.shift.low, proof.shift.high
+    print(reliance, shift)
+    assert reliance["dog"][0] > max(0, reliance["bird"][1])
+    assert shift["dog"][0] > 0 > shift["bird"][0]
