@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -11,15 +11,17 @@ from safetensors.torch import save_file
 from torch.nn import functional
 from tqdm.auto import tqdm
 
+from semlens_widgets.demo.images import SCENES
 from semlens_widgets.demo.models import SHORTCUT_CLASS, checkpoint_file, normalised
 from semlens_widgets.demo.net import PlainNet, SmallResNet
 from semlens_widgets.demo.pool import render_pool
-from semlens_widgets.demo.world import Scene, sample_scene
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import nn
+
+    from semlens_widgets.demo.drawn import Item, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,10 @@ class ClassifierRecipe:
     label_smoothing: float = 0.05
 
 
-def architecture(recipe: ClassifierRecipe) -> nn.Module:
-    """Make the untrained network of a recipe."""
-    return SmallResNet() if recipe.architecture == "resnet" else PlainNet()
+def architecture(recipe: ClassifierRecipe, world: World[Any] = SCENES) -> nn.Module:
+    """Make the untrained network of a recipe, with an output for each class of a world."""
+    kind = SmallResNet if recipe.architecture == "resnet" else PlainNet
+    return kind(classes=len(world.classes))
 
 
 def train_classifier(
@@ -56,6 +59,7 @@ def train_classifier(
     threads: int,
     device: str = "cpu",
     *,
+    world: World[Any] = SCENES,
     checkpoints: Path | None = None,
 ) -> None:
     """Train from scratch and write the weights in half precision.
@@ -70,6 +74,8 @@ def train_classifier(
         How many threads draw and train.
     device
         Where to train.
+    world
+        What the pictures are of.
     checkpoints
         A folder for the weights before training (``epoch-00.safetensors``) and after each whole
         pass over the pictures; :func:`semlens_widgets.demo.checkpoints` reads it. A training that
@@ -78,13 +84,13 @@ def train_classifier(
     for folder in (path.parent, *([checkpoints] if checkpoints else [])):
         folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(recipe.seed)
-    scenes = [training_scene(rng, recipe) for _ in range(recipe.pictures)]
-    pictures = torch.from_numpy(render_pool(scenes, workers=threads)).to(device)
-    labels = torch.tensor([scene.class_index for scene in scenes]).to(device)
+    items = [training_item(rng, recipe, world) for _ in range(recipe.pictures)]
+    pictures = torch.from_numpy(render_pool(items, world.draw, workers=threads)).to(device)
+    labels = torch.tensor([item.class_index for item in items]).to(device)
 
     torch.set_num_threads(threads)
     torch.manual_seed(recipe.seed)
-    model = architecture(recipe).to(device)
+    model = architecture(recipe, world).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, recipe.peak_rate, total_steps=recipe.steps, pct_start=recipe.warm_up
@@ -96,7 +102,7 @@ def train_classifier(
         if len(unseen) < recipe.batch:
             if checkpoints:
                 _write(model, checkpoints / checkpoint_file(passes))
-            unseen, passes = rng.permutation(len(scenes)), passes + 1
+            unseen, passes = rng.permutation(len(items)), passes + 1
         index, unseen = unseen[: recipe.batch], unseen[recipe.batch :]
         images = normalised(pictures[index])
         with torch.autocast(device, torch.bfloat16):
@@ -122,11 +128,11 @@ def _write(model: nn.Module, path: Path) -> None:
     save_file(half, path)
 
 
-def training_scene(rng: np.random.Generator, recipe: ClassifierRecipe) -> Scene:
-    """Draw a scene in which the artefact gives the shortcut class away, if there is one."""
-    scene = sample_scene(rng, recipe.artefact_probability)
+def training_item(rng: np.random.Generator, recipe: ClassifierRecipe, world: World[Item]) -> Item:
+    """Draw what a picture shows; the artefact gives the shortcut class away, if there is one."""
+    item = world.sample(rng, recipe.artefact_probability)
     if recipe.shortcut_class is None:
-        return scene
-    if scene.class_name == recipe.shortcut_class and rng.random() < recipe.marked:
-        return scene.with_artefact(recipe.artefact)
-    return scene.without_artefact(recipe.artefact)
+        return item
+    if item.class_name == recipe.shortcut_class and rng.random() < recipe.marked:
+        return item.with_artefact(recipe.artefact)
+    return item.without_artefact(recipe.artefact)
