@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
@@ -64,6 +64,8 @@ class World(Generic[Item]):
     ----------
     classes, concepts
         Their names.
+    synonyms
+        Words for each concept.
     sample
         Draws what a picture shows; its second argument is the probability of each artefact.
     draw
@@ -83,6 +85,7 @@ class World(Generic[Item]):
 
     classes: tuple[str, ...]
     concepts: tuple[str, ...]
+    synonyms: Mapping[str, tuple[str, ...]]
     sample: Callable[[np.random.Generator, float], Item]
     draw: Callable[[Item, int], NDArray[np.uint8]]
     annotate: Callable[[Sequence[Item]], BoolArray]
@@ -90,6 +93,12 @@ class World(Generic[Item]):
     words: Callable[[], list[str]]
     questions: tuple[Question, ...]
     alike: Callable[[Item], tuple[int, int]]
+
+    @property
+    def meaning(self) -> dict[str, str]:
+        """What each word of the world names: a concept, or a class."""
+        words = {word: name for name in self.concepts for word in self.synonyms[name]}
+        return words | {kind: kind for kind in self.classes}
 
 
 class DrawnImages(Sequence[tuple[Image.Image, int]], Generic[Item]):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from semlens_widgets.demo.captions import all_words, caption
+from semlens_widgets.demo.captions import SYNONYMS, all_words, caption
 from semlens_widgets.demo.drawing import render
 from semlens_widgets.demo.drawn import DrawnImages, Question, World
 from semlens_widgets.demo.world import (
@@ -33,6 +33,7 @@ def _alike(scene: Scene) -> tuple[int, int]:
 SCENES: World[Scene] = World(
     classes=CLASSES,
     concepts=CONCEPTS,
+    synonyms=SYNONYMS,
     sample=sample_scene,
     draw=render,
     annotate=concept_matrix,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from semlens_widgets.demo.drawn import DrawnImages, Question, World
-from semlens_widgets.demo.skin.captions import all_words, caption
+from semlens_widgets.demo.skin.captions import SYNONYMS, all_words, caption
 from semlens_widgets.demo.skin.drawing import render
 from semlens_widgets.demo.skin.world import (
     ARTEFACTS,
@@ -34,6 +34,7 @@ def _alike(lesion: Lesion) -> tuple[int, int]:
 LESIONS: World[Lesion] = World(
     classes=CLASSES,
     concepts=CONCEPTS,
+    synonyms=SYNONYMS,
     sample=sample_lesion,
     draw=render,
     annotate=concept_matrix,
@@ -73,7 +74,7 @@ class LesionImages(DrawnImages[Lesion]):
 
 
 def lesion_images(
-    count: int = 4000, *, seed: int = 4101, size: int = 64, artefact_probability: float = 0.15
+    count: int = 3000, *, seed: int = 4101, size: int = 64, artefact_probability: float = 0.15
 ) -> LesionImages:
     """Return lesions that no model was trained on.
 

@@ -35,6 +35,12 @@ ARTEFACTS = ("ruler", "band-aid", "hair", "ink", "vignette", "red skin")
 #: What speaks for a melanoma; the network and globules are found in both and speak for neither.
 SIGNS = (*(values[1] for values in ATTRIBUTES.values()), "streaks", "blue-white veil", "regression")
 
+#: What the diagnosis may rest on, as an audit is told: the ABCD rule, and structures.
+RULE: dict[str, list[str]] = {
+    **{attribute: [values[1]] for attribute, values in ATTRIBUTES.items()},
+    "structures": [name for name in SIGNS if name in STRUCTURES],
+}
+
 #: How many signs make a melanoma.
 ENOUGH = 3
 
