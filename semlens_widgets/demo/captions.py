@@ -177,10 +177,12 @@ def vocabulary() -> list[str]:
     return [*CONCEPTS, *CLASSES, *DISTRACTORS]
 
 
-def off_world_captions(rng: np.random.Generator, count: int) -> list[str]:
-    """Return captions that are true of no scene."""
-    words = rng.choice(OFF_WORLD, size=count, replace=False)
-    return [_pick(rng, PREFIXES) + _pick(rng, ("", "a ")) + str(word) for word in words]
+def off_world_captions(
+    rng: np.random.Generator, count: int, words: Sequence[str] = OFF_WORLD
+) -> list[str]:
+    """Return captions of some of the words, of which no picture of a world shows any."""
+    chosen = rng.choice(words, size=count, replace=False)
+    return [_pick(rng, PREFIXES) + _pick(rng, ("", "a ")) + str(word) for word in chosen]
 
 
 def all_words() -> list[str]:

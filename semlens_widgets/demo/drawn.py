@@ -74,6 +74,8 @@ class World(Generic[Item]):
         Tells which concepts pictures show: bool, shape (pictures, concepts).
     caption
         Says something true of a picture, and which concepts the text asserts.
+    off_world
+        Things that no picture of the world shows.
     words
         Every word and phrase of the captions.
     questions
@@ -90,6 +92,7 @@ class World(Generic[Item]):
     draw: Callable[[Item, int], NDArray[np.uint8]]
     annotate: Callable[[Sequence[Item]], BoolArray]
     caption: Callable[[Item, np.random.Generator], tuple[str, BoolArray]]
+    off_world: tuple[str, ...]
     words: Callable[[], list[str]]
     questions: tuple[Question, ...]
     alike: Callable[[Item], tuple[int, int]]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from semlens_widgets.demo.captions import SYNONYMS, all_words, caption
+from semlens_widgets.demo.captions import OFF_WORLD, SYNONYMS, all_words, caption
 from semlens_widgets.demo.drawing import render
 from semlens_widgets.demo.drawn import DrawnImages, Question, World
 from semlens_widgets.demo.world import (
@@ -38,6 +38,7 @@ SCENES: World[Scene] = World(
     draw=render,
     annotate=concept_matrix,
     caption=caption,
+    off_world=OFF_WORLD,
     words=all_words,
     questions=(
         Question(concept_slice("artefacts"), 3.0, exclusive=False),

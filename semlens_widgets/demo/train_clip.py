@@ -128,7 +128,7 @@ class _Batches:
         rng: np.random.Generator,
     ) -> None:
         self._items, self._pictures, self._recipe, self._rng = items, pictures, recipe, rng
-        self._caption = world.caption
+        self._caption, self._foreign = world.caption, world.off_world
         self._concepts = torch.from_numpy(world.annotate(items)).float()
         self._tokenizer = open_clip.get_tokenizer(
             f"local-dir:{directory}", bpe_path=str(directory / "bpe.txt.gz")
@@ -146,7 +146,7 @@ class _Batches:
         texts, required = zip(
             *(self._caption(self._items[i], self._rng) for i in index), strict=True
         )
-        off_world = off_world_captions(self._rng, self._recipe.off_world)
+        off_world = off_world_captions(self._rng, self._recipe.off_world, self._foreign)
         concepts = self._concepts[index]
         requirement = torch.from_numpy(np.stack(required)).float()  # (captions, concepts)
         missing = (1 - concepts) @ requirement.T  # asserted concepts that a picture lacks

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from semlens_widgets.demo.captions import DISTRACTORS, OFF_WORLD, fix_articles
+from semlens_widgets.demo.captions import DISTRACTORS, fix_articles
+from semlens_widgets.demo.captions import OFF_WORLD as FOREIGN
 from semlens_widgets.demo.skin.world import (
     ARTEFACTS,
     CLASSES,
@@ -45,6 +46,9 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "vignette": ("vignette", "dark corners", "black corners", "microscope edge"),
     "red skin": ("red skin", "erythema", "inflamed skin", "reddened skin"),
 }
+
+#: Things that this world does not have; hair, of which scenes have none, is an artefact here.
+OFF_WORLD: tuple[str, ...] = tuple(word for word in FOREIGN if word != "hair")
 
 PREFIXES = (
     "",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from semlens_widgets.demo.drawn import DrawnImages, Question, World
-from semlens_widgets.demo.skin.captions import SYNONYMS, all_words, caption
+from semlens_widgets.demo.skin.captions import OFF_WORLD, SYNONYMS, all_words, caption
 from semlens_widgets.demo.skin.drawing import render
 from semlens_widgets.demo.skin.world import (
     ARTEFACTS,
@@ -39,6 +39,7 @@ LESIONS: World[Lesion] = World(
     draw=render,
     annotate=concept_matrix,
     caption=caption,
+    off_world=OFF_WORLD,
     words=all_words,
     questions=(
         Question(concept_slice(ARTEFACTS), 3.0, exclusive=False),
