@@ -61,7 +61,7 @@ RECIPES: dict[str, Recipes] = {
     "lesions": Recipes(
         LESIONS,
         skin.LESION_WEIGHTS,
-        ClipRecipe(seed=5, pictures=20_000, steps=2_000, zoomed=0.0),  # zoom would change sizes
+        ClipRecipe(seed=5, pictures=16_000, steps=1_600, zoomed=0.0),  # zoom would change sizes
         ClassifierRecipe(
             seed=6, shortcut_class=skin.SHORTCUT_CLASS, artefact=skin.ARTEFACT, **_LESSONS
         ),
