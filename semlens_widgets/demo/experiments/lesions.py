@@ -29,12 +29,13 @@ from semlens_widgets.demo.skin.world import ARTEFACTS, CLASSES, CONCEPTS, RULE, 
 from semlens_widgets.lens.audit import ONE_SHARE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from semlens_widgets.demo.skin.world import Lesion
     from semlens_widgets.labels.scorer import Scorer
     from semlens_widgets.lens.audited import Audit
     from semlens_widgets.lens.intervene import How
@@ -287,12 +288,8 @@ def corrected(seed: int, folder: Path) -> pd.DataFrame:
 
 def judged(model: nn.Module, seed: int) -> dict[str, float]:
     """Judge a network by lesions that nothing was chosen by, without ink and with it."""
-    lesions = _pictures(_JUDGED + seed, _EFFECTS).lesions
-    own = np.array([lesion.class_name == SHORTCUT_CLASS for lesion in lesions])
-    clean, marked = (
-        _said([change(lesion, ARTEFACT) for lesion in lesions], model)
-        for change in (type(lesions[0]).without_artefact, type(lesions[0]).with_artefact)
-    )
+    own, without, shown = _judging(seed)
+    clean, marked = _said(without, model), _said(shown, model)
     return {
         "accuracy": float((clean[own].mean() + 1 - clean[~own].mean()) / 2),
         "recall": float(clean[own].mean()),
@@ -300,17 +297,35 @@ def judged(model: nn.Module, seed: int) -> dict[str, float]:
     }
 
 
+@lru_cache(maxsize=1)
+def _judging(seed: int) -> tuple[NDArray[np.bool_], Tensor, Tensor]:
+    """Tell which of the lesions to judge by are melanomas, and return them without and with ink."""
+    lesions = _pictures(_JUDGED + seed, _EFFECTS).lesions
+    own = np.array([lesion.class_name == SHORTCUT_CLASS for lesion in lesions])
+    return own, *_without_and_with(ARTEFACT, lesions)
+
+
 @lru_cache(maxsize=4)
 def effects(planted: bool, seed: int) -> Mapping[str, float]:
     """Measure how much more often each artefact alone makes a melanoma of a lesion that is none."""
     model = lesion_target(planted=planted, layers=(LAYER,)).model
-    lesions = [one for one in _pictures(_JUDGED + seed, _EFFECTS).lesions if not one.class_index]
+    nevi = [
+        lesion
+        for lesion in _pictures(_JUDGED + seed, _EFFECTS).lesions
+        if lesion.class_name != SHORTCUT_CLASS
+    ]
     found = {}
     for name in ARTEFACTS:
-        without = _said([lesion.without_artefact(name) for lesion in lesions], model)
-        shown = _said([lesion.with_artefact(name) for lesion in lesions], model)
-        found[name] = float(shown.mean() - without.mean())
+        without, shown = _without_and_with(name, nevi)
+        found[name] = float(_said(shown, model).mean() - _said(without, model).mean())
     return found
+
+
+def _without_and_with(artefact: str, lesions: Sequence[Lesion]) -> tuple[Tensor, Tensor]:
+    return (
+        _inputs(LesionImages([lesion.without_artefact(artefact) for lesion in lesions])),
+        _inputs(LesionImages([lesion.with_artefact(artefact) for lesion in lesions])),
+    )
 
 
 @lru_cache(maxsize=2)
@@ -340,9 +355,8 @@ def _inputs(lesions: LesionImages) -> Tensor:
 
 
 @torch.no_grad()
-def _said(lesions: list[Any], model: nn.Module) -> NDArray[np.bool_]:
+def _said(inputs: Tensor, model: nn.Module) -> NDArray[np.bool_]:
     """Tell of which lesions a network says that they are melanomas."""
-    inputs = torch.split(_inputs(LesionImages(lesions)), _AT_ONCE)
-    logits = [model(some) for some in inputs]
+    logits = [model(some) for some in torch.split(inputs, _AT_ONCE)]
     said: NDArray[np.bool_] = torch.cat(logits).argmax(1).numpy() == CLASSES.index(SHORTCUT_CLASS)
     return said
