@@ -74,7 +74,7 @@ def test_a_row_of_the_corrections_is_measured_again(folder):
 def test_the_summary_has_the_intervals_of_the_textbooks():
     rows = [
         {"measure": measure, "seed": seed, "value": found}
-        for measure, values in {"mean": [0.1, 0.2, 0.6], "share": [1.0, 0.0, 1.0]}.items()
+        for measure, values in {"side": [0.1, 0.2, 0.6], "flagged": [1.0, 0.0, 1.0]}.items()
         for seed, found in enumerate(values)
     ]
     table = asked.summary(asked.by_draw(pd.DataFrame(rows)))

@@ -64,6 +64,8 @@ AUDITORS: dict[str, Scorer] = {
 LABELLERS: dict[str, Scorer] = {**AUDITORS, "recognition": slw.Recognition()}
 WAYS: tuple[How, ...] = ("zero", "mean", "project")
 COUNTS = (1, 2, 4, 8, 16)
+#: Measures that are 1 or 0 in each draw.
+HAPPENS = ("flagged", "not known")
 _ANALYSED, _JUDGED = 7_000, 8_000  # added to a seed: pictures to analyse, pictures to judge by
 _TRUTH_SEED, _TRUTHS = 9_000, 3_000
 _EFFECTS = 600
@@ -126,13 +128,22 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         The columns that say of what; draws (that told it); value (mean), low and high: Wilson's
-        interval where every value is 0 or 1, else that of the mean by Student's t.
+        interval of what happens or not, of anything else that of the mean by Student's t.
     """
     of = [name for name in table.columns if not str(name).isdigit()]
     values = table.drop(columns=of).to_numpy(float)
     known = [row[np.isfinite(row)] for row in values]
-    told = pd.DataFrame([_mean(row) for row in known], columns=["value", "low", "high"])
+    happens = table["measure"].isin(HAPPENS)
+    told = pd.DataFrame(
+        [_share(row) if one else _mean(row) for one, row in zip(happens, known, strict=True)],
+        columns=["value", "low", "high"],
+    )
     return pd.concat([table[of], pd.DataFrame({"draws": map(len, known)}), told], axis=1)
+
+
+def _share(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    share = proportion(int(values.sum()), len(values))
+    return share.value, share.low, share.high
 
 
 def _mean(values: NDArray[np.float64]) -> tuple[float, float, float]:
@@ -140,9 +151,6 @@ def _mean(values: NDArray[np.float64]) -> tuple[float, float, float]:
 
     if len(values) < 2:
         return (float(values.mean()) if len(values) else np.nan, np.nan, np.nan)
-    if np.isin(values, (0, 1)).all():
-        share = proportion(int(values.sum()), len(values))
-        return share.value, share.low, share.high
     half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
     return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
 
