@@ -63,7 +63,7 @@ AUDITORS: dict[str, Scorer] = {
 }
 LABELLERS: dict[str, Scorer] = {**AUDITORS, "recognition": slw.Recognition()}
 WAYS: tuple[How, ...] = ("zero", "mean", "project")
-COUNTS = (1, 2, 4, 8, 16)
+COUNTS = (1, 4, 16, 32)
 #: Measures that are 1 or 0 in each draw.
 HAPPENS = ("flagged", "not known")
 _ANALYSED, _JUDGED = 7_000, 8_000  # added to a seed: pictures to analyse, pictures to judge by
@@ -256,8 +256,10 @@ def _labelled(lens: SemanticLens, truth: NDArray[np.float64]) -> list[tuple[str,
     ]
 
 
-def corrected(seed: int, folder: Path) -> pd.DataFrame:
+def corrected(seed: int, folder: Path, counts: Sequence[int] = COUNTS) -> pd.DataFrame:
     """Silence the neurons that an audit by the domain's model flags, and judge what is left.
+
+    The first of them, by what they carry of the melanomas; `counts` says how many.
 
     Returns
     -------
@@ -265,7 +267,7 @@ def corrected(seed: int, folder: Path) -> pd.DataFrame:
         way, neurons, measure, seed, value. Measures: ``accuracy`` (balanced, lesions without ink),
         ``recall`` (melanomas without ink), ``false`` (others with ink that are said to be
         melanomas). The way ``random`` silences as many other neurons; ``refit`` fits the last layer
-        anew on the analysed pictures, behind the silence.
+        anew on the analysed pictures, behind the change if there is one.
     """
     lens = analysed(seed, "planted", "domain", folder)
     frame = audit_of(lens).neurons
@@ -283,14 +285,15 @@ def corrected(seed: int, folder: Path) -> pd.DataFrame:
     nothing = lens.intervene(others[:1], "scale", amount=1)
     judge("as it is", 0, nothing.model())
     judge("refit", 0, nothing.refit(controls=1).model())
-    for count in COUNTS:
+    for count in counts:
         if count > len(first):
             break
-        for way in WAYS:
-            judge(way, count, lens.intervene(first[:count], way).model())
+        changes = {way: lens.intervene(first[:count], way) for way in WAYS}
+        for way, change in changes.items():
+            judge(way, count, change.model())
+        for way in ("zero", "project"):
+            judge(f"{way}, refit", count, changes[way].refit(controls=1).model())
         judge("random", count, lens.intervene(others[:count], "zero").model())
-        silent = lens.intervene(first[:count], "zero")
-        judge("zero, refit", count, silent.refit(controls=1).model())
     return pd.DataFrame(rows).assign(seed=seed)[["way", "neurons", "measure", "seed", "value"]]
 
 

@@ -18,6 +18,7 @@ _WAYS = {
     "mean": "#56B4E9",
     "project": "#009E73",
     "zero, refit": "#D55E00",
+    "project, refit": "#E69F00",
     "random": "#999999",
 }
 _TRUTH = "#222222"
@@ -121,7 +122,7 @@ def audits_figure(found: pd.DataFrame) -> Figure:
                 row=1,
                 col=column,
             )
-    figure.update_xaxes(title_text="reliance; share of nevi", zerolinecolor="#bbbbbb")
+    figure.update_xaxes(title_text="reliance; share of nevi", matches="x", zerolinecolor="#bbbbbb")
     figure.update_yaxes(autorange="reversed", col=1)
     figure.update_layout(
         height=380,
