@@ -2,7 +2,8 @@
 
 A renderer draws scenes (`Scene`, `render`) with an exact annotation (`concepts`), `classifier` was
 trained on them with one planted shortcut, and `clip_dir` holds a CLIP that speaks of them. The
-weights come with the package: nothing is downloaded.
+weights come with the package: nothing is downloaded. A second world, of skin lesions, has a
+classifier and a CLIP of its own (`lesions`).
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
         preprocess,
     )
     from semlens_widgets.demo.series import checkpoints
+    from semlens_widgets.demo.skin.analysis import lesions
+    from semlens_widgets.demo.skin.images import LesionImages, lesion_images
+    from semlens_widgets.demo.skin.models import lesion_classifier, lesion_foundation
+    from semlens_widgets.demo.skin.world import Lesion
     from semlens_widgets.demo.truth import annotate, pictures_of
     from semlens_widgets.demo.world import (
         ATTRIBUTES,
@@ -46,12 +51,14 @@ _HOMES = {
     "CLASSES": "world",
     "CONCEPTS": "world",
     "DISTRACTORS": "captions",
-    "SHORTCUT_CLASS": "models",
+    "Lesion": "skin.world",
+    "LesionImages": "skin.images",
     "OneAttributeChanged": "contrasts",
+    "SHORTCUT_CLASS": "models",
     "SYNONYMS": "captions",
-    "WEIGHTS": "models",
     "Scene": "world",
     "SceneImages": "images",
+    "WEIGHTS": "models",
     "annotate": "truth",
     "caption": "captions",
     "checkpoints": "series",
@@ -60,6 +67,10 @@ _HOMES = {
     "concepts": "world",
     "describe": "captions",
     "foundation": "models",
+    "lesion_classifier": "skin.models",
+    "lesion_foundation": "skin.models",
+    "lesion_images": "skin.images",
+    "lesions": "skin.analysis",
     "one_attribute_changed": "contrasts",
     "pictures_of": "truth",
     "preprocess": "models",
@@ -78,6 +89,8 @@ __all__ = [
     "SHORTCUT_CLASS",
     "SYNONYMS",
     "WEIGHTS",
+    "Lesion",
+    "LesionImages",
     "OneAttributeChanged",
     "Scene",
     "SceneImages",
@@ -89,6 +102,10 @@ __all__ = [
     "concepts",
     "describe",
     "foundation",
+    "lesion_classifier",
+    "lesion_foundation",
+    "lesion_images",
+    "lesions",
     "one_attribute_changed",
     "pictures_of",
     "preprocess",

@@ -44,7 +44,7 @@ def scenes(path: str | Path | None = None, *, planted: bool = True) -> SemanticL
         from platformdirs import user_cache_path
 
         name = "scenes" if planted else "scenes-clean"
-        path = user_cache_path("semlens-widgets") / f"{name}-{_release()}"
+        path = user_cache_path("semlens-widgets") / f"{name}-{release()}"
     return slw.SemanticLens(
         slw.TargetModel(
             classifier(planted=planted),
@@ -59,7 +59,7 @@ def scenes(path: str | Path | None = None, *, planted: bool = True) -> SemanticL
     ).run()
 
 
-def _release() -> str:
+def release() -> str:
     """Return what changes with the weights, the package and the layout of folders."""
     digest = hashlib.blake2b(f"{slw.__version__} {SCHEMA_VERSION}".encode(), digest_size=4)
     for file in sorted(WEIGHTS.rglob("*.safetensors")):

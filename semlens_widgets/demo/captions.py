@@ -177,10 +177,12 @@ def vocabulary() -> list[str]:
     return [*CONCEPTS, *CLASSES, *DISTRACTORS]
 
 
-def off_world_captions(rng: np.random.Generator, count: int) -> list[str]:
-    """Return captions that are true of no scene."""
-    words = rng.choice(OFF_WORLD, size=count, replace=False)
-    return [_pick(rng, PREFIXES) + _pick(rng, ("", "a ")) + str(word) for word in words]
+def off_world_captions(
+    rng: np.random.Generator, count: int, words: Sequence[str] = OFF_WORLD
+) -> list[str]:
+    """Return captions of some of the words, of which no picture of a world shows any."""
+    chosen = rng.choice(words, size=count, replace=False)
+    return [_pick(rng, PREFIXES) + _pick(rng, ("", "a ")) + str(word) for word in chosen]
 
 
 def all_words() -> list[str]:
@@ -207,7 +209,7 @@ def _one_concept(scene: Scene, rng: np.random.Generator) -> tuple[str, BoolArray
     if attribute == "texture" and style < 0.65:
         return "something " + _pick(rng, _TEXTURE_PHRASES[concept]), requirement
     text = _pick(rng, PREFIXES) + _pick(rng, _CONCEPT_TEMPLATES[attribute]).format(word)
-    return _fix_articles(text), requirement
+    return fix_articles(text), requirement
 
 
 def _sentence(scene: Scene, rng: np.random.Generator, fullness: float) -> tuple[str, BoolArray]:
@@ -242,12 +244,13 @@ def _sentence(scene: Scene, rng: np.random.Generator, fullness: float) -> tuple[
         text += _pick(rng, _ARTEFACT_LINKS) + " and ".join(
             _with_article(word(a)) for a in artefacts
         )
-    return _fix_articles(_pick(rng, PREFIXES) + text), concept_vector(said)
+    return fix_articles(_pick(rng, PREFIXES) + text), concept_vector(said)
 
 
 def _with_article(word: str) -> str:
     return word if word.endswith(_UNCOUNTED) else f"a {word}"
 
 
-def _fix_articles(text: str) -> str:
+def fix_articles(text: str) -> str:
+    """Write "an" before a vowel."""
     return re.sub(r"\ba (?=[aeio])", "an ", text)

@@ -2,26 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
+from semlens_widgets.demo.captions import OFF_WORLD, SYNONYMS, all_words, caption
 from semlens_widgets.demo.drawing import render
-from semlens_widgets.demo.world import CLASSES, concept_matrix, sample_scene
+from semlens_widgets.demo.drawn import DrawnImages, Question, World
+from semlens_widgets.demo.world import (
+    ATTRIBUTES,
+    BACKGROUNDS,
+    CLASSES,
+    COLOURS,
+    CONCEPTS,
+    Scene,
+    concept_matrix,
+    concept_slice,
+    sample_scene,
+)
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from semlens_widgets.demo.world import BoolArray, Scene
+    from collections.abc import Sequence
 
 
-class SceneImages(Sequence[tuple[Image.Image, int]]):
-    """A sequence of (picture, class index), each drawn when it is first read and then kept.
+def _alike(scene: Scene) -> tuple[int, int]:
+    ground, colour = BACKGROUNDS.index(scene.background), COLOURS.index(scene.colour)
+    return ground, ground * len(COLOURS) + colour
 
-    An analysis reads every picture several times; kept, one of 64 pixels takes 12 kB.
+
+SCENES: World[Scene] = World(
+    classes=CLASSES,
+    concepts=CONCEPTS,
+    synonyms=SYNONYMS,
+    sample=sample_scene,
+    draw=render,
+    annotate=concept_matrix,
+    caption=caption,
+    off_world=OFF_WORLD,
+    words=all_words,
+    questions=(
+        Question(concept_slice("artefacts"), 3.0, exclusive=False),
+        *(  # shape is the attribute that is learnt last
+            Question(concept_slice(name), 2.0 if name == "shape" else 1.0, exclusive=True)
+            for name in ATTRIBUTES
+        ),
+    ),
+    alike=_alike,
+)
+
+
+class SceneImages(DrawnImages[Scene]):
+    """A sequence of (picture, class index) of scenes, each drawn when it is first read.
 
     Parameters
     ----------
@@ -34,42 +65,13 @@ class SceneImages(Sequence[tuple[Image.Image, int]]):
     ----------
     scenes : tuple of Scene
         The scenes themselves.
-    classes : tuple of str
-        Names of the classes.
-    targets : list of int
-        Class index of every picture.
-    concepts : array of bool, shape (pictures, concepts)
-        Which of `CONCEPTS` every picture shows.
     """
 
+    world = SCENES
+
     def __init__(self, scenes: Sequence[Scene], size: int = 64) -> None:
-        self.scenes = tuple(scenes)
-        self.size = size
-        self.classes = CLASSES
-        self.targets = [scene.class_index for scene in self.scenes]
-        self._drawn: dict[int, NDArray[np.uint8]] = {}
-
-    def __reduce__(self) -> tuple[type[SceneImages], tuple[tuple[Scene, ...], int]]:
-        return SceneImages, (self.scenes, self.size)  # another process draws for itself
-
-    @cached_property
-    def concepts(self) -> BoolArray:
-        """Which of `CONCEPTS` every picture shows: bool, shape (pictures, concepts)."""
-        return concept_matrix(self.scenes)
-
-    def __len__(self) -> int:
-        return len(self.scenes)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return SceneImages(self.scenes[index], self.size)
-        place = range(len(self))[index]
-        if place not in self._drawn:
-            self._drawn[place] = render(self.scenes[place], self.size)
-        return Image.fromarray(self._drawn[place]), self.targets[place]
-
-    def __repr__(self) -> str:
-        return f"SceneImages({len(self)} pictures of {self.size} pixels)"
+        super().__init__(scenes, size)
+        self.scenes = self.items
 
 
 def scene_images(

@@ -1,32 +1,46 @@
-"""Many scenes rendered at once, over several processes."""
+"""Many pictures rendered at once, over several processes."""
 
 from __future__ import annotations
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from semlens_widgets.demo.drawing import render
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
-
-    from semlens_widgets.demo.world import Scene
 
 _CHUNK = 500
 
 
-def render_pool(scenes: Sequence[Scene], workers: int = 1, size: int = 64) -> NDArray[np.uint8]:
-    """Render scenes in the layout of torch: uint8, shape (scenes, 3, size, size)."""
-    pictures = np.empty((len(scenes), 3, size, size), np.uint8)
-    starts = range(0, len(scenes), _CHUNK)
-    chunks = [(scenes[start : start + _CHUNK], size) for start in starts]
-    progress = tqdm(total=len(scenes), desc="render", unit="img", mininterval=2, leave=False)
+_Draw: TypeAlias = "Callable[[Any, int], NDArray[np.uint8]]"
+_Chunk: TypeAlias = "tuple[_Draw, Sequence[Any], int]"
+
+
+def render_pool(
+    items: Sequence[Any], draw: _Draw, *, workers: int = 1, size: int = 64
+) -> NDArray[np.uint8]:
+    """Render pictures in the layout of torch: uint8, shape (pictures, 3, size, size).
+
+    Parameters
+    ----------
+    items
+        What the pictures show.
+    draw
+        Draws one of them at a size. Several workers are processes, which are sent it.
+    workers
+        How many processes draw.
+    size
+        Side of the pictures in pixels.
+    """
+    pictures = np.empty((len(items), 3, size, size), np.uint8)
+    starts = range(0, len(items), _CHUNK)
+    chunks = [(draw, items[start : start + _CHUNK], size) for start in starts]
+    progress = tqdm(total=len(items), desc="render", unit="img", mininterval=2, leave=False)
     with progress:
         for start, chunk in zip(starts, _rendered(chunks, workers), strict=True):
             pictures[start : start + len(chunk)] = chunk
@@ -34,9 +48,7 @@ def render_pool(scenes: Sequence[Scene], workers: int = 1, size: int = 64) -> ND
     return pictures
 
 
-def _rendered(
-    chunks: Sequence[tuple[Sequence[Scene], int]], workers: int
-) -> Iterator[NDArray[np.uint8]]:
+def _rendered(chunks: Sequence[_Chunk], workers: int) -> Iterator[NDArray[np.uint8]]:
     if workers <= 1:
         yield from map(_render_chunk, chunks)
         return
@@ -45,6 +57,6 @@ def _rendered(
         yield from executor.map(_render_chunk, chunks)
 
 
-def _render_chunk(chunk: tuple[Sequence[Scene], int]) -> NDArray[np.uint8]:
-    scenes, size = chunk
-    return np.stack([render(scene, size).transpose(2, 0, 1) for scene in scenes])
+def _render_chunk(chunk: _Chunk) -> NDArray[np.uint8]:
+    draw, items, size = chunk
+    return np.stack([draw(item, size).transpose(2, 0, 1) for item in items])

@@ -17,6 +17,7 @@ import torch
 from torch.nn.functional import normalize
 
 from semlens_widgets.demo.captions import SYNONYMS, describe
+from semlens_widgets.demo.drawing import render
 from semlens_widgets.demo.models import (
     SHORTCUT_CLASS,
     WEIGHTS,
@@ -209,7 +210,7 @@ def _classifier_figures(weights: Path, scenes: Sequence[Scene]) -> list[Figure]:
 
 @torch.no_grad()
 def _forward(function: Callable[[Tensor], Tensor], scenes: Sequence[Scene]) -> Tensor:
-    pictures = torch.from_numpy(render_pool(scenes))
+    pictures = torch.from_numpy(render_pool(scenes, render))
     return torch.cat([function(normalised(batch)) for batch in torch.split(pictures, 250)])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -14,13 +14,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
+from semlens_widgets.demo.images import SCENES
 from semlens_widgets.demo.models import SHORTCUT_CLASS, checkpoint_file, normalised
 from semlens_widgets.demo.net import PlainNet, SmallResNet
 from semlens_widgets.demo.pool import render_pool
-from semlens_widgets.demo.world import Scene, sample_scene
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from semlens_widgets.demo.drawn import Item, World
 
 #: From the network, normalised images and their labels to what is minimised.
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
@@ -49,9 +51,10 @@ class ClassifierRecipe:
     label_smoothing: float = 0.05
 
 
-def architecture(recipe: ClassifierRecipe) -> nn.Module:
-    """Make the untrained network of a recipe."""
-    return SmallResNet() if recipe.architecture == "resnet" else PlainNet()
+def architecture(recipe: ClassifierRecipe, world: World[Any] = SCENES) -> nn.Module:
+    """Make the untrained network of a recipe, with an output for each class of a world."""
+    kind = SmallResNet if recipe.architecture == "resnet" else PlainNet
+    return kind(classes=len(world.classes))
 
 
 def train_classifier(
@@ -60,6 +63,7 @@ def train_classifier(
     threads: int,
     device: str = "cpu",
     *,
+    world: World[Any] = SCENES,
     checkpoints: Path | None = None,
 ) -> None:
     """Train from scratch and write the weights in half precision.
@@ -74,6 +78,8 @@ def train_classifier(
         How many threads draw and train.
     device
         Where to train.
+    world
+        What the pictures are of.
     checkpoints
         A folder for the weights before training (``epoch-00.safetensors``) and after each whole
         pass over the pictures; :func:`semlens_widgets.demo.checkpoints` reads it. A training that
@@ -82,13 +88,13 @@ def train_classifier(
     for folder in (path.parent, *([checkpoints] if checkpoints else [])):
         folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(recipe.seed)
-    scenes = [training_scene(rng, recipe) for _ in range(recipe.pictures)]
-    pictures = torch.from_numpy(render_pool(scenes, workers=threads)).to(device)
-    labels = torch.tensor([scene.class_index for scene in scenes]).to(device)
+    items = [training_item(rng, recipe, world) for _ in range(recipe.pictures)]
+    pictures = torch.from_numpy(render_pool(items, world.draw, workers=threads)).to(device)
+    labels = torch.tensor([item.class_index for item in items]).to(device)
 
     torch.set_num_threads(threads)
     torch.manual_seed(recipe.seed)
-    model = architecture(recipe).to(device)
+    model = architecture(recipe, world).to(device)
     seen = _Passes(checkpoints) if checkpoints else None
     fit(model, pictures, labels, recipe, rng, each_pass=seen)
     _write(model, path)
@@ -185,11 +191,11 @@ def _write(model: nn.Module, path: Path) -> None:
     save_file(half, path)
 
 
-def training_scene(rng: np.random.Generator, recipe: ClassifierRecipe) -> Scene:
-    """Draw a scene in which the artefact gives the shortcut class away, if there is one."""
-    scene = sample_scene(rng, recipe.artefact_probability)
+def training_item(rng: np.random.Generator, recipe: ClassifierRecipe, world: World[Item]) -> Item:
+    """Draw what a picture shows; the artefact gives the shortcut class away, if there is one."""
+    item = world.sample(rng, recipe.artefact_probability)
     if recipe.shortcut_class is None:
-        return scene
-    if scene.class_name == recipe.shortcut_class and rng.random() < recipe.marked:
-        return scene.with_artefact(recipe.artefact)
-    return scene.without_artefact(recipe.artefact)
+        return item
+    if item.class_name == recipe.shortcut_class and rng.random() < recipe.marked:
+        return item.with_artefact(recipe.artefact)
+    return item.without_artefact(recipe.artefact)

@@ -1,9 +1,10 @@
-"""The recipe of the demo's foundation model: a small CLIP that knows the scene world.
+"""The recipe of the demo's foundation models: small CLIPs, each of which knows one drawn world.
 
 Contrast between a picture and its own caption alone teaches colour and background and leaves shape
 behind. So a batch uses the world's full truth: every caption that is true of a picture is a
-positive, an attribute head (thrown away afterwards) asks for every concept, some batches share
-their background or colour, and captions about other things are always negatives.
+positive, a head (thrown away afterwards) asks for every concept, the pictures of some batches look
+alike at first glance (scenes share their background or colour), and captions about other things are
+always negatives.
 """
 
 from __future__ import annotations
@@ -21,25 +22,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from semlens_widgets.demo.captions import caption, off_world_captions
+from semlens_widgets.demo.captions import off_world_captions
+from semlens_widgets.demo.images import SCENES
 from semlens_widgets.demo.models import DEVIATION, MEAN, SIDE
 from semlens_widgets.demo.pool import render_pool
 from semlens_widgets.demo.tokenizer import write_vocabulary
-from semlens_widgets.demo.world import (
-    ATTRIBUTES,
-    BACKGROUNDS,
-    COLOURS,
-    CONCEPTS,
-    Scene,
-    concept_matrix,
-    concept_slice,
-    sample_scene,
-)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from semlens_widgets.demo.drawn import Question, World
 
 PREPROCESS: dict[str, Any] = {
     "size": [SIDE, SIDE],
@@ -65,13 +60,11 @@ class ClipRecipe:
     warm_up: int = 60
     weight_decay: float = 0.05
     off_world: int = 24  # captions of other things per batch
-    same_background: float = 0.12  # share of batches
-    same_background_and_colour: float = 0.13
+    alike: float = 0.12  # share of batches
+    very_alike: float = 0.13
     zoomed: float = 0.35
     smallest_zoom: float = 0.6
-    attribute_weight: float = 0.5
-    shape_weight: float = 2.0  # shape is the attribute that is learnt last
-    artefact_weight: float = 3.0
+    naming_weight: float = 0.5
 
 
 def model_config(vocabulary_size: int) -> dict[str, Any]:
@@ -89,20 +82,25 @@ def model_config(vocabulary_size: int) -> dict[str, Any]:
     }
 
 
-def train_clip(directory: Path, recipe: ClipRecipe, threads: int, device: str = "cpu") -> None:
+def train_clip(
+    directory: Path,
+    recipe: ClipRecipe,
+    threads: int,
+    device: str = "cpu",
+    world: World[Any] = SCENES,
+) -> None:
     """Train from scratch and write a directory that open_clip loads as "local-dir:..."."""
     directory.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(recipe.seed)
-    probability = recipe.artefact_probability
-    scenes = [sample_scene(rng, probability) for _ in range(recipe.pictures)]
-    pictures = torch.from_numpy(render_pool(scenes, workers=threads))
+    items = [world.sample(rng, recipe.artefact_probability) for _ in range(recipe.pictures)]
+    pictures = torch.from_numpy(render_pool(items, world.draw, workers=threads))
 
     torch.set_num_threads(threads)
     torch.manual_seed(recipe.seed)
-    config = model_config(write_vocabulary(directory / "bpe.txt.gz"))
+    config = model_config(write_vocabulary(directory / "bpe.txt.gz", world.words()))
     _write_config(directory, config)
     model = open_clip.CLIP(**config).to(device)
-    _fit(model, _Batches(scenes, pictures, directory, recipe, rng), recipe)
+    _fit(model, _Batches(world, items, pictures, directory, recipe, rng), recipe, world)
     _save_half(model.cpu(), directory / "open_clip_model.safetensors")
 
 
@@ -122,30 +120,33 @@ class _Batches:
 
     def __init__(
         self,
-        scenes: list[Scene],
+        world: World[Any],
+        items: list[Any],
         pictures: Tensor,
         directory: Path,
         recipe: ClipRecipe,
         rng: np.random.Generator,
     ) -> None:
-        self._scenes, self._pictures, self._recipe, self._rng = scenes, pictures, recipe, rng
-        self._concepts = torch.from_numpy(concept_matrix(scenes)).float()
+        self._items, self._pictures, self._recipe, self._rng = items, pictures, recipe, rng
+        self._caption, self._foreign = world.caption, world.off_world
+        self._concepts = torch.from_numpy(world.annotate(items)).float()
         self._tokenizer = open_clip.get_tokenizer(
             f"local-dir:{directory}", bpe_path=str(directory / "bpe.txt.gz")
         )
-        grounds = np.array([BACKGROUNDS.index(scene.background) for scene in scenes])
-        colours = np.array([COLOURS.index(scene.colour) for scene in scenes])
-        both = grounds * len(COLOURS) + colours
-        self._alike = [np.flatnonzero(grounds == ground) for ground in range(len(BACKGROUNDS))]
-        self._very_alike = [np.flatnonzero(both == pair) for pair in np.unique(both)]
+        kinds = np.array([world.alike(item) for item in items])  # (items, 2)
+        self._alike, self._very_alike = (
+            [np.flatnonzero(kind == value) for value in np.unique(kind)] for kind in kinds.T
+        )
 
     def draw(self) -> _Batch:
         index = self._indices()
         images = self._pictures[index].float() / 255
         if self._rng.random() < self._recipe.zoomed:
             images = self._zoom(images)
-        texts, required = zip(*(caption(self._scenes[i], self._rng) for i in index), strict=True)
-        off_world = off_world_captions(self._rng, self._recipe.off_world)
+        texts, required = zip(
+            *(self._caption(self._items[i], self._rng) for i in index), strict=True
+        )
+        off_world = off_world_captions(self._rng, self._recipe.off_world, self._foreign)
         concepts = self._concepts[index]
         requirement = torch.from_numpy(np.stack(required)).float()  # (captions, concepts)
         missing = (1 - concepts) @ requirement.T  # asserted concepts that a picture lacks
@@ -156,12 +157,12 @@ class _Batches:
     def _indices(self) -> NDArray[np.intp]:
         recipe, rng = self._recipe, self._rng
         kind = rng.random()
-        if kind < recipe.same_background:
+        if kind < recipe.alike:
             among = self._alike[rng.integers(len(self._alike))]
-        elif kind < recipe.same_background + recipe.same_background_and_colour:
+        elif kind < recipe.alike + recipe.very_alike:
             among = self._very_alike[rng.integers(len(self._very_alike))]
         else:
-            return rng.integers(len(self._scenes), size=recipe.batch)
+            return rng.integers(len(self._items), size=recipe.batch)
         return rng.choice(among, size=recipe.batch, replace=len(among) < recipe.batch)
 
     def _zoom(self, images: Tensor) -> Tensor:
@@ -172,9 +173,9 @@ class _Batches:
         return functional.interpolate(cut, (side, side), mode="bilinear", align_corners=False)
 
 
-def _fit(model: Any, batches: _Batches, recipe: ClipRecipe) -> None:
+def _fit(model: Any, batches: _Batches, recipe: ClipRecipe, world: World[Any]) -> None:
     device = model.logit_scale.device
-    heads = nn.Sequential(nn.BatchNorm1d(128), nn.Linear(128, len(CONCEPTS))).to(device)
+    heads = nn.Sequential(nn.BatchNorm1d(128), nn.Linear(128, len(world.concepts))).to(device)
     parameters = [*model.parameters(), *heads.parameters()]
     matrices = [p for p in parameters if p.ndim > 1]
     vectors = [p for p in parameters if p.ndim <= 1]
@@ -196,9 +197,9 @@ def _fit(model: Any, batches: _Batches, recipe: ClipRecipe) -> None:
         images, texts = images.float(), texts.float()
         logits = model.logit_scale.exp() * _unit(images) @ _unit(texts).T
         contrast = _contrastive_loss(logits, batch.truth)
-        naming = _attribute_loss(heads(images), batch.concepts, recipe)
+        naming = _naming_loss(heads(images), batch.concepts, world.questions)
         optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(contrast + recipe.attribute_weight * naming)
+        torch.autograd.backward(contrast + recipe.naming_weight * naming)
         nn.utils.clip_grad_norm_(parameters, 2.0)
         optimizer.step()
         schedule.step()
@@ -228,15 +229,14 @@ def _contrastive_loss(logits: Tensor, truth: Tensor) -> Tensor:
     return (forward + backward) / 2
 
 
-def _attribute_loss(scores: Tensor, concepts: Tensor, recipe: ClipRecipe) -> Tensor:
-    artefacts = concept_slice("artefacts")
-    loss = recipe.artefact_weight * functional.binary_cross_entropy_with_logits(
-        scores[:, artefacts], concepts[:, artefacts]
-    )
-    for attribute in ATTRIBUTES:
-        columns = concept_slice(attribute)
-        weight = recipe.shape_weight if attribute == "shape" else 1.0
-        loss = loss + weight * functional.cross_entropy(scores[:, columns], concepts[:, columns])
+def _naming_loss(scores: Tensor, concepts: Tensor, questions: Sequence[Question]) -> Tensor:
+    loss = scores.new_zeros(())
+    for asked in questions:
+        given, truth = scores[:, asked.columns], concepts[:, asked.columns]
+        if asked.exclusive:
+            loss = loss + asked.weight * functional.cross_entropy(given, truth)
+        else:
+            loss = loss + asked.weight * functional.binary_cross_entropy_with_logits(given, truth)
     return loss
 
 

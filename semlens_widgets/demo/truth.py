@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from semlens_widgets.demo.captions import SYNONYMS
-from semlens_widgets.demo.images import SceneImages
-from semlens_widgets.demo.world import ARTEFACTS, ATTRIBUTES, CLASSES, CONCEPTS, sample_scene
+from semlens_widgets.demo.images import SCENES, SceneImages
+from semlens_widgets.demo.world import ARTEFACTS, ATTRIBUTES, CLASSES, sample_scene
 
 if TYPE_CHECKING:
     from PIL import Image
 
+    from semlens_widgets.demo.drawn import DrawnImages
     from semlens_widgets.demo.world import Scene
 
 #: What each word of this world names: a concept, or a class.
-MEANING: dict[str, str] = {word: name for name in CONCEPTS for word in SYNONYMS[name]} | {
-    kind: kind for kind in CLASSES
-}
+MEANING: dict[str, str] = SCENES.meaning
 
 
 def scenes_of(label: str, count: int = 30, *, seed: int = 0) -> list[Scene]:
@@ -62,12 +60,13 @@ def pictures_of(label: str, count: int = 30, *, seed: int = 0) -> list[Image.Ima
     return [picture for picture, _ in SceneImages(scenes_of(label, count, seed=seed))]
 
 
-def annotate(pictures: SceneImages) -> pd.DataFrame:
+def annotate(pictures: DrawnImages[Any]) -> pd.DataFrame:
     """Say which pictures show what each word names: bool, one row per picture, one column per word.
 
     ``lens.faithfulness(annotations=demo.annotate(pictures), images=...)`` judges labels by it.
     """
-    kinds = np.eye(len(CLASSES), dtype=bool)[pictures.targets]
-    names = (*CONCEPTS, *CLASSES)
+    world = pictures.world
+    kinds = np.eye(len(world.classes), dtype=bool)[pictures.targets]
+    names = (*world.concepts, *world.classes)
     shows = np.concatenate([pictures.concepts, kinds], axis=1)
-    return pd.DataFrame({word: shows[:, names.index(name)] for word, name in MEANING.items()})
+    return pd.DataFrame({word: shows[:, names.index(name)] for word, name in world.meaning.items()})

@@ -33,7 +33,7 @@ def scenes(count: int, seed: int) -> list[demo.Scene]:
 def trained() -> VisionTransformer:
     """Train a small vision transformer to tell the 40 kinds apart."""
     drawn = scenes(SEEN, 100)
-    pixels = torch.from_numpy(render_pool(drawn, workers=1))
+    pixels = torch.from_numpy(render_pool(drawn, demo.render))
     labels = torch.tensor([scene.class_index for scene in drawn])
     torch.manual_seed(0)
     model = VisionTransformer(

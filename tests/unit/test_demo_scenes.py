@@ -11,6 +11,7 @@ from PIL import Image
 
 from semlens_widgets import demo
 from semlens_widgets.demo.captions import OFF_WORLD, off_world_captions
+from semlens_widgets.demo.images import SCENES, SceneImages
 from semlens_widgets.demo.pool import render_pool
 from semlens_widgets.demo.world import (
     ARTEFACTS,
@@ -71,7 +72,7 @@ def test_a_scene_always_looks_the_same():
 
 def test_another_process_draws_the_same():
     drawn = scenes(20)
-    apart = render_pool(drawn, workers=2)
+    apart = render_pool(drawn, demo.render, workers=2)
     here = np.stack([demo.render(scene).transpose(2, 0, 1) for scene in drawn])
     np.testing.assert_array_equal(apart, here)
 
@@ -256,9 +257,8 @@ def test_scene_images_are_a_data_set_with_its_truth():
 def test_a_picture_is_drawn_once_and_handed_out_anew(monkeypatch):
     drawn = []
     real = demo.render
-    monkeypatch.setattr(
-        "semlens_widgets.demo.images.render", lambda *given: drawn.append(given) or real(*given)
-    )
+    spied = replace(SCENES, draw=lambda *given: drawn.append(given) or real(*given))
+    monkeypatch.setattr(SceneImages, "world", spied)
     images = demo.scene_images(4)
     first, _ = images[-1]
     first.paste((0, 0, 0), (0, 0, 64, 64))  # what a reader does to its copy stays with it

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 #: The modules that are experiments, in the order of their notebooks.
-EXPERIMENTS: tuple[str, ...] = ("search", "architectures", "training")
+EXPERIMENTS: tuple[str, ...] = ("search", "architectures", "training", "lesions")
 #: Where the tables lie that were measured.
 RESULTS = Path(__file__).parent / "results"
 _DIGITS = 4

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from semlens_widgets.demo.drawing import render
 from semlens_widgets.demo.models import foundation, normalised
 from semlens_widgets.demo.pool import render_pool
 from semlens_widgets.demo.world import Scene, sample_scene
@@ -63,7 +64,7 @@ def prepared(folder: Path, threads: int = 1) -> Pictures:
     file = folder / f"pictures-{_SEED}.npz"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        drawn = [render_pool(some, threads) for some in scenes]
+        drawn = [render_pool(some, render, workers=threads) for some in scenes]
         half = file.with_suffix(".half.npz")
         np.savez(half, *drawn, embeddings=embedded(torch.from_numpy(drawn[2])).numpy())
         half.replace(file)
