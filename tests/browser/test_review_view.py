@@ -41,7 +41,8 @@ def view(opened: Notebook) -> Locator:
         "theirs = lens.neurons.query('source == \"person\"')\n"
         "lens.set_labels({(one.layer, one.neuron): None for one in theirs.itertuples()})\n"
         "view._steps.__init__(); view._tell_steps(); view.trust = None\n"
-        "view.layer, view.show, view.sort_by, view.selection = None, 'all', 'neuron', b''"
+        "view.layer, view.show, view.sort_by, view.selection = None, 'all', 'neuron', b''\n"
+        "view.active = None  # which is shown after sorting, wherever it is"
     )
     root = opened.page.locator(".slw-review").first
     opened.set_width(root, 900)
