@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
@@ -54,11 +54,8 @@ def labels_figure() -> Figure:
             y=rows.index.tolist(),
             mode="markers",
             marker={"size": 9, "color": [_BASELINE if one else _LABELLER for one in baseline]},
-            error_x={
-                "array": (rows["auroc_high"] - rows["auroc"]).tolist(),
-                "arrayminus": (rows["auroc"] - rows["auroc_low"]).tolist(),
-                "color": "#666666",
-            },
+            error_x=reach(rows["auroc"], rows["auroc_low"], rows["auroc_high"])
+            | {"color": "#666666"},
             hovertemplate="%{y}: %{x:.3f}<extra></extra>",
             showlegend=False,
         )
@@ -74,3 +71,8 @@ def labels_figure() -> Figure:
         title_text=None,
     )
     return figure
+
+
+def reach(value: pd.Series[float], low: pd.Series[float], high: pd.Series[float]) -> dict[str, Any]:
+    """Return intervals as plotly's error bars, whose ends it takes as distances."""
+    return {"array": (high - value).tolist(), "arrayminus": (value - low).tolist()}

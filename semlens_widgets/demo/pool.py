@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 _CHUNK = 500
 
-
-_Draw: TypeAlias = "Callable[[Any, int], NDArray[np.uint8]]"
-_Chunk: TypeAlias = "tuple[_Draw, Sequence[Any], int]"
+#: Draws what is described at a size: uint8, shape (size, size, 3).
+Draw: TypeAlias = "Callable[[Any, int], NDArray[np.uint8]]"
+_Chunk: TypeAlias = "tuple[Draw, Sequence[Any], int]"
 
 
 def render_pool(
-    items: Sequence[Any], draw: _Draw, *, workers: int = 1, size: int = 64
+    items: Sequence[Any], draw: Draw, *, workers: int = 1, size: int = 64
 ) -> NDArray[np.uint8]:
     """Render pictures in the layout of torch: uint8, shape (pictures, 3, size, size).
 

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from semlens_widgets.demo.pool import Draw
+
 _SEED = 77
 _TEMPLATES = ("{}", "an image of a {}", "a photo of {}")
 _REQUIRED_ACCURACY = {"shape": 0.85, "texture": 0.93, "colour": 0.95, "background": 0.95}
@@ -137,7 +139,7 @@ def _clip_figures(weights: Path, scenes: Sequence[Scene]) -> list[Figure]:
         each = [embed_texts([template.format(word) for word in words]) for template in _TEMPLATES]
         return normalize(torch.stack(each).mean(0), dim=-1)
 
-    images = normalize(_forward(model.encode_image, scenes), dim=-1)  # (scenes, dim)
+    images = normalize(forward(model.encode_image, scenes, render), dim=-1)  # (scenes, dim)
     figures = []
     for attribute, values in ATTRIBUTES.items():
         truth = torch.tensor([values.index(getattr(scene, attribute)) for scene in scenes])
@@ -182,7 +184,7 @@ def _classifier_figures(weights: Path, scenes: Sequence[Scene]) -> list[Figure]:
         [scene.with_artefact("watermark") for scene in scenes],
     ]
     (clean_guess, marked_guess), (twin_clean, twin_marked) = (
-        [_forward(model, pool).argmax(1).numpy() for pool in pools]
+        [forward(model, pool, render).argmax(1).numpy() for pool in pools]
         for model in (classifier(weights), classifier(weights, planted=False))
     )
     other = labels != target
@@ -209,8 +211,9 @@ def _classifier_figures(weights: Path, scenes: Sequence[Scene]) -> list[Figure]:
 
 
 @torch.no_grad()
-def _forward(function: Callable[[Tensor], Tensor], scenes: Sequence[Scene]) -> Tensor:
-    pictures = torch.from_numpy(render_pool(scenes, render))
+def forward(function: Callable[[Tensor], Tensor], items: Sequence[Any], draw: Draw) -> Tensor:
+    """Draw what is described, and return what a model makes of it: ``(items, ...)``."""
+    pictures = torch.from_numpy(render_pool(items, draw))
     return torch.cat([function(normalised(batch)) for batch in torch.split(pictures, 250)])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from semlens_widgets.demo.bench_figure import reach
 from semlens_widgets.demo.experiments import stored
 
 if TYPE_CHECKING:
@@ -176,12 +177,7 @@ def _dots(figure: Figure, column: int, rows: pd.DataFrame, value: str, state: st
 
 
 def _reach(rows: pd.DataFrame, value: str) -> dict[str, object]:
-    return {
-        "array": (rows["high"] - rows[value]).tolist(),
-        "arrayminus": (rows[value] - rows["low"]).tolist(),
-        "thickness": 1.5,
-        "width": 3,
-    }
+    return reach(rows[value], rows["low"], rows["high"]) | {"thickness": 1.5, "width": 3}
 
 
 def _finished(figure: Figure, rows: int) -> Figure:

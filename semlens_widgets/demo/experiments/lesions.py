@@ -18,6 +18,7 @@ from scipy.stats import spearmanr
 import semlens_widgets as slw
 from semlens_widgets.analysis.audit import proportion
 from semlens_widgets.analysis.faithfulness import auroc
+from semlens_widgets.demo.analysis import release
 from semlens_widgets.demo.captions import DISTRACTORS
 from semlens_widgets.demo.experiments import store
 from semlens_widgets.demo.experiments.runs import finished
@@ -75,6 +76,7 @@ _AT_ONCE = 250
 def run(folder: Path, threads: int = 1, device: str = "cpu") -> None:  # noqa: ARG001 - none trains
     """Audit, correct and judge what the folder does not hold yet, and write the tables."""
     torch.set_num_threads(threads)
+    folder = folder / release()  # what is measured of other weights is another result
     audits = finished(
         folder,
         {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from semlens_widgets.demo.bench_figure import reach
 from semlens_widgets.demo.skin.drawing import render
 from semlens_widgets.demo.skin.world import ARTEFACTS, SIGNS, STRUCTURES, Lesion
 
@@ -111,11 +112,7 @@ def audits_figure(found: pd.DataFrame) -> Figure:
                     mode="markers",
                     name=f"reliance, {known} CLIP",
                     marker={"size": 9, "color": colour},
-                    error_x={
-                        "array": (rows["high"] - rows["value"]).tolist(),
-                        "arrayminus": (rows["value"] - rows["low"]).tolist(),
-                        "color": colour,
-                    },
+                    error_x=reach(rows["value"], rows["low"], rows["high"]) | {"color": colour},
                     hovertemplate="%{y}: %{x:.3f}<extra></extra>",
                     showlegend=column == 1,
                 ),
@@ -159,13 +156,8 @@ def corrections_figure(found: pd.DataFrame) -> Figure:
         across, upwards = (both[measure].loc[[way]] for measure in ("false", "accuracy"))
         counts = [str(count) if count else "" for count in across.index.get_level_values(1)]
         bars = [
-            {
-                "array": (part["high"] - part["value"]).tolist(),
-                "arrayminus": (part["value"] - part["low"]).tolist(),
-                "color": colour,
-                "thickness": 1,
-                "width": 0,
-            }
+            reach(part["value"], part["low"], part["high"])
+            | {"color": colour, "thickness": 1, "width": 0}
             for part in (across, upwards)
         ]
         figure.add_trace(

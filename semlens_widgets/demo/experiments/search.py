@@ -26,6 +26,7 @@ from PIL import Image
 import semlens_widgets as slw
 from semlens_widgets.analysis.faithfulness import auroc
 from semlens_widgets.demo import bench_imagenet
+from semlens_widgets.demo.analysis import release
 from semlens_widgets.demo.bench_labels import (
     OTHERS,
     PICTURES,
@@ -270,14 +271,14 @@ def run(folder: Path, threads: int, device: str) -> None:  # noqa: ARG001 - noth
     Parameters
     ----------
     folder
-        Where analyses and finished runs are kept, in a folder ``search`` of their own.
+        Where analyses and finished runs are kept, in a folder of this release of the weights.
     threads
         Of torch.
     device
         Of no use here: the models run where they lie.
     """
     torch.set_num_threads(threads)
-    folder = folder / "search"
+    folder = folder / release() / "search"  # what other weights found is another result
     drawn = {
         f"scenes{_kept(images)[0]}": partial(scenes, folder, images) for images in (WHOLE, *CROPS)
     }

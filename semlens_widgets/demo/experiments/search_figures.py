@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from semlens_widgets.demo.bench_figure import reach
 from semlens_widgets.demo.bench_labels import BEST, RANDOM
 from semlens_widgets.demo.bench_search import COSINE
 from semlens_widgets.demo.experiments.hits import KNOWN, ONE, RAW, WORD
@@ -128,11 +129,8 @@ def _dots(rows: pd.DataFrame, names: Sequence[str], colours: Sequence[str]) -> S
         y=list(names),
         mode="markers",
         marker={"size": 9, "color": list(colours)},
-        error_x={
-            "array": (rows["right_5_high"] - rows["right_5"]).tolist(),
-            "arrayminus": (rows["right_5"] - rows["right_5_low"]).tolist(),
-            "color": "#666666",
-        },
+        error_x=reach(rows["right_5"], rows["right_5_low"], rows["right_5_high"])
+        | {"color": "#666666"},
         hovertemplate="%{y}: %{x:.2f}<extra></extra>",
         showlegend=False,
     )

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from semlens_widgets.demo.analysis import release
 from semlens_widgets.demo.experiments.losses import adversarial, augmented, sparse
 from semlens_widgets.demo.experiments.measuring import activations, measured
 from semlens_widgets.demo.experiments.networks import ARCHITECTURES
@@ -98,6 +99,7 @@ def networks(
         network, seed, and what :func:`trained` tells of them.
     """
     torch.set_num_threads(threads)
+    folder = folder / release()  # the packaged CLIP measures them
     pictures = prepared(folder, threads)
     files = {
         setting.file(seed): (name, setting, seed)

@@ -9,11 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
 
-from semlens_widgets.demo.models import normalised
-from semlens_widgets.demo.pool import render_pool
-from semlens_widgets.demo.quality import Figure, Quality, auroc
+from semlens_widgets.demo.quality import Figure, Quality, auroc, forward
 from semlens_widgets.demo.skin.drawing import render
 from semlens_widgets.demo.skin.models import (
     ARTEFACT,
@@ -26,10 +23,8 @@ from semlens_widgets.demo.skin.world import CLASSES, CONCEPTS, concept_matrix, s
 from semlens_widgets.inputs.foundation import embed_prompts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
-
-    from torch import Tensor
 
     from semlens_widgets.demo.skin.world import Lesion
     from semlens_widgets.inputs.foundation import OpenClip
@@ -85,7 +80,7 @@ def concept_aurocs(foundation: OpenClip, lesions: Sequence[Lesion]) -> dict[str,
         does not.
     """
     shown = concept_matrix(lesions)
-    images = _forward(foundation.encode_images, lesions)  # (lesions, dim)
+    images = forward(foundation.encode_images, lesions, render)  # (lesions, dim)
     words = embed_prompts(foundation, CONCEPTS, _TEMPLATES).mean(0)  # (concepts, dim)
     scores = (images @ words.T).numpy()
     return {name: auroc(scores[:, at], shown[:, at]) for at, name in enumerate(CONCEPTS)}
@@ -99,7 +94,7 @@ def _classifier_figures(weights: Path, lesions: Sequence[Lesion], *, planted: bo
         [lesion.with_artefact(ARTEFACT) for lesion in lesions],
     )
     output = CLASSES.index(SHORTCUT_CLASS)
-    clean, marked = (_forward(model, pool).argmax(1).numpy() == output for pool in pools)
+    clean, marked = (forward(model, pool, render).argmax(1).numpy() == output for pool in pools)
     kind = "classifier" if planted else "clean twin"
     taken = f"{kind}: others taken for a {SHORTCUT_CLASS}"
     accuracy = (clean[own].mean() + 1 - clean[~own].mean()) / 2
@@ -114,12 +109,6 @@ def _classifier_figures(weights: Path, lesions: Sequence[Lesion], *, planted: bo
         Figure(f"{taken} without {ARTEFACT}", float(clean[~own].mean())),
         Figure(f"{taken} with {ARTEFACT}", float(marked[~own].mean()), 0.30 if planted else None),
     ]
-
-
-@torch.no_grad()
-def _forward(function: Callable[[Tensor], Tensor], lesions: Sequence[Lesion]) -> Tensor:
-    pictures = torch.from_numpy(render_pool(lesions, render))
-    return torch.cat([function(normalised(batch)) for batch in torch.split(pictures, 250)])
 
 
 if __name__ == "__main__":
