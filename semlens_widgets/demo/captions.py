@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, TypeVar
 
+from semlens_widgets.demo.drawn import BoolArray
 from semlens_widgets.demo.world import (
     ATTRIBUTES,
     CLASSES,
     CONCEPTS,
-    BoolArray,
     Scene,
     concept_vector,
 )

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from collections.abc import Iterable
 
-    from semlens_widgets.demo.world import BoolArray
+BoolArray = NDArray[np.bool_]
 
 
 class Described(Protocol):
@@ -158,3 +159,24 @@ class DrawnImages(Sequence[tuple[Image.Image, int]], Generic[Item]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self)} pictures of {self.size} pixels)"
+
+
+def in_order(field: str, given: Iterable[str], known: Sequence[str]) -> tuple[str, ...]:
+    """Return given names in the order of those that are known, without duplicates.
+
+    Raises
+    ------
+    ValueError
+        If one is not known; `field` says of what.
+    """
+    named = set(given)
+    if unknown := named - set(known):
+        raise ValueError(f"{field} must be among {known}, not {sorted(unknown)}")
+    return tuple(name for name in known if name in named)
+
+
+def indicator(names: Iterable[str], index: Mapping[str, int]) -> BoolArray:
+    """Return which of the indexed names are given: bool, shape (names,)."""
+    vector = np.zeros(len(index), dtype=np.bool_)
+    vector[[index[name] for name in names]] = True
+    return vector

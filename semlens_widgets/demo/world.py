@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from semlens_widgets.demo.drawn import BoolArray, in_order, indicator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-BoolArray = NDArray[np.bool_]
 
 SHAPES = ("circle", "square", "triangle", "star", "cross", "ring", "heart", "crescent")
 TEXTURES = ("plain", "striped", "dotted", "checkered", "speckled")
@@ -72,10 +71,7 @@ class Scene:
             value = getattr(self, attribute)
             if value not in values:
                 raise ValueError(f"{attribute} must be one of {values}, not {value!r}")
-        unknown = set(self.artefacts) - set(ARTEFACTS)
-        if unknown:
-            raise ValueError(f"artefacts must be among {ARTEFACTS}, not {sorted(unknown)}")
-        ordered = tuple(name for name in ARTEFACTS if name in self.artefacts)
+        ordered = in_order("artefacts", self.artefacts, ARTEFACTS)
         object.__setattr__(self, "artefacts", ordered)
 
     @property
@@ -127,9 +123,7 @@ def concepts(scene: Scene) -> BoolArray:
 
 def concept_vector(names: Iterable[str]) -> BoolArray:
     """Return the indicator vector of some concepts: bool, shape (concepts,)."""
-    vector = np.zeros(len(CONCEPTS), dtype=np.bool_)
-    vector[[CONCEPT_INDEX[name] for name in names]] = True
-    return vector
+    return indicator(names, CONCEPT_INDEX)
 
 
 def concept_matrix(scenes: Sequence[Scene]) -> BoolArray:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from semlens_widgets.demo.skin.world import BoolArray, Lesion
+    from semlens_widgets.demo.drawn import BoolArray
+    from semlens_widgets.demo.skin.world import Lesion
 
 _Item = TypeVar("_Item")
 

@@ -15,12 +15,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from semlens_widgets.demo.drawn import BoolArray, in_order, indicator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-BoolArray = NDArray[np.bool_]
 
 #: Attributes of which a lesion has exactly one value each; the second one is a sign of melanoma.
 ATTRIBUTES: dict[str, tuple[str, str]] = {
@@ -98,11 +97,7 @@ class Lesion:
             if value not in values:
                 raise ValueError(f"{attribute} must be one of {values}, not {value!r}")
         for field, known in (("structures", STRUCTURES), ("artefacts", ARTEFACTS)):
-            given = getattr(self, field)
-            unknown = set(given) - set(known)
-            if unknown:
-                raise ValueError(f"{field} must be among {known}, not {sorted(unknown)}")
-            object.__setattr__(self, field, tuple(name for name in known if name in given))
+            object.__setattr__(self, field, in_order(field, getattr(self, field), known))
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -181,9 +176,7 @@ def concepts(lesion: Lesion) -> BoolArray:
 
 def concept_vector(names: Iterable[str]) -> BoolArray:
     """Return the indicator vector of some concepts: bool, shape (concepts,)."""
-    vector = np.zeros(len(CONCEPTS), dtype=np.bool_)
-    vector[[CONCEPT_INDEX[name] for name in names]] = True
-    return vector
+    return indicator(names, CONCEPT_INDEX)
 
 
 def concept_matrix(lesions: Sequence[Lesion]) -> BoolArray:
