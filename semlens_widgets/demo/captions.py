@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, TypeVar
 
-from semlens_widgets.demo.drawn import BoolArray
 from semlens_widgets.demo.world import (
     ATTRIBUTES,
     CLASSES,
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
+
+    from semlens_widgets.demo.drawn import BoolArray
 
 _Item = TypeVar("_Item")
 
