@@ -239,3 +239,18 @@ def test_settings_that_differ_in_anything_are_other_runs():
     ]
     files = [setting.file(seed) for setting in settings for seed in (1, 2)]
     assert len(set(files)) == len(files)
+
+
+def test_what_other_weights_measured_is_not_taken_for_finished(tmp_path, monkeypatch):
+    home, done = "semlens_widgets.demo.experiments.trained", []
+
+    def measured_once(_setting, seed, *_):
+        done.append(seed)
+        return pd.DataFrame({"accuracy": [0.5]})
+
+    monkeypatch.setattr(f"{home}.prepared", lambda *_: None)
+    monkeypatch.setattr(f"{home}.trained", measured_once)
+    for weights in ("old", "old", "new"):
+        monkeypatch.setattr(f"{home}.release", lambda weights=weights: weights)
+        trained.networks({"residual": Setting()}, [1], tmp_path, 1, "cpu")
+    assert done == [1, 1]
