@@ -52,6 +52,9 @@ types: install
 js: install
 	cd js && npm run --silent check && npm test --silent
 
+# Tests change labels: they must not touch the analyses that a person keeps in a cache, nor meet them.
+unit notebooks browser: export XDG_CACHE_HOME := $(CURDIR)/$(VENV)/cache
+
 unit: install  ## unit and reference tests, by file on as many cores as there are
 	OMP_NUM_THREADS=1 python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder tests/reference tests/unit
 
