@@ -1,0 +1,47 @@
+// The numbers of semlens_widgets/lens/portable.py, row by row.
+import { Refused } from "../source/source";
+
+export interface Numbers {
+  dtype: string;
+  shape: readonly number[];
+  data: ArrayLike<number>;
+}
+
+export type Arrays = Readonly<Record<string, Numbers>>;
+
+export type Row = ArrayLike<number>;
+
+export function array(arrays: Arrays, name: string): Numbers {
+  const found = arrays[name];
+  if (!found) throw new Refused(`This page lacks its numbers ${name}: save it anew.`, "NotRecorded", false);
+  return found;
+}
+
+/** So many numbers belong to one of the first axis. */
+export const width = ({ shape }: Numbers): number => shape.slice(1).reduce((a, b) => a * b, 1);
+
+/** One row; what is kept in sixteen bits has the row's scale beside it. */
+export function rowOf(arrays: Arrays, name: string, at: number): Row {
+  const numbers = array(arrays, name);
+  const wide = width(numbers);
+  const row = new Float64Array(wide);
+  const scale = arrays[`${name}.scale`]?.data[at] ?? 1;
+  for (let i = 0; i < wide; i++) row[i] = numbers.data[at * wide + i]! * scale;
+  return row;
+}
+
+export function dot(one: Row, other: Row): number {
+  let sum = 0;
+  for (let i = 0; i < one.length; i++) sum += one[i]! * other[i]!;
+  return sum;
+}
+
+/** Add so many times a row. */
+export function add(to: Float64Array, times: number, row: Row): void {
+  for (let i = 0; i < to.length; i++) to[i]! += times * row[i]!;
+}
+
+/** As Python has it, which keeps single precision; null is what JSON has for "no number". */
+export function single(value: number): number | null {
+  return Number.isFinite(value) ? Math.fround(value) : null;
+}
