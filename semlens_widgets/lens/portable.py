@@ -5,8 +5,8 @@ For some neurons of a lens and for some texts. All else the page refuses, and sa
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import torch
@@ -15,16 +15,11 @@ from semlens_widgets.inputs.foundation import TEMPLATES
 from semlens_widgets.labels.assign import UNKNOWN, chance_level
 from semlens_widgets.labels.correlation import correlations
 from semlens_widgets.labels.csp import projection
-from semlens_widgets.labels.evidence import (
-    embedded,
-    in_parts,
-    some_neurons,
-    these_neurons,
-)
+from semlens_widgets.labels.evidence import embedded, in_parts, some_neurons, these_neurons
 from semlens_widgets.labels.recognition import Recognition
 from semlens_widgets.labels.scorer import TINY, Competing, Explaining
-from semlens_widgets.labels.scorers import SCORERS, scorer_of
-from semlens_widgets.labels.weights import example_weights
+from semlens_widgets.labels.scorers import SCORERS
+from semlens_widgets.labels.weights import Weighting, example_weights
 from semlens_widgets.labels.words import RANDOM_WORDS, default_vocabulary
 
 if TYPE_CHECKING:
@@ -43,7 +38,6 @@ Arrays = dict[str, "NDArray[Any]"]
 MOST_TEXTS = 350
 #: In the place of an image: there is none, or there is one that does not travel.
 ABSENT, BEHIND = -1, -2
-_WEIGHTS = ("none", "raw", "log", "rank")
 _STEPS = 32_767  # of a number that is kept in sixteen bits with a sign
 _SHARES = 65_534  # of a share in sixteen bits; the one above is NaN
 _COMPARED = 32  # texts that tell whether the text encoder knows capitals
@@ -119,7 +113,7 @@ def portable(
         arrays |= _exact(f"texts.{name}", vectors) if exact else _packed(f"texts.{name}", vectors)
         arrays[f"spread.{name}"] = evidence.likeness.spread(vectors).numpy()
         recognised = torch.cat([by.score(part, vectors) for part in in_parts(some, whole=True)])
-        own, chance = recognised.split([len(names), len(RANDOM_WORDS)], dim=1)
+        own, chance = recognised[:, : len(names)], recognised[:, len(names) :]
         arrays[f"recognition.{name}"] = own.numpy() if exact else _shares(own)
         arrays[f"recognition.{name}.chance"] = chance_level(chance).numpy()
     for side in _sides(evidence):
@@ -192,9 +186,11 @@ def _spaced(text: str) -> str:
 def _recognition(parts: Parts) -> Recognition:
     """Return the recognition that gave the labels, or as it is by default."""
     how = parts.labels.labelled_by()
-    found = scorer_of(Recognition.name, how if how.get("scorer") == Recognition.name else None)
-    assert isinstance(found, Recognition)
-    return found
+    if how.get("scorer") != Recognition.name:
+        return Recognition()
+    return Recognition(
+        **{one.name: how[one.name] for one in fields(Recognition) if one.name in how}
+    )
 
 
 def _sets(parts: Parts, sentences: Sequence[str] | None) -> dict[str, tuple[str, ...]]:
@@ -255,59 +251,52 @@ def _side(evidence: Evidence, rows: list[int], kept: int, side: Embedded) -> Arr
     The vectors of the pairs that travel, each once, and where a neuron has which; how much of each
     contrast CSP takes out; and, of the other ranks, sums by the ways of weighing.
     """
+    where, vectors = [], []
     found: dict[str, list[Tensor]] = {}
-
-    def add(name: str, values: Tensor) -> None:
-        found.setdefault(name, []).append(values)
-
-    vectors: list[Tensor] = []
-    place: dict[bytes, int] = {}
-
-    def placed(row: Tensor) -> int:
-        key = row.numpy().tobytes()
-        if key not in place:
-            place[key] = len(vectors)
-            vectors.append(row)
-        return place[key]
-
     for row in rows:
         one = some_neurons(evidence, row, row + 1)
+        more = [] if one.further is None else [one.further]
+        samples = [one.examples[..., None], one.contrasts[..., None], *more]
+        there = torch.cat(samples, dim=2)[0] >= 0  # (m, 1 + k)
         pairs = torch.cat([one.positives[:, :, None], one.quiet], dim=2)[0]  # (m, 1 + k, D)
-        samples = one.contrasts[..., None]
-        if one.further is not None:
-            samples = torch.cat([samples, one.further], dim=2)
-        there = torch.cat([one.examples[..., None], samples], dim=2)[0] >= 0  # (m, 1 + k)
-        where = torch.where(there, BEHIND, ABSENT).int()
-        for rank, at in there[:kept].nonzero().tolist():
-            where[rank, at] = placed(pairs[rank, at])
-        add("pairs", where)
+        vectors.append(pairs[:kept][there[:kept]])
+        where.append(torch.where(there, BEHIND, ABSENT))
         taken = [
-            projection(one.positives, one.quiet[:, :, :count])
-            for count in range(1, one.neighbours + 1)
+            projection(one.positives, one.quiet[:, :, : count + 1])[0]
+            for count in range(one.neighbours)
         ]
-        for count, share in enumerate(taken, 1):
-            add(f"taken.{count}", share[0, :kept])
-        if kept == there.shape[0]:
-            continue
-        rest = slice(kept, None)
-        for how in _WEIGHTS:
-            weights = example_weights(one, how)[:, rest]
-            add(f"rest.{how}", weights[0] @ one.positives[0, rest])
-            add(f"rest.{how}.contrasts", weights[0] @ one.negatives[0, rest])
-            for count, share in enumerate(taken, 1):
-                out = torch.einsum(
-                    "mk,mkd->d", weights[0, :, None] * share[0, rest], one.quiet[0, rest, :count]
-                )
-                add(f"rest.{how}.taken.{count}", out)
-    dim = evidence.images.shape[1]
-    arrays = _packed(f"{side}.vectors", torch.stack(vectors) if vectors else torch.zeros(0, dim))
-    for name, values in found.items():
-        stacked = torch.stack(values)
-        if name.startswith("rest"):
-            arrays |= _packed(f"{side}.{name}", stacked)
-        else:
-            arrays[f"{side}.{name}"] = stacked.numpy()
+        of_one = {f"taken.{count}": share[:kept] for count, share in enumerate(taken, 1)}
+        if kept < len(there):
+            of_one |= _rest(one, taken, kept)
+        for name, values in of_one.items():
+            found.setdefault(name, []).append(values)
+    distinct, places = np.unique(torch.cat(vectors).numpy(), axis=0, return_inverse=True)
+    pairs = torch.stack(where).int()
+    head = pairs[:, :kept]
+    head[head == BEHIND] = torch.from_numpy(places.astype(np.int32))
+    arrays = {f"{side}.pairs": pairs.numpy(), **_packed(f"{side}.vectors", torch.tensor(distinct))}
+    for name, each in found.items():
+        named, stacked = f"{side}.{name}", torch.stack(each)
+        arrays |= _packed(named, stacked) if name.startswith("rest") else _exact(named, stacked)
     return arrays
+
+
+def _rest(one: Evidence, taken: list[Tensor], kept: int) -> dict[str, Tensor]:
+    """Return the sums over the other ranks of one neuron, each ``(D,)``, by how they are weighed.
+
+    Of the examples, of the contrasts, and of what CSP takes out with so many neighbours.
+    """
+    rest = slice(kept, None)
+    found = {}
+    for how in get_args(Weighting):
+        weights = example_weights(one, how)[0, rest]
+        found[f"rest.{how}"] = weights @ one.positives[0, rest]
+        found[f"rest.{how}.contrasts"] = weights @ one.negatives[0, rest]
+        for count, share in enumerate(taken, 1):
+            out = weights[:, None] * share[rest]
+            sums = torch.einsum("mk,mkd->d", out, one.quiet[0, rest, :count])
+            found[f"rest.{how}.taken.{count}"] = sums
+    return found
 
 
 def _exact(name: str, matrix: Tensor) -> Arrays:
