@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from semlens_widgets.labels.evidence import Embedded, Evidence
     from semlens_widgets.lens.lens import SemanticLens
     from semlens_widgets.lens.parts import Parts
+    from semlens_widgets.lens.reader import AnalysisReader
 
 Arrays = dict[str, "NDArray[Any]"]
 
@@ -79,7 +80,8 @@ def portable(
     meta : dict
         JSON: names, settings, and what is not there.
     arrays : dict
-        By name. In ``name`` of int16 a row times its ``name.scale`` are the numbers.
+        By name. In ``name`` of int16 a row times its ``name.scale`` are the numbers; float16 are
+        embeddings as they are stored, to be brought to unit length.
 
     Raises
     ------
@@ -116,8 +118,9 @@ def portable(
         own, chance = recognised[:, : len(names)], recognised[:, len(names) :]
         arrays[f"recognition.{name}"] = own.numpy() if exact else _shares(own)
         arrays[f"recognition.{name}.chance"] = chance_level(chance).numpy()
-    for side in _sides(evidence):
-        arrays |= _side(embedded(evidence, side), chosen, kept, side)
+    sides: tuple[Embedded, ...] = ("image",) if evidence.crops is None else ("image", "crop")
+    for side in sides:
+        arrays |= _side(reader, chosen, kept, side)
     return _meta(parts, chosen, names, sets, by, kept), arrays
 
 
@@ -241,26 +244,23 @@ def _fitting(parts: Parts, rows: list[int], words: list[str]) -> list[int]:
     return sorted(range(len(words)), key=lambda at: (place[at], -best[at], at))
 
 
-def _sides(evidence: Evidence) -> tuple[Embedded, ...]:
-    return ("image",) if evidence.crops is None else ("image", "crop")
-
-
-def _side(evidence: Evidence, rows: list[int], kept: int, side: Embedded) -> Arrays:
+def _side(reader: AnalysisReader, rows: list[int], kept: int, side: Embedded) -> Arrays:
     """Return what is known of examples and contrasts, of whole images or of crops.
 
-    The vectors of the pairs that travel, each once, and where a neuron has which; how much of each
-    contrast CSP takes out; and, of the other ranks, sums by the ways of weighing.
+    The vectors of the pairs that travel, each once and as stored, and where a neuron has which; how
+    much of each contrast CSP takes out; and, of the other ranks, sums by the ways of weighing.
     """
     where, vectors = [], []
     found: dict[str, list[Tensor]] = {}
+    evidence = embedded(reader.evidence, side)
     for row in rows:
         one = some_neurons(evidence, row, row + 1)
         more = [] if one.further is None else [one.further]
         samples = [one.examples[..., None], one.contrasts[..., None], *more]
-        there = torch.cat(samples, dim=2)[0] >= 0  # (m, 1 + k)
-        pairs = torch.cat([one.positives[:, :, None], one.quiet], dim=2)[0]  # (m, 1 + k, D)
-        vectors.append(pairs[:kept][there[:kept]])
-        where.append(torch.where(there, BEHIND, ABSENT))
+        places = torch.cat(samples, dim=2)[0].numpy()  # (m, 1 + k)
+        there = places >= 0
+        vectors.append(_stored(reader, row, places[:kept], side))
+        where.append(np.where(there, BEHIND, ABSENT))
         taken = [
             projection(one.positives, one.quiet[:, :, : count + 1])[0]
             for count in range(one.neighbours)
@@ -270,32 +270,51 @@ def _side(evidence: Evidence, rows: list[int], kept: int, side: Embedded) -> Arr
             of_one |= _rest(one, taken, kept)
         for name, values in of_one.items():
             found.setdefault(name, []).append(values)
-    distinct, places = np.unique(torch.cat(vectors).numpy(), axis=0, return_inverse=True)
-    pairs = torch.stack(where).int()
+    distinct, at = np.unique(np.concatenate(vectors), axis=0, return_inverse=True)
+    pairs = np.stack(where).astype(np.int32)
     head = pairs[:, :kept]
-    head[head == BEHIND] = torch.from_numpy(places.astype(np.int32))
-    arrays = {f"{side}.pairs": pairs.numpy(), **_packed(f"{side}.vectors", torch.tensor(distinct))}
+    head[head == BEHIND] = at
+    arrays: Arrays = {f"{side}.pairs": pairs, f"{side}.vectors": distinct}
     for name, each in found.items():
         named, stacked = f"{side}.{name}", torch.stack(each)
         arrays |= _packed(named, stacked) if name.startswith("rest") else _exact(named, stacked)
     return arrays
 
 
+def _stored(
+    reader: AnalysisReader, row: int, places: NDArray[np.int64], side: Embedded
+) -> NDArray[np.float16]:
+    """Read the vectors of one neuron's first pairs, ``(n, D)``: of those that there are, in order.
+
+    Parameters
+    ----------
+    places
+        ``(kept, 1 + k)``, the images of example and contrasts; -1 where there is none.
+    """
+    there = places >= 0
+    if side == "image":
+        return reader.embeddings.stored(places[there])
+    one, other = reader.stored_crops(row, row + 1)
+    found: NDArray[np.float16] = np.concatenate([one[0, :, None], other[0]], axis=1)
+    return found[: len(places)][there]
+
+
 def _rest(one: Evidence, taken: list[Tensor], kept: int) -> dict[str, Tensor]:
     """Return the sums over the other ranks of one neuron, each ``(D,)``, by how they are weighed.
 
-    Of the examples, of the contrasts, and of what CSP takes out with so many neighbours.
+    Of the examples, of the contrasts, and of what CSP leaves of examples with so many neighbours.
     """
     rest = slice(kept, None)
     found = {}
     for how in get_args(Weighting):
         weights = example_weights(one, how)[0, rest]
-        found[f"rest.{how}"] = weights @ one.positives[0, rest]
+        examples = weights @ one.positives[0, rest]
+        found[f"rest.{how}"] = examples
         found[f"rest.{how}.contrasts"] = weights @ one.negatives[0, rest]
         for count, share in enumerate(taken, 1):
             out = weights[:, None] * share[rest]
             sums = torch.einsum("mk,mkd->d", out, one.quiet[0, rest, :count])
-            found[f"rest.{how}.taken.{count}"] = sums
+            found[f"rest.{how}.left.{count}"] = examples - sums
     return found
 
 

@@ -2,6 +2,7 @@
 import { Refused } from "../source/source";
 
 export interface Numbers {
+  /** As numpy calls it; of float16 the data are the bits, as uint16. */
   dtype: string;
   shape: readonly number[];
   data: ArrayLike<number>;
@@ -28,6 +29,23 @@ export function rowOf(arrays: Arrays, name: string, at: number): Row {
   const scale = arrays[`${name}.scale`]?.data[at] ?? 1;
   for (let i = 0; i < wide; i++) row[i] = numbers.data[at * wide + i]! * scale;
   return row;
+}
+
+/** A unit vector that is stored as the bits of half precision. */
+export function unitOf(arrays: Arrays, name: string, at: number): Row {
+  const numbers = array(arrays, name);
+  const wide = width(numbers);
+  const row = new Float64Array(wide);
+  for (let i = 0; i < wide; i++) row[i] = half(numbers.data[at * wide + i]!);
+  const length = Math.sqrt(dot(row, row));
+  if (length > 0) for (let i = 0; i < wide; i++) row[i]! /= length;
+  return row;
+}
+
+function half(bits: number): number {
+  const [sign, exponent, fraction] = [bits & 0x8000 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
 export function dot(one: Row, other: Row): number {

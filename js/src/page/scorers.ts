@@ -1,7 +1,7 @@
 // The scorers by examples, as sums over a neuron's pairs: csp.py, semantic.py and difference.py of
 // semlens_widgets/labels.
 import { Refused } from "../source/source";
-import { add, array, dot, rowOf, width, type Arrays, type Row } from "./arrays";
+import { add, array, dot, rowOf, unitOf, width, type Arrays, type Row } from "./arrays";
 import { exampleWeights } from "./weights";
 
 /** How it is to be scored; every setting has a value. */
@@ -34,7 +34,7 @@ export interface Sum {
   shift: number;
 }
 
-/** As labels/portable.py says that there is no image, or one that does not travel. */
+/** As lens/portable.py says that there is no image, or one that does not travel. */
 const ABSENT = -1;
 /** What is left of unit vectors, of this length, is rounding: no direction. */
 const NOTHING = 1e-5;
@@ -59,7 +59,7 @@ export function sumOver(page: Pairs, neuron: number, asked: Asked): Sum {
   const dim = width(array(page.arrays, `${side}.vectors`));
   const [gamma, difference] = [Number(settings.gamma), scorer === "difference"];
 
-  const vector = (at: number): Row => rowOf(page.arrays, `${side}.vectors`, at);
+  const vector = (at: number): Row => unitOf(page.arrays, `${side}.vectors`, at);
   const total = new Float64Array(dim);
   const each = seen.where.map((places, rank) => {
     if (!seen.there[rank]) return null;
@@ -81,9 +81,10 @@ export function sumOver(page: Pairs, neuron: number, asked: Asked): Sum {
   });
   if (rest > 0) {
     const others = (what: string) => rowOf(page.arrays, `${side}.rest.${how}${what}`, neuron);
-    add(total, difference ? rest / all : rest, others(""));
+    const times = difference ? rest / all : scorer === "csp" ? (1 - gamma) * rest : rest;
+    add(total, times, others(""));
     if (difference && allAgainst > 0) add(total, -rest / allAgainst, others(".contrasts"));
-    if (scorer === "csp") add(total, -gamma * rest, others(`.taken.${count}`));
+    if (scorer === "csp") add(total, gamma * rest, others(`.left.${count}`));
   }
 
   const length = Math.sqrt(dot(total, total));
