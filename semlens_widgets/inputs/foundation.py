@@ -49,6 +49,9 @@ CLIP_TEMPLATES = (
 """The seven prompt templates that CLIP's authors chose from eighty for ImageNet (arXiv 2103.00020,
 section 3.1.4, and their notebook "Prompt Engineering for ImageNet")."""
 
+TEMPLATES = {"plain": ("{}",), "csp": CSP_TEMPLATES, "clip": CLIP_TEMPLATES}
+"""Sentences around a label, by what a panel calls them."""
+
 # Widgets may ask in another thread than cells. The module's lock stays behind when a model is sent.
 _TEXT_LOCK = threading.Lock()
 _TEXTS_KEPT = 20_000  # at 512 numbers each, 40 MB

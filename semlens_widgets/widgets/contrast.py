@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import traitlets
 
-from semlens_widgets.inputs.foundation import checked_templates
+from semlens_widgets.inputs.foundation import TEMPLATES, checked_templates
 from semlens_widgets.labels.assign import UNKNOWN
 from semlens_widgets.labels.scorer import Explaining, Scorer
 from semlens_widgets.labels.scorers import DEFAULT, SCORERS, scorer_of
@@ -37,7 +37,6 @@ from semlens_widgets.widgets._candidates import (
 from semlens_widgets.widgets._messages.labels import Accepted, Scores, Vocabulary
 from semlens_widgets.widgets._messages.neurons import Pair, PairsOfNeuron
 from semlens_widgets.widgets._scoring import (
-    TEMPLATES,
     as_labelled,
     chosen,
     offered,

@@ -25,8 +25,10 @@ BUILDS_ON = {
     "compare": {"source", "shared", "neuron"},
     "evolution": {"source", "shared", "neuron"},
     "explorer": {"source", "shared", "neuron", "map"},
+    "page": {"source", "shared"},
     "entries": {
         "source",
+        "page",
         "map",
         "gallery",
         "contrast",
