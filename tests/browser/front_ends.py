@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.browser.notebook import Notebook
     from tests.browser.server import FrontEnd, Lab
 
+RUN = 120_000  # milliseconds
 SIZE = (1500, 1200)
 LENS = "from tests.browser.scene_lens import scene_lens\nlens = scene_lens({!r})"
 GALLERY = "lens.gallery('layer4', 7)"
@@ -110,6 +111,9 @@ def in_marimo(browser: Browser, analysis: Path, folder: Path) -> Iterator[Shown]
         try:
             shown = _InMarimo(context.new_page())
             shown.page.goto(url)
+            # The last cell: marimo imports everything before it shows anything.
+            last = shown.page.get_by_text("Python knows no / neuron.")
+            last.wait_for(timeout=RUN)
             yield shown
         finally:
             context.close()

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 CELLS = {"gallery": 1, "contrast": 2, "explorer": 3}
 CANDIDATES = ["square", "green", "watermark"]
-START = 120_000  # milliseconds: marimo imports everything before it shows anything
 #: Whether an element has the focus, also within shadow roots, where the document does not know.
 FOCUSED = "element => element.getRootNode().activeElement === element"
 
@@ -67,7 +66,7 @@ def widget(shown: Shown, name: str) -> Locator:
     """Return the widget of a cell: those of an explorer come after it."""
     shown.show_cell(CELLS[name])
     root = shown.page.locator(f".slw-{name}").first
-    root.wait_for(timeout=START)
+    expect(root).to_be_visible()
     root.scroll_into_view_if_needed()
     return root
 
