@@ -23,6 +23,7 @@ from semlens_widgets.store.columns import (
     vector_batches,
     vector_column,
 )
+from semlens_widgets.store.drives import drives_in_words
 from semlens_widgets.store.interrupts import interrupts_wait
 from semlens_widgets.store.locks import locked
 from semlens_widgets.store.manifest import SCHEMA_VERSION, Manifest, write_atomically
@@ -256,11 +257,11 @@ class AnalysisStore(Tables):
         Raises
         ------
         StoreError
-            If another process is writing or has changed the settings, or the analysis is open for
-            reading only.
+            If another process is writing or has changed the settings, the analysis is open for
+            reading only, or its drive is full, read-only or does not answer.
         """
         self._check_writable()
-        with locked(self.path) as outermost:
+        with drives_in_words(self.path), locked(self.path) as outermost:
             if not outermost:
                 yield
                 return

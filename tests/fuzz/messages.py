@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -23,7 +24,7 @@ from tests.unit.evolution_world import steps
 _PATIENCE = 120  # seconds for what is done in a thread of its own
 #: What a person may read; other exceptions say that something was not thought of.
 _FOR_PEOPLE = {
-    "CheckFailed", "EmbeddingError", "KeyError", "LabelsClash", "LensUnavailable", "ModelError",
+    "CheckFailed", "EmbeddingError", "IndexError", "KeyError", "LabelsClash", "LensUnavailable", "ModelError",
     "Stopped", "StoreError", "TraitError", "TypeError", "UnreadableImage", "ValueError",
     "VlmUnavailable", "WeightsUnavailable",
 }  # fmt: skip
@@ -140,6 +141,7 @@ def check(case):
         assert error["message"].strip()
         assert "/tmp" not in error["message"]  # noqa: S108 - no folder of this machine
         assert not as_declared or error["type"] in _FOR_PEOPLE, error
+        assert not re.search("out of (range|bounds)|object has no|NoneType", error["message"])
     assert _SENT.empty()
 
 
