@@ -62,8 +62,9 @@ class FoundationModel(Protocol):
 
     `name` identifies model and weights and is stored with the embeddings; `dim` is the length of
     an embedding. A model of images alone has no `encode_text` (or None): neurons are searched by
-    pictures and by each other then, and get no labels. A model may also have ``kept_text(texts)``, which returns of each text the
-    beginning that it reads, so that labels which are cut can be named.
+    pictures and by each other then, and get no labels. A model may also have
+    ``kept_text(texts)``, which returns of each text the beginning that it reads, so that labels
+    which are cut can be named.
     """
 
     name: str

@@ -236,6 +236,11 @@ class AnalysisStore(Tables):
         """Whether a table exists and still holds."""
         return table not in self._manifest.doomed and super().has(table)
 
+    def _way_out(self, table: str) -> str:
+        if all(stage.run for stage in self._all_stages if table in stage.tables):
+            return super()._way_out(table)
+        return f"put back a copy of the folder {table}.lance: no run makes what is in it."
+
     # -- writing -------------------------------------------------------------------------------
 
     def _check_writable(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from lancedb.table import Table
     from numpy.typing import NDArray
 
+# Of an error of the tables' library: its own names, and where in its sources it arose.
+_LIBRARYS = re.compile(
+    r"^lance error: |LanceError\(\w+\): |, /\S+\.rs:\d+:\d+|\.?\s*\n.*", re.DOTALL
+)
 _CHUNK_BYTES = 64 << 20
 _ROWS_AT_ONCE = 1 << 16  # each batch costs a round trip to another thread
 
@@ -66,10 +71,14 @@ class Tables:
             what = f"The table {table!r} of the analysis in {str(self.path)!r} cannot be read: "
             if fault := fault_of(error, self.path):
                 raise StoreError(f"{what}{fault[0]}. Nothing is lost. {fault[1]}") from error
+            said = _LIBRARYS.sub("", str(error)) or type(error).__name__
             raise StoreError(
-                f"{what}{str(error).splitlines()[0] if str(error) else type(error).__name__}. If its "
-                f"files are damaged, delete the folder {table}.lance in there; run() makes it anew."
+                f"{what}{said}. If its files are damaged, {self._way_out(table)}"
             ) from error
+
+    def _way_out(self, table: str) -> str:
+        """Say what to do about a damaged table."""
+        return f"delete the folder {table}.lance in there; run() makes it anew."
 
     def has(self, table: str) -> bool:
         """Whether a table exists."""
