@@ -75,8 +75,10 @@ def describe(error: BaseException) -> Problem:
     )
 
 
-def _whole(params: Any) -> Any:
+def _whole(params: Any) -> Mapping[str, Any]:
     """Return what a browser sent, if all its texts are ones that can be stored and sent back."""
+    if not isinstance(params, Mapping):
+        raise TypeError(f"A request's parameters are a {type(params).__name__}, not named.")
     try:
         json.dumps(params, ensure_ascii=False).encode()
     except UnicodeEncodeError:

@@ -12,7 +12,7 @@ from PIL import Image
 import semlens_widgets as slw
 from semlens_widgets.errors import LensUnavailable, ModelChanged, ModelError, StoreError
 from semlens_widgets.widgets import ConceptGallery
-from tests.colour_world import ColourFoundation, ColourNet, colour_images, to_tensor
+from tests.colour_world import ColourFoundation, ColourNet, colour_images
 from tests.reference.faults_of_the_store import WORDS, lens_on, same
 
 HTML = "<img src=x onerror=alert(1)>"

@@ -61,3 +61,11 @@ def test_half_a_character_is_refused_in_words(monkeypatch):
         "type": "ValueError",
         "message": "A text holds half a character, such as of an emoji: type it anew.",
     }
+
+
+@pytest.mark.parametrize("params", [True, [1], "text", 3])
+def test_parameters_without_names_are_refused_in_words(monkeypatch, params):
+    ask = Asker(ConceptGallery(Lens()), monkeypatch)
+    asked = {"kind": "request", "id": 1, "method": "neuron", "params": params}
+    ask.widget._answer(ask.widget, asked, [])
+    assert "parameters" in ask.reply(1)[0]["message"]
