@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import difflib
 import html
+import json
 import logging
 import re
 import warnings
@@ -69,7 +70,22 @@ def describe(error: BaseException) -> Problem:
     """Return an exception as the error reply: its class and a message without machine paths."""
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     text = re.sub(r"(?<![\w.:/\\])(?:[A-Za-z]:)?(?:[/\\][^\s/\\'\":]+)+[/\\]", "", text)
-    return Problem(type=type(error).__name__, message=readable(text) or type(error).__name__)
+    return Problem(
+        type=type(error).__name__, message=readable(text).strip() or type(error).__name__
+    )
+
+
+def _whole(params: Any) -> Mapping[str, Any]:
+    """Return what a browser sent, if all its texts are ones that can be stored and sent back."""
+    if not isinstance(params, Mapping):
+        raise TypeError(f"A request's parameters are a {type(params).__name__}, not named.")
+    try:
+        json.dumps(params, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            "A text holds half a character, such as of an emoji: type it anew."
+        ) from None
+    return params
 
 
 class Neuron(traitlets.TraitType[Any, Any]):
@@ -234,6 +250,8 @@ class LensWidget(anywidget.AnyWidget):
         if not isinstance(content, Mapping):
             return
         of = content.get("id")
+        if not isinstance(of, int):  # no browser part of ours waits for that
+            return
         if content.get("kind") == "stop":
             self._work.stop(of)
         elif content.get("kind") == "request":
@@ -248,7 +266,7 @@ class LensWidget(anywidget.AnyWidget):
         buffers: Sequence[bytes] = []
         method = content.get("method")
         try:
-            params = content.get("params") or {}
+            params = _whole(content.get("params") or {})
             if (doer := self._actions.get(str(method))) is not None:
                 told = self._teller(content.get("id"), stop)
                 reply["result"], buffers = doer(self, params, told)

@@ -34,12 +34,6 @@ MOST_LABELS = 100
 PREVIEW_POINTS = 5_000
 
 
-def _layers_of(params: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    """Return what a request compares: a, its layer, b, its layer."""
-    a, layer_a, b, layer_b = (str(params.get(name)) for name in ("a", "layer_a", "b", "layer_b"))
-    return a, layer_a, b, layer_b
-
-
 def _alike(found: _lens.Alike) -> Alike:
     return Alike(
         mean=number(found.similarity),
@@ -127,15 +121,14 @@ class CompareView(LensWidget):
 
     @traitlets.validate("a", "b")
     def _known_analysis(self, proposal: dict[str, Any]) -> str:
-        name, trait = proposal["value"], proposal["trait"].name
-        known = list(self.comparison.lenses)
-        if name not in known:
-            raise traitlets.TraitError(
-                f"{trait}: there is no analysis {name!r}.{close_matches(name, known)}"
-            )
+        trait = proposal["trait"].name
+        try:
+            name = self._known(proposal["value"], trait)
+        except ValueError as error:
+            raise traitlets.TraitError(str(error)) from None
         if name == (self.b if trait == "a" else self.a):
             raise traitlets.TraitError(f"a and b are both {name!r}; choose two analyses.")
-        return str(name)
+        return name
 
     @traitlets.validate("layer_a", "layer_b")
     def _known_layer(self, proposal: dict[str, Any]) -> str:
@@ -186,8 +179,22 @@ class CompareView(LensWidget):
 
     # -- what the browser asks -------------------------------------------------------------------
 
+    def _known(self, name: object, argument: str) -> str:
+        """Return the name of an analysis if there is one."""
+        known = list(self.comparison.lenses)
+        if name not in known:
+            raise ValueError(
+                f"{argument}: there is no analysis {name!r}.{close_matches(name, known)}"
+            )
+        return str(name)
+
+    def _layers_of(self, params: Mapping[str, Any]) -> tuple[str, str, str, str]:
+        """Return what a request compares: a, its layer, b, its layer."""
+        a, b = (self._known(params.get(name), name) for name in ("a", "b"))
+        return a, str(params.get("layer_a")), b, str(params.get("layer_b"))
+
     def _request_compared(self, params: Mapping[str, Any]) -> Reply:
-        a, layer_a, b, layer_b = _layers_of(params)
+        a, layer_a, b, layer_b = self._layers_of(params)
         comparison = self.comparison
         forth = comparison.alike(a, b, layer=layer_a, to_layer=layer_b)
         back = comparison.alike(b, a, layer=layer_b, to_layer=layer_a)
@@ -237,7 +244,7 @@ class CompareView(LensWidget):
         return list(zip(np.split(x, ends), np.split(y, ends), strict=True))
 
     def _request_matches(self, params: Mapping[str, Any]) -> Reply:
-        a, layer_a, b, layer_b = _layers_of(params)
+        a, layer_a, b, layer_b = self._layers_of(params)
         how = params.get("how")
         if how == "same":
             return self._same(a, layer_a, b), []
@@ -263,7 +270,7 @@ class CompareView(LensWidget):
         )
 
     def _request_only_labels(self, params: Mapping[str, Any]) -> Reply:
-        a, b = str(params.get("a")), str(params.get("b"))
+        a, b = (self._known(params.get(name), name) for name in ("a", "b"))
         table = self.comparison.labels.set_index("label")
         has_a, has_b = table[a] > 0, table[b] > 0
         only_a, only_b = table[has_a & ~has_b], table[has_b & ~has_a]
