@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import semlens_widgets
 
 project = "semlens-widgets"
@@ -41,5 +43,13 @@ napoleon_use_rtype = False
 html_theme = "furo"
 html_title = "semlens-widgets"
 html_extra_path = ["site/index.html"]
-html_static_path = []
+html_static_path = ["site/site.css"]
+html_css_files = ["site.css"]
+pygments_dark_style = "github-dark"
 html_show_sphinx = False
+
+# An explorer that works in the page, where somebody has written one.
+EXPLORER = Path(__file__).parents[1] / "build" / "explorer.html"
+if EXPLORER.is_file():
+    tags.add("explorer")  # noqa: F821 - Sphinx has it at hand here
+    html_extra_path.append(str(EXPLORER))
