@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install $(if $(MAKE_TERMOUT),,--quiet)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: help lab test install lint types js unit notebooks messages browser bench shots clean
+.PHONY: help lab test install lint types js unit notebooks messages browser docs bench shots clean
 
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -16,7 +16,7 @@ lab: $(VENV)/lab semlens_widgets/static/.built  ## open JupyterLab on the quicks
 	jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.default_url=/lab/tree/notebooks/01_quickstart.ipynb
 
 test: lint types js unit  ## run every check and every test
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line notebooks browser
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line notebooks browser docs
 	@echo "all checks and tests passed"
 
 install: $(VENV)/test semlens_widgets/static/.built  ## make the environment of the tests and build the widgets
@@ -32,7 +32,7 @@ $(VENV)/lab: pyproject.toml constraints.txt hatch_build.py
 	@touch $@
 
 $(VENV)/test: $(VENV)/lab
-	$(PIP) --constraint constraints.txt --editable '.[lab,test]'
+	$(PIP) --constraint constraints.txt --editable '.[docs,lab,test]'
 	@touch $@
 
 semlens_widgets/static/.built: js/node_modules/.package-lock.json $(shell find js/src -type f) js/build.mjs js/package.json
@@ -67,6 +67,11 @@ messages: install  ## write the browser's declarations of what it says to the ke
 browser: install  ## drive the widgets in a real browser
 	python -m pytest tests/browser
 
+docs: install  ## build the site in build/site from pages, notebooks and docstrings, and check it
+	rm -rf build/site
+	python -m sphinx -q -W --keep-going -E -j 2 -c docs . build/site
+	python -m pytest -q tests/site
+
 bench: install  ## measure the speed claims, as ratios in one run
 	python -m pytest tests/benchmarks --benchmark-columns=median,rounds --benchmark-disable-gc
 
@@ -74,4 +79,4 @@ shots: install  ## take pictures of the widgets, to look at, and the README's
 	python -m tests.browser.shots
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) js/node_modules semlens_widgets/static dist
+	rm -rf $(VENV) js/node_modules semlens_widgets/static build dist

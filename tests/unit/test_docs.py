@@ -14,7 +14,7 @@ import semlens_widgets as slw
 from semlens_widgets import demo
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
@@ -59,7 +59,10 @@ def test_links_lead_somewhere(page):
 @pages
 def test_commands_run_what_there_is(page):
     text = page.read_text("utf-8")
-    for module in re.findall(r"python -m (semlens_widgets[\w.]*)", text):
+    for module in re.findall(r"python -m ((?:semlens_widgets|tests)\b[\w.]*)", text):
         assert importlib.util.find_spec(module), f"{page.name}: {module}"
     for path in re.findall(r"pytest (?:-\w+ )*(tests/[\w/.]+)", text):
         assert (ROOT / path).exists(), f"{page.name}: {path}"
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    for target in re.findall(r"`make ([a-z]+)", text):
+        assert target in targets, f"{page.name}: make {target}"
