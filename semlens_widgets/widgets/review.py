@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from semlens_widgets.widgets._lens import Reviewable
+    from semlens_widgets.widgets._page.pool import Recorder
 
 SHOWN = ("all", "unknown", "close", "people", "none", "changed", "selected")
 SORTINGS = ("neuron", "label", "score", "lead")
@@ -298,6 +299,16 @@ class LabelTable(SelectingWidget):
         "judge_labels": _judge,
     }
 
+    def _record(self, page: Recorder) -> None:
+        page.ask(self, "review", {})
+        page.ask(self, "label_file", {})
+        rows: dict[bool, list[int]] = {True: [], False: []}
+        for row, key in enumerate(_keys(self._rows)):
+            rows[page.travels(*key)].append(row)
+        for _, offer in page.ask(self, "offers", {"rows": rows[True]}):
+            page.pictures(self, offer["samples"])
+        page.ask(self, "offers", {"rows": rows[False]}, _unseen)
+
     def _summary(self) -> str:
         table = self.lens.neurons
         labelled = int((~table["label"].isin(["", UNKNOWN])).sum())
@@ -318,6 +329,11 @@ _TITLES = {
     "clear": "take back",
     "set": "set “{label}”",
 }
+
+
+def _unseen(offers: list[Offer], buffers: list[bytes]) -> tuple[list[Offer], list[bytes]]:
+    """Leave the pictures out of what is offered for neurons whose images do not travel."""
+    return [Offer(samples=[], choices=one["choices"]) for one in offers], buffers
 
 
 def _keys(table: pd.DataFrame) -> Iterable[Key]:

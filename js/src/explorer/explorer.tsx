@@ -1,7 +1,7 @@
 // The explorer: search, map and the views in one, linked in the browser.
 import { batch, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Host, HostedContext, Selecting } from "./children";
+import type { Host, HostedContext, Selecting } from "../source/host";
 import { CopyState } from "./copy-state";
 import { createFinder, type Finder, type Search } from "../shared/finder";
 import type { Hit } from "../source/messages";
