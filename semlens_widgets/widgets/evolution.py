@@ -13,7 +13,6 @@ from semlens_widgets.widgets._base import Handler, Reply, asset, close_matches
 from semlens_widgets.widgets._columns import Floats, read_column, title
 from semlens_widgets.widgets._messages.evolutions import Moment, Through
 from semlens_widgets.widgets._messages.neurons import CodedLabels, Hovered, Measure
-from semlens_widgets.widgets._page.pool import without_examples
 from semlens_widgets.widgets._preview import point_colors, scatter_png
 from semlens_widgets.widgets._selection import SelectingWidget
 
@@ -216,8 +215,8 @@ class EvolutionView(SelectingWidget):
             page.ask(self, "labels", {})
         keys = zip(self._table["layer"].astype(str), self._table["neuron"], strict=True)
         for row, (layer, neuron) in enumerate(keys):
-            shorten = None if page.travels(layer, int(neuron)) else without_examples
-            page.ask(self, "hover", {"row": row}, shorten)
+            if page.travels(layer, int(neuron)):
+                page.ask(self, "hover", {"row": row})
         for of in page.neurons:
             shown = page.ask(self, "through", of)
             for moment in shown["moments"]:

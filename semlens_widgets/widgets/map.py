@@ -16,7 +16,6 @@ from semlens_widgets.widgets import _answers, _columns, _filter
 from semlens_widgets.widgets._base import Handler, Reply, asset, close_matches
 from semlens_widgets.widgets._columns import Floats, read_column, title
 from semlens_widgets.widgets._messages.neurons import CodedLabels, Hovered, Measure
-from semlens_widgets.widgets._page.pool import without_examples
 from semlens_widgets.widgets._preview import FAINT, point_colors, scatter_png
 from semlens_widgets.widgets._selection import SelectingWidget, buffer
 
@@ -341,8 +340,8 @@ class NeuronMap(SelectingWidget):
             page.ask(self, "labels", {})
         keys = zip(self._table["layer"].astype(str), self._table["neuron"], strict=True)
         for row, (layer, neuron) in enumerate(keys):
-            shorten = None if page.travels(layer, int(neuron)) else without_examples
-            page.ask(self, "hover", {"row": row}, shorten)
+            if page.travels(layer, int(neuron)):
+                page.ask(self, "hover", {"row": row})
 
     def _summary(self) -> str:
         count = len(self._layers)

@@ -302,12 +302,9 @@ class LabelTable(SelectingWidget):
     def _record(self, page: Recorder) -> None:
         page.ask(self, "review", {})
         page.ask(self, "label_file", {})
-        rows: dict[bool, list[int]] = {True: [], False: []}
-        for row, key in enumerate(_keys(self._rows)):
-            rows[page.travels(*key)].append(row)
-        for _, offer in page.ask(self, "offers", {"rows": rows[True]}):
+        rows = [row for row, key in enumerate(_keys(self._rows)) if page.travels(*key)]
+        for _, offer in page.ask(self, "offers", {"rows": rows}):
             page.pictures(self, offer["samples"])
-        page.ask(self, "offers", {"rows": rows[False]}, _unseen)
 
     def _summary(self) -> str:
         table = self.lens.neurons
@@ -329,11 +326,6 @@ _TITLES = {
     "clear": "take back",
     "set": "set “{label}”",
 }
-
-
-def _unseen(offers: list[Offer], buffers: list[bytes]) -> tuple[list[Offer], list[bytes]]:
-    """Leave the pictures out of what is offered for neurons whose images do not travel."""
-    return [Offer(samples=[], choices=one["choices"]) for one in offers], buffers
 
 
 def _keys(table: pd.DataFrame) -> Iterable[Key]:

@@ -102,23 +102,27 @@ function Toolbar({ enter, ...props }: ExplorerProps & { enter: () => boolean }) 
         {step("back", previous.value)}
         {step("forward", next.value)}
       </div>
-      <SearchBox
-        finder={finder}
-        layers={model.get("_layers")}
-        choose={({ layer, neuron }) => go({ layer, neuron })}
-        enter={enter}
-      />
-      <button
-        type="button"
-        class="slw-button"
-        disabled={active.value === null}
-        title="Find the neurons that see what this one sees"
-        aria-label="Similar neurons"
-        onClick={() => active.value && finder.like(active.value)}
-      >
-        <Icon name="similar" />
-        <span>Similar</span>
-      </button>
+      {props.source.can("search") ? (
+        <>
+          <SearchBox
+            finder={finder}
+            layers={model.get("_layers")}
+            choose={({ layer, neuron }) => go({ layer, neuron })}
+            enter={enter}
+          />
+          <button
+            type="button"
+            class="slw-button"
+            disabled={active.value === null}
+            title="Find the neurons that see what this one sees"
+            aria-label="Similar neurons"
+            onClick={() => active.value && finder.like(active.value)}
+          >
+            <Icon name="similar" />
+            <span>Similar</span>
+          </button>
+        </>
+      ) : <span class="slw-spring slw-small slw-muted">Neurons are searched in the notebook.</span>}
       <CopyState model={model} parts={props.parts.value} />
     </div>
   );

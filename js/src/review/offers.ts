@@ -15,5 +15,5 @@ export const createOffers = (source: Source): Offers => new Resources<string, Of
     const rows = keys.map((key) => (JSON.parse(key) as [number])[0]);
     return (await source.ask("offers", { rows }, { signal, version: keys.join() })).result;
   },
-  { batch: 8, capacity: 400 },
+  { batch: source.most ?? 8, capacity: 400 },
 );

@@ -13,6 +13,8 @@ export type Live = Readonly<Record<string, (params: any) => Reply<unknown> | Pro
 
 export class EmbeddedSource implements Source {
   readonly late = signal(false);
+  /** What did not travel then fails alone. */
+  readonly most = 1;
   private disposed = false;
   private readonly newest = new Map<string, symbol>();
 

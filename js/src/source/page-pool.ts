@@ -20,7 +20,8 @@ export type ChunkSizes = [size: number, stored: number, deflated: number];
 /** Gives the bytes of a chunk as they are stored. */
 export type Fetch = (chunk: number) => Promise<Uint8Array<ArrayBuffer>>;
 
-const MISSING = "This page does not hold that. Open its notebook to see it.";
+const MISSING = "Open its notebook to see that.";
+const LEFT = "This neuron, or what is asked of it, did not travel with the page. Open its notebook to see it.";
 const REMEMBERED = 96;
 
 /** A question as one text, whatever the order of its parameters. */
@@ -83,36 +84,42 @@ export class PagePool {
 
   private async one(method: string, params: object): Promise<Reply<unknown>> {
     const entry = this.index.answers[keyOf(method, params)];
-    if (!entry) throw new Refused(MISSING, "NotRecorded", false);
+    if (!entry) throw new Refused(this.has(method) ? LEFT : MISSING, "NotRecorded", false);
     const [result, places] = (await this.listed(entry)) as [unknown, Place[]];
     return { result, buffers: await Promise.all(places.map((place) => this.read(place))) };
   }
 
   private async listed([chunk, position]: Entry): Promise<unknown> {
-    let list = this.lists.get(chunk);
-    if (!list) {
-      list = this.chunk(chunk).then((bytes) => JSON.parse(new TextDecoder().decode(bytes)) as unknown[]);
-      this.lists.set(chunk, list);
-    }
+    const list = remembered(this.lists, chunk, async () =>
+      JSON.parse(new TextDecoder().decode(await this.chunk(chunk))) as unknown[]);
     // Whoever gets an answer may keep it, and change it.
     return structuredClone((await list)[position]);
   }
 
   private chunk(number: number): Promise<Uint8Array<ArrayBuffer>> {
-    const known = this.bytes.get(number);
-    if (known) return known;
     const [size, stored, deflated] = this.chunks[number]!;
-    const read = this.fetch(number).then(async (bytes) => {
+    return remembered(this.bytes, number, async () => {
+      const bytes = await this.fetch(number);
       const whole = bytes.length === stored;
       const found = whole && deflated ? await inflated(bytes) : bytes;
       if (whole && found.length === size) return found;
       throw new Refused("A part of this page is missing or damaged. Get the page again.", "Damaged", true);
     });
-    this.bytes.set(number, read);
-    // What could not be fetched may be there the next time.
-    read.catch(() => this.bytes.get(number) === read && this.bytes.delete(number));
-    return read;
   }
+}
+
+/** What was begun before, unless it failed: what could not be read may be there the next time. */
+function remembered<V>(
+  known: LruCache<number, Promise<V>>,
+  number: number,
+  read: () => Promise<V>,
+): Promise<V> {
+  const before = known.get(number);
+  if (before) return before;
+  const begun = read();
+  known.set(number, begun);
+  begun.catch(() => known.delete(number));
+  return begun;
 }
 
 /** One answer made of those about each thing: lists one after the other. */

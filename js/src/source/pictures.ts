@@ -65,7 +65,7 @@ export function createPictures(source: Source, { thumbnails }: Thumbnails): Pict
       return found;
     },
     // Computed together where they are not stored; few, so that the first ones show early.
-    { batch: 6, capacity: 300, group: (key) => key.slice(0, key.lastIndexOf(",")) },
+    { batch: source.most ?? 6, capacity: 300, group: (key) => key.slice(0, key.lastIndexOf(",")) },
   );
   return {
     thumbnails,

@@ -67,5 +67,7 @@ export interface Source {
   can(method: keyof Questions | keyof Actions): boolean;
   /** Whether something has been waited for for long. */
   readonly late: ReadonlySignal<boolean>;
+  /** How many things one question should be about, if there is a limit. */
+  readonly most?: number;
   dispose(): void;
 }

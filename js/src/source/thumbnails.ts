@@ -21,7 +21,7 @@ export function createThumbnails(source: Source): Thumbnails {
         return URL.createObjectURL(new Blob([uint8(bytes)], { type: "image/jpeg" }));
       });
     },
-    { batch: 12, capacity: 300, free: (url) => URL.revokeObjectURL(url) },
+    { batch: source.most ?? 12, capacity: 300, free: (url) => URL.revokeObjectURL(url) },
   );
   return { thumbnails, dispose: () => thumbnails.dispose() };
 }

@@ -116,7 +116,9 @@ def chosen_neurons(
     if neurons is None:
         return known
     table: Any = neurons
-    given = zip(table["layer"], table["neuron"], strict=True) if hasattr(table, "columns") else table
+    given = (
+        zip(table["layer"], table["neuron"], strict=True) if hasattr(table, "columns") else table
+    )
     wanted = {(str(layer), int(neuron)) for layer, neuron in given}
     if unknown := sorted(wanted - set(known)):
         layer, neuron = unknown[0]

@@ -6,12 +6,20 @@ import json
 import zlib
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: A chunk is closed when it holds so many bytes: little enough to be read at once.
 FULL = 256 * 1024
 #: What deflate leaves more than this share of is kept as it is.
 WORTH_IT = 0.95
+
+#: Numbers that arrays may be of.
+ARRAYS = ("float16", "float32", "uint8", "uint16", "uint32")
 
 #: Where some bytes lie: chunk, first byte, number of bytes.
 Place = tuple[int, int, int]
@@ -82,6 +90,20 @@ class Chunks:
         number = into.number
         self._close_if_full("answers")
         return number, at
+
+    def add_array(self, array: NDArray[Any]) -> dict[str, Any]:
+        """Keep an array, and return its kind of numbers, its shape, and where it lies.
+
+        Raises
+        ------
+        ValueError
+            If the browser has no such numbers.
+        """
+        if array.dtype.name not in ARRAYS:
+            raise ValueError(f"A page holds arrays of {', '.join(ARRAYS)}, not {array.dtype.name}.")
+        little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+        place = self.add(little.tobytes(), "arrays")
+        return {"dtype": array.dtype.name, "shape": list(array.shape), "place": place}
 
     def finished(self) -> list[Chunk]:
         """Close what is open and return all chunks."""

@@ -16,12 +16,13 @@ from semlens_widgets.widgets._page.chunks import compact
 if TYPE_CHECKING:
     from semlens_widgets.widgets._page.chunks import Chunk
 
+# What draws the map with WebGL makes functions of texts of its own, which is called unsafe-eval.
 _ALONE = (
-    "default-src 'none'; script-src 'unsafe-inline' blob:; style-src 'unsafe-inline'; "
-    "img-src blob: data:"
+    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval' blob:; "
+    "style-src 'unsafe-inline'; img-src blob: data:"
 )
 _SERVED = (
-    "default-src 'none'; script-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
+    "default-src 'none'; script-src 'self' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
     "img-src blob: data:; connect-src 'self'"
 )
 _DOCUMENT = """<!doctype html>
@@ -46,6 +47,7 @@ _DOCUMENT = """<!doctype html>
 """
 _CHUNK = '<script type="application/octet-stream" data-chunk="{number}">{data}</script>'
 _SHEET, _CODE = "page.css", "page.js"
+_CONTENTS = 'id="slw-contents"'
 #: In a folder, where the chunks are.
 _DATA = "data"
 
@@ -87,9 +89,7 @@ def write_file(path: Path, page: str) -> None:
         raise
 
 
-def write_folder(
-    path: Path, contents: dict[str, Any], chunks: list[Chunk], title: str
-) -> None:
+def write_folder(path: Path, contents: dict[str, Any], chunks: list[Chunk], title: str) -> None:
     """Write a page as a folder for a web server; a folder that is no page is not replaced.
 
     Raises
@@ -99,8 +99,8 @@ def write_folder(
     FileNotFoundError
         If the browser part of pages is not built.
     """
-    if path.exists() and not (path / _DATA).is_dir() and (path.is_file() or any(path.iterdir())):
-        raise FileExistsError(f"{path.name!r} exists and is no page of before. Choose a new folder.")
+    if path.exists() and not _is_page(path):
+        raise FileExistsError(f"{path.name!r} exists, and is no page. Choose a new folder.")
     page = _DOCUMENT.format(
         policy=html.escape(_SERVED),
         title=html.escape(title),
@@ -127,6 +127,17 @@ def write_folder(
         raise
 
 
+def _is_page(folder: Path) -> bool:
+    """Return whether a folder is one that was written here, or empty: it may be replaced."""
+    if not folder.is_dir():
+        return False
+    names = {one.name for one in folder.iterdir()}
+    return not names or (
+        names == {"index.html", _SHEET, _CODE, _DATA}
+        and _CONTENTS in (folder / "index.html").read_text("utf-8", errors="replace")
+    )
+
+
 def built(name: str) -> str:
     """Return a file of the browser part of pages.
 
@@ -137,7 +148,9 @@ def built(name: str) -> str:
     """
     file = STATIC / name
     if not file.is_file():
-        raise FileNotFoundError(f"The browser part of pages ({name}) is not built. Run: pip install -e .")
+        raise FileNotFoundError(
+            f"The browser part of pages ({name}) is not built. Run: pip install -e ."
+        )
     return file.read_text("utf-8")
 
 

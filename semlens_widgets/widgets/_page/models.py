@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from anywidget import AnyWidget
+
 from semlens_widgets.widgets._base import is_built
 
 if TYPE_CHECKING:
-    from ipywidgets import Widget
-
     from semlens_widgets.widgets._base import LensWidget
     from semlens_widgets.widgets._page.chunks import Chunks
 
 #: What the machinery of notebooks keeps in a widget's state, and a page has no use for.
-_PLUMBING = {"layout", "tabbable", "tooltip"}
+_PLUMBING = {*AnyWidget.class_trait_names(sync=True), "_esm", "_css", "_anywidget_id"}
 _REFERENCE = "anywidget:"
 
 
@@ -35,9 +35,7 @@ def described(widgets: list[LensWidget], chunks: Chunks) -> list[dict[str, Any]]
     FileNotFoundError
         If the browser part of one is not built.
     """
-    numbers = {
-        f"{_REFERENCE}{one.model_id}": f"{_REFERENCE}{at}" for at, one in enumerate(widgets)
-    }
+    numbers = {f"{_REFERENCE}{one.model_id}": f"{_REFERENCE}{at}" for at, one in enumerate(widgets)}
     return [_described(one, numbers, chunks) for one in widgets]
 
 
@@ -46,7 +44,7 @@ def _described(widget: LensWidget, numbers: dict[str, str], chunks: Chunks) -> d
     bare: dict[str, Any] = {}
     buffers: list[tuple[list[str], Any]] = []
     for name, value in widget.get_state().items():
-        if (name.startswith("_") and not _own(widget, name)) or name in _PLUMBING:
+        if name in _PLUMBING:
             continue
         bare[name] = _bare(value, [name], buffers, numbers, chunks)
     bare["_still"] = ""
@@ -57,11 +55,6 @@ def _described(widget: LensWidget, numbers: dict[str, str], chunks: Chunks) -> d
         "code": chunks.add(code.encode("utf-8"), "code"),
         "style": chunks.add(style.encode("utf-8"), "code"),
     }
-
-
-def _own(widget: Widget, name: str) -> bool:
-    """Return whether a trait is none of those that all widgets of notebooks have."""
-    return not name.startswith(("_esm", "_css", "_anywidget", "_model", "_view", "_dom"))
 
 
 def _assets(widget: LensWidget) -> tuple[str, str]:

@@ -155,7 +155,7 @@ class Recorder:
         view: LensWidget,
         method: str,
         params: Mapping[str, Any],
-        shorten: Callable[[Any, list[bytes]], tuple[Any, list[bytes]]] | None = None,
+        shorten: Callable[[Any], Any] | None = None,
     ) -> Any:
         """Keep what a view answers, shortened if so wished, and return it.
 
@@ -165,16 +165,14 @@ class Recorder:
             If it does not answer, or otherwise than another view did.
         """
         if method in OF_MANY:
-            return self._ask_many(view, method, params, shorten)
+            return self._ask_many(view, method, params)
         result, buffers = self._answer(view, method, params)
         if shorten is not None:
-            result, buffers = shorten(result, buffers)
+            result = shorten(result)
         self.pool.keep(method, params, result, buffers)
         return result
 
-    def ask_if_possible(
-        self, view: LensWidget, method: str, params: Mapping[str, Any]
-    ) -> Any:
+    def ask_if_possible(self, view: LensWidget, method: str, params: Mapping[str, Any]) -> Any:
         """Keep what a view answers, and return it; None where the lens lacks what it takes."""
         try:
             result, buffers = view._requests[method](view, params)  # noqa: SLF001 -- of this family
@@ -205,11 +203,7 @@ class Recorder:
                 self.refused[why] = self.refused.get(why, 0) + 1
 
     def _ask_many(
-        self,
-        view: LensWidget,
-        method: str,
-        params: Mapping[str, Any],
-        shorten: Callable[[Any, list[bytes]], tuple[Any, list[bytes]]] | None,
+        self, view: LensWidget, method: str, params: Mapping[str, Any]
     ) -> list[tuple[int, Any]]:
         """Keep the answer about each thing by itself; return those that were not known."""
         name, has_bytes = OF_MANY[method]
@@ -227,8 +221,6 @@ class Recorder:
             for one, said in zip(some, each, strict=True):
                 own = [next(waiting)] if has_bytes(said) else []
                 answer = {"errors": [said]} if method == "thumbnails" else [said]
-                if shorten is not None:
-                    answer, own = shorten(answer, own)
                 self.pool.keep(method, {**others, name: [one]}, answer, own)
                 self._asked.add((*whose, f"{others} {one}"))
                 found.append((one, said))
@@ -247,15 +239,6 @@ class Recorder:
         return result, [bytes(one) for one in buffers]
 
 
-def without_examples(result: Any, _buffers: list[bytes]) -> tuple[Any, list[bytes]]:
-    """Leave out the examples of an answer, and their pictures."""
-    return {**result, "examples": []}, []
-
-
-def first(name: str, count: int) -> Callable[[Any, list[bytes]], tuple[Any, list[bytes]]]:
+def first(name: str, count: int) -> Callable[[Any], Any]:
     """Return what leaves of an answer's list of a name the first few."""
-
-    def shorten(result: Any, buffers: list[bytes]) -> tuple[Any, list[bytes]]:
-        return {**result, name: result[name][:count]}, buffers
-
-    return shorten
+    return lambda result: {**result, name: result[name][:count]}
