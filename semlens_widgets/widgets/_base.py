@@ -29,9 +29,13 @@ from semlens_widgets.widgets._messages.neurons import Problem
 from semlens_widgets.widgets._work import Stopped, Work
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from threading import Event
 
+    import pandas as pd
+
     from semlens_widgets.widgets._lens import Lens, Neurons
+    from semlens_widgets.widgets._page.pool import Recorder
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +60,11 @@ def asset(name: str) -> Path | str:
     if path.exists():
         return path
     return _MISSING_BUNDLE.format(name=name) if name.endswith(".js") else ""
+
+
+def is_built(code: str) -> bool:
+    """Return whether a widget's code is more than the stand-in of :func:`asset`."""
+    return not code.startswith(_MISSING_BUNDLE[:36].replace("{{", "{"))
 
 
 def close_matches(value: object, known: Sequence[str]) -> str:
@@ -201,6 +210,50 @@ class LensWidget(anywidget.AnyWidget):
 
     def refresh(self) -> None:
         """Show the neurons as the lens has them now."""
+
+    def to_html(
+        self,
+        path: str | Path,
+        neurons: pd.DataFrame | Iterable[tuple[str, int]] | None = None,
+        examples: int = 9,
+        *,
+        folder: bool = False,
+    ) -> None:
+        """Write the widget as a page that works without kernel and network.
+
+        Heatmaps that are not stored are computed if the model is at hand. Pictures may be smaller
+        than in the notebook; the page says so, and what it cannot do.
+
+        Parameters
+        ----------
+        path
+            The HTML file to write; with `folder` a folder for a web server, whose parts are loaded
+            when they are shown.
+        neurons
+            Those that travel with their images and scores: rows of ``lens.neurons``, or (layer,
+            index) pairs; all by default. Of the others the page knows where they lie, no more.
+        examples
+            How many examples of each.
+
+        Raises
+        ------
+        ValueError
+            If there are no such neurons, or if something cannot be answered that the page promises.
+        FileNotFoundError
+            If a browser part is not built, or there is no such place.
+        FileExistsError
+            If `path` is something else than a page's place.
+        """
+        from semlens_widgets.widgets._page import write_page
+
+        write_page(self, path, neurons=neurons, examples=examples, folder=folder)
+
+    def _inner(self) -> Sequence[LensWidget]:
+        """Return the widgets inside this one."""
+        return ()
+
+    def _record(self, page: Recorder) -> None:
+        """Ask what a page without a kernel may be asked of this widget."""
 
     def _show_again(self, values: Mapping[str, Any]) -> None:
         """Set traits as they were once; what is gone since then is left out, with a warning."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
@@ -21,12 +22,14 @@ from semlens_widgets.widgets._messages.comparisons import (
     OnlyLabels,
     Side,
 )
+from semlens_widgets.widgets._page.pool import first
 from semlens_widgets.widgets._preview import PALETTE, scatter_png
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from semlens_widgets.widgets import _lens
+    from semlens_widgets.widgets._page.pool import Recorder
 
 #: Labels of either side that are sent.
 MOST_LABELS = 100
@@ -308,6 +311,20 @@ class CompareView(LensWidget):
         "thumbnails": _answers.thumbnails,
         "heatmaps": _answers.heatmaps,
     }
+
+    def _record(self, page: Recorder) -> None:
+        for a, b in itertools.permutations(self.comparison.lenses, 2):
+            page.ask(self, "only_labels", {"a": a, "b": b})
+            for layer_a, layer_b in itertools.product(self._layers(a), self._layers(b)):
+                layers = {"a": a, "layer_a": layer_a, "b": b, "layer_b": layer_b}
+                compared = page.ask(self, "compared", layers)
+                for how in ("nearest", "assigned", *(["same"] if compared["change"] else [])):
+                    page.ask(self, "matches", {**layers, "how": how})
+        for of in page.neurons:
+            shown = page.ask(self, "neuron", of, first("examples", page.examples))
+            samples = [example["sample"] for example in shown["examples"]]
+            page.pictures(self, samples)
+            page.heatmaps(self, of, samples)
 
     def _summary(self) -> str:
         return " and ".join(self._shown)

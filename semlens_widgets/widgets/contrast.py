@@ -36,6 +36,7 @@ from semlens_widgets.widgets._candidates import (
 )
 from semlens_widgets.widgets._messages.labels import Accepted, Scores, Vocabulary
 from semlens_widgets.widgets._messages.neurons import Pair, PairsOfNeuron
+from semlens_widgets.widgets._page.pool import first
 from semlens_widgets.widgets._scoring import (
     as_labelled,
     chosen,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
     from semlens_widgets.labels.candidates.source import CandidateSource
     from semlens_widgets.widgets._lens import Lens
+    from semlens_widgets.widgets._page.pool import Recorder
 
 _SUGGESTIONS = 8
 _OLD = {"method", "gamma", "centred"}
@@ -351,6 +353,12 @@ class ContrastPanel(LensWidget):
         "preview": _labelled.preview,
         "label_all": _labelled.label_all,
     }
+
+    def _record(self, page: Recorder) -> None:
+        for of in page.neurons:
+            shown = page.ask(self, "pairs", of, first("pairs", page.examples))
+            contrasts = [pair["contrast"] for pair in shown["pairs"] if pair["contrast"]]
+            page.pictures(self, [one["sample"] for one in (*shown["pairs"], *contrasts)])
 
     def _preview(self) -> bytes | None:
         if self.active is None:

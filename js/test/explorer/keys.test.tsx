@@ -1,7 +1,7 @@
 // The explorer by keyboard, what chance says of its hits, and what a large table may fail to send.
 import { afterEach, describe, expect, test } from "vitest";
 import { render, type ExplorerTraits } from "../../src/explorer/explorer";
-import type { HostedContext } from "../../src/explorer/children";
+import type { HostedContext } from "../../src/source/host";
 import { FakeModel, inBrowser, until, type Request } from "../fake-model";
 import { endViews, enter, show } from "../neuron/panel-world";
 import VIEWS from "./views.json";
