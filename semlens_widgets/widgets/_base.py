@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from semlens_widgets.widgets._lens import Lens, Neurons
+    from semlens_widgets.widgets._page.embedded import EmbeddedPage
     from semlens_widgets.widgets._page.pool import Recorder
 
 logger = logging.getLogger(__name__)
@@ -50,8 +51,9 @@ Told = Callable[[int, int], None]
 Doer = Callable[[Any, Mapping[str, Any], Told], Reply]
 
 _PLUMBING = {"comm", "keys", "log"}
+_NOT_BUILT = "The browser part of this widget is not built"
 _MISSING_BUNDLE = """export default {{ render({{ el }}) {{ el.textContent =
-"The browser part of this widget ({name}) is not built. Run: pip install -e ."; }} }};"""
+"{said} ({name}). Run: pip install -e ."; }} }};"""
 
 
 def asset(name: str) -> Path | str:
@@ -59,12 +61,12 @@ def asset(name: str) -> Path | str:
     path = STATIC / name
     if path.exists():
         return path
-    return _MISSING_BUNDLE.format(name=name) if name.endswith(".js") else ""
+    return _MISSING_BUNDLE.format(said=_NOT_BUILT, name=name) if name.endswith(".js") else ""
 
 
 def is_built(code: str) -> bool:
     """Return whether a widget's code is more than the stand-in of :func:`asset`."""
-    return not code.startswith(_MISSING_BUNDLE[:36].replace("{{", "{"))
+    return _NOT_BUILT not in code
 
 
 def close_matches(value: object, known: Sequence[str]) -> str:
@@ -247,6 +249,19 @@ class LensWidget(anywidget.AnyWidget):
         from semlens_widgets.widgets._page import write_page
 
         write_page(self, path, neurons=neurons, examples=examples, folder=folder)
+
+    def embed(
+        self,
+        neurons: pd.DataFrame | Iterable[tuple[str, int]] | None = None,
+        examples: int = 9,
+    ) -> EmbeddedPage:
+        """Return the page of :meth:`to_html` in a frame, which a saved notebook keeps working.
+
+        It takes the room in the notebook that the file would take.
+        """
+        from semlens_widgets.widgets._page import embedded_page
+
+        return embedded_page(self, neurons=neurons, examples=examples)
 
     def _inner(self) -> Sequence[LensWidget]:
         """Return the widgets inside this one."""

@@ -27,7 +27,6 @@ BUILDS_ON = {
     "explorer": {"source", "shared", "neuron", "map"},
     "page": {"source", "shared"},
     "entries": {
-        "source",
         "page",
         "map",
         "gallery",
@@ -39,7 +38,7 @@ BUILDS_ON = {
         "compare",
         "evolution",
         "explorer",
-    },  # a page chooses its source
+    },
 }
 _FROM = re.compile(
     r'^(?:import|export)\s+(type\s)?[^;]*?from\s+"(\.[^"]+)";|^import\s+"(\.[^"]+)";', re.MULTILINE

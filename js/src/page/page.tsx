@@ -5,6 +5,7 @@ import { followTheme } from "../shared/theme";
 import { EmbeddedSource } from "../source/embedded-source";
 import { PageDecisions } from "../source/page-decisions";
 import { fromBase64, PagePool, type ChunkSizes, type Fetch } from "../source/page-pool";
+import type { AuditSaid } from "../source/messages";
 import { asError } from "../source/resources";
 import { AboutPage, MadeDecisions, type About } from "./about";
 import { createHost, type WidgetOfPage } from "./models";
@@ -75,7 +76,7 @@ export async function openPage(document: Document): Promise<void> {
 
 async function show(place: HTMLElement, contents: Contents, pool: PagePool): Promise<void> {
   await pool.open(contents.index);
-  const decisions = pool.has("decisions") ? new PageDecisions() : undefined;
+  const decisions = await decisionsOf(pool);
   const source = () => new EmbeddedSource(pool, decisions);
   const host = createHost(contents.models, pool, source);
   const root = await host.getWidget("anywidget:0");
@@ -95,6 +96,13 @@ async function show(place: HTMLElement, contents: Contents, pool: PagePool): Pro
   render(<AboutPage about={contents.about} has={(method) => source().can(method)} />, below);
   await root.render({ el, signal: new AbortController().signal });
   tellHeight(place);
+}
+
+/** Decisions can be made about the audit that travels, if one does. */
+async function decisionsOf(pool: PagePool): Promise<PageDecisions | undefined> {
+  const audit = pool.questions.find(([method]) => method === "audit");
+  if (!audit) return undefined;
+  return new PageDecisions(((await pool.answer(...audit)).result as AuditSaid).target);
 }
 
 /** In a frame: have what lies around it give it the height it needs. */

@@ -12,7 +12,11 @@ export class PageDecisions {
   readonly unsaved = signal(0);
   private readonly changed = new Set<string>();
 
-  constructor(private readonly now: () => Date = () => new Date()) {}
+  constructor(
+    /** The class that the audit is of. */
+    private readonly target: string,
+    private readonly now: () => Date = () => new Date(),
+  ) {}
 
   decide({ layer, neuron, decision, note }: Decide): Decided {
     const decided = decision === "" ? "" : this.now().toISOString();
@@ -34,7 +38,7 @@ export class PageDecisions {
     const taken = [...this.made.values()].filter(({ decision }) => decision === "");
     this.changed.clear();
     this.unsaved.value = 0;
-    return `${JSON.stringify({ decisions: [...this.inForce(), ...taken] }, null, 1)}\n`;
+    return `${JSON.stringify({ target: this.target, decisions: [...this.inForce(), ...taken] }, null, 1)}\n`;
   }
 
   private inForce(): Decided[] {

@@ -111,7 +111,7 @@ test("decisions are made in a page, and saved with those made before", async () 
   const pool = await poolOf([
     { method: "decisions", params: { audit: 1 }, result: { audit: 1, decisions: [before, other] } },
   ]);
-  const decisions = new PageDecisions(() => new Date("2026-11-28T08:00:00Z"));
+  const decisions = new PageDecisions("ox", () => new Date("2026-11-28T08:00:00Z"));
   const [one, another] = [new EmbeddedSource(pool, decisions), new EmbeddedSource(pool, decisions)];
   await one.ask("decisions", { audit: 1 });
   const decide = (neuron: number, decision: string) =>
@@ -121,7 +121,8 @@ test("decisions are made in a page, and saved with those made before", async () 
   expect((await decide(2, "")).decision).toBe("");
   expect(decisions.unsaved.value).toBe(2);
   expect((await another.ask("decisions", { audit: 1 })).result.decisions).toEqual([before, made]);
-  const file = JSON.parse(decisions.file()) as { decisions: { neuron: number; decision: string }[] };
+  const file = JSON.parse(decisions.file()) as { target: string; decisions: { neuron: number; decision: string }[] };
+  expect(file.target).toBe("ox");
   expect(file.decisions.map(({ neuron, decision }) => [neuron, decision]))
     .toEqual([[1, "reject"], [3, "accept"], [2, ""]]);
   expect(decisions.unsaved.value).toBe(0);

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
 
-from semlens_widgets.widgets._page.document import document, write_file, write_folder
+from semlens_widgets.lens.checked import release
+from semlens_widgets.widgets._page.document import one_file, write_file, write_folder
+from semlens_widgets.widgets._page.embedded import EmbeddedPage
 from semlens_widgets.widgets._page.models import described, family
 from semlens_widgets.widgets._page.pool import OF_MANY, Pool, Recorder
 
@@ -49,15 +51,15 @@ def write_page(
     if folder:
         write_folder(path, contents, chunks, repr(root))
     else:
-        write_file(path, document(contents, chunks, repr(root)))
+        write_file(path, one_file(contents, chunks, repr(root)))
 
 
-def page_html(
+def embedded_page(
     root: LensWidget, *, neurons: pd.DataFrame | Iterable[tuple[str, int]] | None, examples: int
-) -> str:
-    """Return a page as :func:`write_page` writes one file."""
+) -> EmbeddedPage:
+    """Return a page as :func:`write_page` writes it, to be shown in a notebook."""
     contents, chunks = recorded(root, neurons, examples)
-    return document(contents, chunks, repr(root))
+    return EmbeddedPage(one_file(contents, chunks, repr(root)), repr(root))
 
 
 def recorded(
@@ -84,7 +86,7 @@ def recorded(
     about = {
         "what": repr(root),
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "version": _version(),
+        "version": release("semlens-widgets"),
         "neurons": len(known),
         "travelling": len(travelling),
         "examples": examples,
@@ -124,9 +126,3 @@ def chosen_neurons(
         layer, neuron = unknown[0]
         raise ValueError(f"neurons: there is no neuron {neuron} in layer {layer!r}.")
     return [one for one in known if one in wanted]
-
-
-def _version() -> str:
-    import semlens_widgets
-
-    return semlens_widgets.__version__

@@ -52,7 +52,7 @@ _CONTENTS = 'id="slw-contents"'
 _DATA = "data"
 
 
-def document(contents: dict[str, Any], chunks: list[Chunk], title: str) -> str:
+def one_file(contents: dict[str, Any], chunks: list[Chunk], title: str) -> str:
     """Return a page that holds all it shows.
 
     Raises
