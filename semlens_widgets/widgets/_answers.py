@@ -11,7 +11,6 @@ import pandas as pd
 
 from semlens_widgets.attribution.arrived import arrived_said
 from semlens_widgets.errors import LensUnavailable
-from semlens_widgets.widgets._base import describe
 from semlens_widgets.widgets._columns import PERSON, pack_scores, readable
 from semlens_widgets.widgets._messages.neurons import (
     Example,
@@ -25,6 +24,7 @@ from semlens_widgets.widgets._messages.neurons import (
     Shown,
     Thumbnails,
 )
+from semlens_widgets.widgets._requests import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping

@@ -8,9 +8,7 @@ from __future__ import annotations
 import base64
 import difflib
 import html
-import json
 import logging
-import re
 import warnings
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -23,9 +21,8 @@ from IPython.display import display
 
 from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.inputs.poles import neuron_name, neuron_number
-from semlens_widgets.widgets._columns import readable
 from semlens_widgets.widgets._messages import ACTIONS
-from semlens_widgets.widgets._messages.neurons import Problem
+from semlens_widgets.widgets._requests import describe, whole
 from semlens_widgets.widgets._work import Stopped, Work
 
 if TYPE_CHECKING:
@@ -37,6 +34,7 @@ if TYPE_CHECKING:
     from semlens_widgets.widgets._lens import Lens, Neurons
     from semlens_widgets.widgets._page.embedded import EmbeddedPage
     from semlens_widgets.widgets._page.pool import Recorder
+    from semlens_widgets.widgets._page.scoring import Scoring
 
 logger = logging.getLogger(__name__)
 
@@ -75,28 +73,6 @@ def close_matches(value: object, known: Sequence[str]) -> str:
     if close:
         return f" Did you mean {' or '.join(map(repr, close))}?"
     return f" Known: {', '.join(map(repr, known[:12]))}{', ...' if len(known) > 12 else '.'}"
-
-
-def describe(error: BaseException) -> Problem:
-    """Return an exception as the error reply: its class and a message without machine paths."""
-    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    text = re.sub(r"(?<![\w.:/\\])(?:[A-Za-z]:)?(?:[/\\][^\s/\\'\":]+)+[/\\]", "", text)
-    return Problem(
-        type=type(error).__name__, message=readable(text).strip() or type(error).__name__
-    )
-
-
-def _whole(params: Any) -> Mapping[str, Any]:
-    """Return what a browser sent, if all its texts are ones that can be stored and sent back."""
-    if not isinstance(params, Mapping):
-        raise TypeError(f"A request's parameters are a {type(params).__name__}, not named.")
-    try:
-        json.dumps(params, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise ValueError(
-            "A text holds half a character, such as of an emoji: type it anew."
-        ) from None
-    return params
 
 
 class Neuron(traitlets.TraitType[Any, Any]):
@@ -219,6 +195,7 @@ class LensWidget(anywidget.AnyWidget):
         neurons: pd.DataFrame | Iterable[tuple[str, int]] | None = None,
         examples: int = 9,
         *,
+        texts: Sequence[str] = (),
         folder: bool = False,
     ) -> None:
         """Write the widget as a page that works without kernel and network.
@@ -236,6 +213,9 @@ class LensWidget(anywidget.AnyWidget):
             index) pairs; all by default. Of the others the page knows where they lie, no more.
         examples
             How many examples of each.
+        texts
+            Words that can be searched and scored in the page besides those that travel anyway: the
+            neurons' labels, a panel's candidates, and of the vocabularies what fits best.
 
         Raises
         ------
@@ -248,12 +228,14 @@ class LensWidget(anywidget.AnyWidget):
         """
         from semlens_widgets.widgets._page import write_page
 
-        write_page(self, path, neurons=neurons, examples=examples, folder=folder)
+        write_page(self, path, neurons=neurons, examples=examples, texts=texts, folder=folder)
 
     def embed(
         self,
         neurons: pd.DataFrame | Iterable[tuple[str, int]] | None = None,
         examples: int = 9,
+        *,
+        texts: Sequence[str] = (),
     ) -> EmbeddedPage:
         """Return the page of :meth:`to_html` in a frame, which a saved notebook keeps working.
 
@@ -261,7 +243,7 @@ class LensWidget(anywidget.AnyWidget):
         """
         from semlens_widgets.widgets._page import embedded_page
 
-        return embedded_page(self, neurons=neurons, examples=examples)
+        return embedded_page(self, neurons=neurons, examples=examples, texts=texts)
 
     def _inner(self) -> Sequence[LensWidget]:
         """Return the widgets inside this one."""
@@ -269,6 +251,10 @@ class LensWidget(anywidget.AnyWidget):
 
     def _record(self, page: Recorder) -> None:
         """Ask what a page without a kernel may be asked of this widget."""
+
+    def _as_in_page(self, _scoring: Scoring | None) -> Mapping[str, Any]:
+        """Return the traits that a page has otherwise, by what it can score."""
+        return {}
 
     def _show_again(self, values: Mapping[str, Any]) -> None:
         """Set traits as they were once; what is gone since then is left out, with a warning."""
@@ -334,7 +320,7 @@ class LensWidget(anywidget.AnyWidget):
         buffers: Sequence[bytes] = []
         method = content.get("method")
         try:
-            params = _whole(content.get("params") or {})
+            params = whole(content.get("params") or {})
             if (doer := self._actions.get(str(method))) is not None:
                 told = self._teller(content.get("id"), stop)
                 reply["result"], buffers = doer(self, params, told)

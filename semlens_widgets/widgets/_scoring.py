@@ -64,6 +64,28 @@ def chosen(scorer: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def as_in_page(traits: Mapping[str, Any], meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a panel's traits as a page has them, which scores what `meta` says.
+
+    Scorers that do not travel are not offered, nor are settings of which a page has one value.
+    """
+    there = meta["scorers"]
+    fixed: dict[str, Any] = {}
+    offered = []
+    for scorer in traits["_scorers"]:
+        if scorer["name"] in there:
+            fixed |= there[scorer["name"]]["fixed"]
+            kept = [one for one in scorer["controls"] if one["name"] not in fixed]
+            offered.append({**scorer, "controls": kept})
+    settings = {name: one for name, one in traits["settings"].items() if name not in fixed}
+    return {
+        "_scorers": offered,
+        "settings": settings | fixed,
+        "scorer": traits["scorer"] if traits["scorer"] in there else DEFAULT,
+        "second": traits["second"] if traits["second"] in there else "",
+    }
+
+
 def scored_by(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return how a request wants labels to be scored."""
     scorer = scorer_of(params.get("scorer", DEFAULT), params.get("settings"))

@@ -38,6 +38,7 @@ from semlens_widgets.widgets._messages.labels import Accepted, Scores, Vocabular
 from semlens_widgets.widgets._messages.neurons import Pair, PairsOfNeuron
 from semlens_widgets.widgets._page.pool import first
 from semlens_widgets.widgets._scoring import (
+    as_in_page,
     as_labelled,
     chosen,
     offered,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from semlens_widgets.labels.candidates.source import CandidateSource
     from semlens_widgets.widgets._lens import Lens
     from semlens_widgets.widgets._page.pool import Recorder
+    from semlens_widgets.widgets._page.scoring import Scoring
 
 _SUGGESTIONS = 8
 _OLD = {"method", "gamma", "centred"}
@@ -355,10 +357,16 @@ class ContrastPanel(LensWidget):
     }
 
     def _record(self, page: Recorder) -> None:
+        sentences: Any = self.templates
+        own = None if isinstance(sentences, str) else sentences
+        page.to_score.add(self.lens, self.candidates, own)
         for of in page.neurons:
             shown = page.ask(self, "pairs", of, first("pairs", page.examples))
             contrasts = [pair["contrast"] for pair in shown["pairs"] if pair["contrast"]]
             page.pictures(self, [one["sample"] for one in (*shown["pairs"], *contrasts)])
+
+    def _as_in_page(self, scoring: Scoring | None) -> Mapping[str, Any]:
+        return {} if scoring is None else as_in_page(self.get_state(), scoring.meta)
 
     def _preview(self) -> bytes | None:
         if self.active is None:

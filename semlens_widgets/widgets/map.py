@@ -332,6 +332,7 @@ class NeuronMap(SelectingWidget):
     }
 
     def _record(self, page: Recorder) -> None:
+        page.to_score.add(self.lens, [], None)
         if not self._data:
             for name in ("x", "y", "neuron", "unsure", *self._color_columns()):
                 page.ask(self, "column", {"name": name})

@@ -14,8 +14,8 @@ from semlens_widgets.widgets._base import (
     Reply,
     asset,
     close_matches,
-    describe,
 )
+from semlens_widgets.widgets._requests import describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

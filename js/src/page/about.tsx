@@ -15,12 +15,14 @@ export interface About {
   smaller: number;
   /** Why heatmaps are missing, and how many. */
   refused: [why: string, count: number][];
+  /** Why nothing can be scored and searched, if something else could have been. */
+  unscored: string;
 }
 
 const inEnglish = (value: number) => value.toLocaleString("en");
 
 export function AboutPage({ about, has }: { about: About; has: (method: string) => boolean }) {
-  const { what, made, version, neurons, travelling, examples, pictures, smaller, refused } = about;
+  const { what, made, version, neurons, travelling, examples, pictures, smaller, refused, unscored } = about;
   const some = travelling === neurons ? `all ${count(neurons, "neuron")}`
     : `${inEnglish(travelling)} of ${count(neurons, "neuron")}`;
   return (
@@ -43,8 +45,14 @@ export function AboutPage({ about, has }: { about: About; has: (method: string) 
           </li>
         )}
         {refused.map(([why, times]) => <li key={why}>{count(times, "heatmap")} missing: <bdi>{why}</bdi></li>)}
-        {!has("search") && <li>Search needs the notebook.</li>}
-        {!has("scores") && <li>Scores of labels need the notebook.</li>}
+        {has("search") ? (
+          <li>
+            Searches and scores of labels are computed here, for these neurons and for the words that
+            travel; CLIP-Dissect and other settings of the recognition need the notebook.
+          </li>
+        ) : (
+          unscored !== "" && <li>Searches and scores of labels need the notebook: <bdi>{unscored}</bdi></li>
+        )}
         <li>
           What changes the analysis or runs its model needs the notebook: labels, audits, interventions
           and traces are shown as they were when the page was made.

@@ -8,6 +8,7 @@ import { fromBase64, PagePool, type ChunkSizes, type Fetch } from "../source/pag
 import type { AuditSaid } from "../source/messages";
 import { asError } from "../source/resources";
 import { AboutPage, MadeDecisions, type About } from "./about";
+import { scoringOf, type StoredScoring } from "./live";
 import { createHost, type WidgetOfPage } from "./models";
 import "../shared/theme.css";
 import "./page.css";
@@ -17,6 +18,8 @@ interface Contents {
   about: About;
   models: WidgetOfPage[];
   index: [chunk: number, position: number];
+  /** What the page scores and searches by itself, if it does. */
+  scoring: StoredScoring | null;
   chunks: ChunkSizes[];
   /** Where the chunks are fetched from; null: they are in the page. */
   at: string | null;
@@ -77,7 +80,8 @@ export async function openPage(document: Document): Promise<void> {
 async function show(place: HTMLElement, contents: Contents, pool: PagePool): Promise<void> {
   await pool.open(contents.index);
   const decisions = await decisionsOf(pool);
-  const source = () => new EmbeddedSource(pool, decisions);
+  const live = contents.scoring ? scoringOf(contents.scoring, pool) : {};
+  const source = () => new EmbeddedSource(pool, decisions, live);
   const host = createHost(contents.models, pool, source);
   const root = await host.getWidget("anywidget:0");
   const part = () => document.createElement("div");

@@ -71,6 +71,11 @@ export class PagePool {
     return new TextDecoder().decode(await this.read(place));
   }
 
+  /** A value that is no answer. */
+  value(entry: Entry): Promise<unknown> {
+    return this.listed(entry);
+  }
+
   /** Answer as the kernel did; about many things, in whichever order they are named. */
   async answer(method: string, params: object): Promise<Reply<unknown>> {
     const name = this.index.many[method];

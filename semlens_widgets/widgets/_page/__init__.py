@@ -15,20 +15,24 @@ from semlens_widgets.widgets._page.models import described, family
 from semlens_widgets.widgets._page.pool import OF_MANY, Pool, Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import pandas as pd
 
     from semlens_widgets.widgets._base import LensWidget
     from semlens_widgets.widgets._page.chunks import Chunk
 
+    #: Those that travel with all that is shown of them; all by default.
+    Neurons = pd.DataFrame | Iterable[tuple[str, int]] | None
+
 
 def write_page(
     root: LensWidget,
     path: str | Path,
     *,
-    neurons: pd.DataFrame | Iterable[tuple[str, int]] | None,
+    neurons: Neurons,
     examples: int,
+    texts: Sequence[str],
     folder: bool,
 ) -> None:
     """Write a page of a widget and all those inside it.
@@ -47,7 +51,7 @@ def write_page(
         raise FileNotFoundError(f"There is no folder {str(path.parent)!r} to write the page to.")
     if not folder and path.is_dir():
         raise FileExistsError(f"{path.name!r} is a folder. Give a file, such as 'page.html'.")
-    contents, chunks = recorded(root, neurons, examples)
+    contents, chunks = recorded(root, neurons, examples, texts)
     if folder:
         write_folder(path, contents, chunks, repr(root))
     else:
@@ -55,19 +59,21 @@ def write_page(
 
 
 def embedded_page(
-    root: LensWidget, *, neurons: pd.DataFrame | Iterable[tuple[str, int]] | None, examples: int
+    root: LensWidget, *, neurons: Neurons, examples: int, texts: Sequence[str]
 ) -> EmbeddedPage:
     """Return a page as :func:`write_page` writes it, to be shown in a notebook."""
-    contents, chunks = recorded(root, neurons, examples)
+    contents, chunks = recorded(root, neurons, examples, texts)
     return EmbeddedPage(one_file(contents, chunks, repr(root)), repr(root))
 
 
 def recorded(
-    root: LensWidget, neurons: pd.DataFrame | Iterable[tuple[str, int]] | None, examples: int
+    root: LensWidget, neurons: Neurons, examples: int, texts: Sequence[str]
 ) -> tuple[dict[str, Any], list[Chunk]]:
     """Return what a page holds: what is told at once, and the chunks with the rest."""
     if not isinstance(examples, int) or isinstance(examples, bool) or examples < 1:
         raise ValueError(f"examples must be 1 or more, got {examples!r}.")
+    if isinstance(texts, str):
+        raise TypeError(f"texts must be a list: [{texts!r}].")
     known = known_neurons(root)
     travelling = chosen_neurons(neurons, known)
     pool = Pool()
@@ -77,7 +83,8 @@ def recorded(
         for widget in widgets:
             widget._record(recorder)  # noqa: SLF001 -- of this family
             bar.update()
-    models = described(widgets, pool.chunks)
+    scoring, unscored = recorder.to_score.gathered(travelling, examples, texts)
+    models = described(widgets, pool.chunks, scoring)
     index = {
         "answers": pool.answers,
         "many": {method: name for method, (name, _) in OF_MANY.items()},
@@ -93,8 +100,14 @@ def recorded(
         "pictures": pool.pictures,
         "smaller": pool.smaller,
         "refused": [[why, count] for why, count in recorder.refused.items()],
+        "unscored": unscored,
     }
-    contents = {"about": about, "models": models, "index": [at, position]}
+    contents = {
+        "about": about,
+        "models": models,
+        "index": [at, position],
+        "scoring": None if scoring is None else scoring.stored(pool.chunks),
+    }
     return contents, pool.chunks.finished()
 
 
@@ -105,9 +118,7 @@ def known_neurons(root: LensWidget) -> list[tuple[str, int]]:
     return list(dict.fromkeys((layer, int(neuron)) for layer, neuron in pairs))
 
 
-def chosen_neurons(
-    neurons: pd.DataFrame | Iterable[tuple[str, int]] | None, known: list[tuple[str, int]]
-) -> list[tuple[str, int]]:
+def chosen_neurons(neurons: Neurons, known: list[tuple[str, int]]) -> list[tuple[str, int]]:
     """Return the neurons that travel, in the order of the table.
 
     Raises

@@ -11,6 +11,7 @@ from semlens_widgets.widgets._base import is_built
 if TYPE_CHECKING:
     from semlens_widgets.widgets._base import LensWidget
     from semlens_widgets.widgets._page.chunks import Chunks
+    from semlens_widgets.widgets._page.scoring import Scoring
 
 #: What the machinery of notebooks keeps in a widget's state, and a page has no use for.
 _PLUMBING = {*AnyWidget.class_trait_names(sync=True), "_esm", "_css", "_anywidget_id"}
@@ -25,7 +26,9 @@ def family(root: LensWidget) -> list[LensWidget]:
     return found
 
 
-def described(widgets: list[LensWidget], chunks: Chunks) -> list[dict[str, Any]]:
+def described(
+    widgets: list[LensWidget], chunks: Chunks, scoring: Scoring | None
+) -> list[dict[str, Any]]:
     """Return the traits, the code and the style of each widget, the binary ones kept in chunks.
 
     References to other widgets are numbers in this list.
@@ -36,14 +39,17 @@ def described(widgets: list[LensWidget], chunks: Chunks) -> list[dict[str, Any]]
         If the browser part of one is not built.
     """
     numbers = {f"{_REFERENCE}{one.model_id}": f"{_REFERENCE}{at}" for at, one in enumerate(widgets)}
-    return [_described(one, numbers, chunks) for one in widgets]
+    return [_described(one, numbers, chunks, scoring) for one in widgets]
 
 
-def _described(widget: LensWidget, numbers: dict[str, str], chunks: Chunks) -> dict[str, Any]:
+def _described(
+    widget: LensWidget, numbers: dict[str, str], chunks: Chunks, scoring: Scoring | None
+) -> dict[str, Any]:
     code, style = _assets(widget)
     bare: dict[str, Any] = {}
     buffers: list[tuple[list[str], Any]] = []
-    for name, value in widget.get_state().items():
+    state = {**widget.get_state(), **widget._as_in_page(scoring)}  # noqa: SLF001 -- of this family
+    for name, value in state.items():
         if name in _PLUMBING:
             continue
         bare[name] = _bare(value, [name], buffers, numbers, chunks)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.widgets._page.chunks import Chunks, compact
+from semlens_widgets.widgets._page.scoring import ToScore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -136,6 +137,8 @@ class Recorder:
         How many examples of each.
     refused
         By why, how many heatmaps there are not.
+    to_score
+        What the page is to score and search by itself.
     """
 
     def __init__(self, pool: Pool, neurons: Sequence[tuple[str, int]], examples: int) -> None:
@@ -143,6 +146,7 @@ class Recorder:
         self.examples = examples
         self.neurons = [{"layer": layer, "neuron": neuron} for layer, neuron in neurons]
         self.refused: dict[str, int] = {}
+        self.to_score = ToScore()
         self._travelling = set(neurons)
         self._asked: set[tuple[Any, int, str]] = set()
 

@@ -1,0 +1,83 @@
+"""What a page scores and searches by itself, without an answer recorded for each question."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from semlens_widgets.errors import LensUnavailable
+from semlens_widgets.lens.lens import SemanticLens
+from semlens_widgets.lens.portable import portable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from semlens_widgets.widgets._page.chunks import Chunks
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What :func:`semlens_widgets.lens.portable.portable` returns."""
+
+    meta: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+
+    def stored(self, chunks: Chunks) -> dict[str, Any]:
+        """Keep it in chunks, and return where it lies."""
+        arrays = {
+            name: {
+                "dtype": str(values.dtype),
+                "shape": list(values.shape),
+                "place": chunks.add(_little(values), "scoring"),
+            }
+            for name, values in self.arrays.items()
+        }
+        return {"meta": chunks.add_answer(self.meta), "arrays": arrays}
+
+
+class ToScore:
+    """What the views of a page can be asked to score: a page does so for one analysis."""
+
+    def __init__(self) -> None:
+        self._lens: Any = None
+        self._texts: list[str] = []
+        self._sentences: Sequence[str] | None = None
+        self._several = False
+
+    def add(self, lens: Any, texts: Sequence[str], sentences: Sequence[str] | None) -> None:
+        """Note what a view can be asked to score."""
+        self._several |= self._lens is not None and lens is not self._lens
+        self._lens = lens
+        self._texts += texts
+        self._sentences = sentences or self._sentences
+
+    def gathered(
+        self, neurons: Sequence[tuple[str, int]], examples: int, texts: Sequence[str]
+    ) -> tuple[Scoring | None, str]:
+        """Return it, or None and why; without a reason no view of the page scores or searches."""
+        if self._lens is None:
+            return None, ""
+        if self._several or not isinstance(self._lens, SemanticLens):
+            return None, "It is of several analyses."
+        rows = self._rows(neurons)
+        try:
+            meta, arrays = portable(
+                self._lens, rows, [*texts, *self._texts], examples, sentences=self._sentences
+            )
+        except LensUnavailable as error:
+            return None, str(error)
+        return Scoring(meta, arrays), ""
+
+    def _rows(self, neurons: Sequence[tuple[str, int]]) -> list[int]:
+        table = self._lens.neurons
+        keys = zip(table["layer"].astype(str), table["neuron"].astype(int), strict=True)
+        wanted = set(neurons)
+        return [row for row, key in enumerate(keys) if key in wanted]
+
+
+def _little(values: NDArray[np.generic]) -> bytes:
+    """Return the bytes of an array as browsers read them."""
+    return values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
