@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 Arrays = dict[str, "NDArray[Any]"]
 
 #: So many texts travel if nobody asks for more.
-MOST_TEXTS = 350
+MOST_TEXTS = 320
 #: In the place of an image: there is none, or there is one that does not travel.
 ABSENT, BEHIND = -1, -2
 _STEPS = 32_767  # of a number that is kept in sixteen bits with a sign
@@ -54,10 +54,9 @@ def portable(
 ) -> tuple[dict[str, Any], Arrays]:
     """Return what answers questions on some neurons without a kernel; see ``js/src/page``.
 
-    Scores are those of the lens to 1e-4: numbers that a search is ordered by keep all their digits,
-    others have sixteen bits. Of the recognition there are the scores of the labels' settings alone.
-    CLIP-Dissect does not travel: its scores depend on all neurons and on which candidates stand
-    beside each other.
+    Scores are those of the lens to 1e-4. Of the recognition there are those by the labels' settings
+    alone. CLIP-Dissect does not travel: its scores depend on all neurons and on which candidates
+    stand beside each other.
 
     Parameters
     ----------
@@ -67,7 +66,7 @@ def portable(
         Of the neurons in ``lens.neurons``.
     texts
         Words that are to travel in any case, such as a panel's candidates. The neurons' labels do,
-        too; and up to 350 in all, those of the vocabularies that fit some neuron best: each
+        too; and up to 320 in all, those of the vocabularies that fit some neuron best: each
         neuron's best word, then each one's second best, and so on.
     examples
         Of how many of the concept examples, by rank, the embeddings travel; all by default. Of the
@@ -111,12 +110,12 @@ def portable(
     }
     for name, templates in sets.items():
         vectors = words.prompts([*names, *RANDOM_WORDS], templates)
-        exact = name == "plain"  # a search is ordered by these
-        arrays |= _exact(f"texts.{name}", vectors) if exact else _packed(f"texts.{name}", vectors)
+        # All digits: what sixteen bits lose is much to a text that all images are equally like.
+        arrays[f"texts.{name}"] = vectors.numpy()
         arrays[f"spread.{name}"] = evidence.likeness.spread(vectors).numpy()
         recognised = torch.cat([by.score(part, vectors) for part in in_parts(some, whole=True)])
         own, chance = recognised[:, : len(names)], recognised[:, len(names) :]
-        arrays[f"recognition.{name}"] = own.numpy() if exact else _shares(own)
+        arrays[f"recognition.{name}"] = _shares(own)
         arrays[f"recognition.{name}.chance"] = chance_level(chance).numpy()
     sides: tuple[Embedded, ...] = ("image",) if evidence.crops is None else ("image", "crop")
     for side in sides:
@@ -277,7 +276,7 @@ def _side(reader: AnalysisReader, rows: list[int], kept: int, side: Embedded) ->
     arrays: Arrays = {f"{side}.pairs": pairs, f"{side}.vectors": distinct}
     for name, each in found.items():
         named, stacked = f"{side}.{name}", torch.stack(each)
-        arrays |= _packed(named, stacked) if name.startswith("rest") else _exact(named, stacked)
+        arrays |= _packed(named, stacked) if name.startswith("rest") else {named: stacked.numpy()}
     return arrays
 
 
@@ -316,10 +315,6 @@ def _rest(one: Evidence, taken: list[Tensor], kept: int) -> dict[str, Tensor]:
             sums = torch.einsum("mk,mkd->d", out, one.quiet[0, rest, :count])
             found[f"rest.{how}.left.{count}"] = examples - sums
     return found
-
-
-def _exact(name: str, matrix: Tensor) -> Arrays:
-    return {name: matrix.float().numpy()}
 
 
 def _packed(name: str, matrix: Tensor) -> Arrays:

@@ -162,7 +162,6 @@ export class Scores {
     if (scorer === "recognition") {
       const table = array(this.arrays, `recognition.${set}`);
       const start = at * width(table);
-      if (table.dtype !== "uint16") return (text) => table.data[start + text]!;
       return (text) => {
         const share = table.data[start + text]!;
         return share === NO_SHARE ? NaN : share / WHOLE;
