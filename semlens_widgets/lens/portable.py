@@ -37,9 +37,9 @@ Arrays = dict[str, "NDArray[Any]"]
 
 #: So many texts travel if nobody asks for more.
 MOST_TEXTS = 320
-#: In the place of an image: there is none, or there is one that does not travel.
-ABSENT, BEHIND = -1, -2
-_STEPS = 32_767  # of a number that is kept in sixteen bits with a sign
+#: In the place of an image: there is none, or there is one that does not travel. Others count on.
+ABSENT, BEHIND, FIRST = 0, 1, 2
+_MIDDLE = 1 << 15  # is 0 among numbers that are kept in sixteen bits
 _SHARES = 65_534  # of a share in sixteen bits; the one above is NaN
 _COMPARED = 32  # texts that tell whether the text encoder knows capitals
 
@@ -66,11 +66,12 @@ def portable(
         Of the neurons in ``lens.neurons``.
     texts
         Words that are to travel in any case, such as a panel's candidates. The neurons' labels do,
-        too; and up to 320 in all, those of the vocabularies that fit some neuron best: each
-        neuron's best word, then each one's second best, and so on.
+        too; and up to 320 in all, words that labels were chosen from, and then packaged ones. Where
+        these are too many: each neuron's best word, then each one's second best, and so on.
     examples
         Of how many of the concept examples, by rank, the embeddings travel; all by default. Of the
-        others only sums do: they cannot be left out, and have no part of a score of their own.
+        others only sums do, by the ways of weighing that the scorers have by default and that of
+        the labels: they cannot be left out, and have no part of a score of their own.
     sentences
         Templates that are to travel beside those which have a name; by default those of the labels.
 
@@ -79,8 +80,9 @@ def portable(
     meta : dict
         JSON: names, settings, and what is not there.
     arrays : dict
-        By name. In ``name`` of int16 a row times its ``name.scale`` are the numbers; float16 are
-        embeddings as they are stored, to be brought to unit length.
+        By name, of float32, float16 (embeddings as they are stored, to be brought to unit length),
+        uint16 and uint32. Where there is a ``name.scale``, by which the rows of ``name`` are to be
+        multiplied, 32768 stands for 0.
 
     Raises
     ------
@@ -100,6 +102,7 @@ def portable(
     names = _travelling(parts, chosen, texts)
     by = _recognition(parts)
     sets = _sets(parts, sentences)
+    ways = get_args(Weighting) if kept == reader.ranks else _ways(parts)
     evidence = reader.evidence
     some = these_neurons(evidence, chosen)
     arrays: Arrays = {
@@ -119,8 +122,9 @@ def portable(
         arrays[f"recognition.{name}.chance"] = chance_level(chance).numpy()
     sides: tuple[Embedded, ...] = ("image",) if evidence.crops is None else ("image", "crop")
     for side in sides:
-        arrays |= _side(reader, chosen, kept, side)
-    return _meta(parts, chosen, names, sets, by, kept), arrays
+        arrays |= _side(reader, chosen, kept, ways, side)
+    about = _meta(parts, chosen, names, sets, by)
+    return about | {"kept": kept, "weights": list(ways)}, arrays
 
 
 def _checked(rows: Sequence[int], count: int, what: str) -> list[int]:
@@ -140,7 +144,6 @@ def _meta(
     names: list[str],
     sets: dict[str, tuple[str, ...]],
     by: Recognition,
-    kept: int,
 ) -> dict[str, Any]:
     reader, labels = parts.reader, parts.labels.now.frame["label"]
     table = reader.neurons.iloc[rows]
@@ -173,7 +176,6 @@ def _meta(
         "embedding": reader.embedding,
         "neighbours": reader.n_contrasts,
         "ranks": reader.ranks,
-        "kept": kept,
     }
 
 
@@ -217,12 +219,13 @@ def _travelling(parts: Parts, rows: list[int], texts: Iterable[str]) -> list[str
     asked = [*texts, *(_text(labels[row]) for row in rows)]
     spaced = [_spaced(one) for one in asked if one != UNKNOWN]
     names = list(dict.fromkeys(one for one in spaced if one))
-    known = [*parts.labels.vocabulary(), *default_vocabulary(parts.reader.classes)]
-    others = [one for one in dict.fromkeys(map(_spaced, known)) if one and one not in set(names)]
-    room = max(0, MOST_TEXTS - len(names))
-    if len(others) > room:
-        others = [others[at] for at in _fitting(parts, rows, others)[:room]]
-    return names + others
+    for known in (parts.labels.vocabulary(), default_vocabulary(parts.reader.classes)):
+        mine, room = set(names), max(0, MOST_TEXTS - len(names))
+        others = [one for one in dict.fromkeys(map(_spaced, known)) if one and one not in mine]
+        if len(others) > room:
+            others = [others[at] for at in _fitting(parts, rows, others)[:room]]
+        names += others
+    return names
 
 
 def _fitting(parts: Parts, rows: list[int], words: list[str]) -> list[int]:
@@ -243,7 +246,20 @@ def _fitting(parts: Parts, rows: list[int], words: list[str]) -> list[int]:
     return sorted(range(len(words)), key=lambda at: (place[at], -best[at], at))
 
 
-def _side(reader: AnalysisReader, rows: list[int], kept: int, side: Embedded) -> Arrays:
+def _ways(parts: Parts) -> tuple[Weighting, ...]:
+    """Return the ways of weighing of which sums travel: those of the scorers, and of the labels."""
+    given = parts.labels.labelled_by().get("weights")
+    own = {asdict(kind()).get("weights") for kind in SCORERS.values()} | {given}
+    return tuple(way for way in get_args(Weighting) if way in own)
+
+
+def _side(
+    reader: AnalysisReader,
+    rows: list[int],
+    kept: int,
+    ways: Sequence[Weighting],
+    side: Embedded,
+) -> Arrays:
     """Return what is known of examples and contrasts, of whole images or of crops.
 
     The vectors of the pairs that travel, each once and as stored, and where a neuron has which; how
@@ -266,13 +282,13 @@ def _side(reader: AnalysisReader, rows: list[int], kept: int, side: Embedded) ->
         ]
         of_one = {f"taken.{count}": share[:kept] for count, share in enumerate(taken, 1)}
         if kept < len(there):
-            of_one |= _rest(one, taken, kept)
+            of_one |= _rest(one, taken, kept, ways)
         for name, values in of_one.items():
             found.setdefault(name, []).append(values)
     distinct, at = np.unique(np.concatenate(vectors), axis=0, return_inverse=True)
-    pairs = np.stack(where).astype(np.int32)
+    pairs = np.stack(where).astype(np.uint16 if FIRST + len(distinct) < 1 << 16 else np.uint32)
     head = pairs[:, :kept]
-    head[head == BEHIND] = at
+    head[head == BEHIND] = FIRST + at
     arrays: Arrays = {f"{side}.pairs": pairs, f"{side}.vectors": distinct}
     for name, each in found.items():
         named, stacked = f"{side}.{name}", torch.stack(each)
@@ -298,14 +314,16 @@ def _stored(
     return found[: len(places)][there]
 
 
-def _rest(one: Evidence, taken: list[Tensor], kept: int) -> dict[str, Tensor]:
+def _rest(
+    one: Evidence, taken: list[Tensor], kept: int, ways: Sequence[Weighting]
+) -> dict[str, Tensor]:
     """Return the sums over the other ranks of one neuron, each ``(D,)``, by how they are weighed.
 
     Of the examples, of the contrasts, and of what CSP leaves of examples with so many neighbours.
     """
     rest = slice(kept, None)
     found = {}
-    for how in get_args(Weighting):
+    for how in ways:
         weights = example_weights(one, how)[0, rest]
         examples = weights @ one.positives[0, rest]
         found[f"rest.{how}"] = examples
@@ -319,9 +337,9 @@ def _rest(one: Evidence, taken: list[Tensor], kept: int) -> dict[str, Tensor]:
 
 def _packed(name: str, matrix: Tensor) -> Arrays:
     """Return a matrix in sixteen bits: of each row whole numbers, and what one of them is worth."""
-    scale = matrix.abs().amax(1).clamp(min=TINY) / _STEPS
-    whole = (matrix / scale[:, None]).round().to(torch.int16)
-    return {name: whole.numpy(), f"{name}.scale": scale.float().numpy()}
+    scale = matrix.abs().amax(1).clamp(min=TINY) / (_MIDDLE - 1)
+    whole = (matrix / scale[:, None]).round().numpy() + _MIDDLE
+    return {name: whole.astype(np.uint16), f"{name}.scale": scale.numpy()}
 
 
 def _shares(values: Tensor) -> NDArray[np.uint16]:

@@ -19,6 +19,7 @@ from tests.unit.page_answers import PageAnswers
 DIM, IMAGES, NEURONS, EXAMPLES = 512, 300, 40, 8
 WORDS = [f"word {number}" for number in range(60)]
 OWN = ["a drawing of a {}", "{}"]
+ALL = ("none", "raw", "log", "rank")
 TRAVELLING = [name for name in SCORERS if name != "clip-dissect"]
 
 
@@ -86,12 +87,12 @@ def assert_same(found: Any, expected: Any, where: str) -> None:
         assert found == expected, (where, found, expected)
 
 
-def settings_of(rng, scorer, *, crops, neighbours):
+def settings_of(rng, scorer, *, crops, neighbours, weights):
     """Draw settings that a page has."""
     choices = {
         "gamma": [0.0, 0.35, 1.0],
         "centred": [True, False],
-        "weights": ["none", "raw", "log", "rank"],
+        "weights": weights,
         "neighbours": list(range(1, neighbours + 1)),
         "embedding": ["analysed", "image", "crop"] if crops else ["analysed", "image"],
     }
@@ -102,7 +103,9 @@ def settings_of(rng, scorer, *, crops, neighbours):
     }
 
 
-def drawn(rng, lens, words, count, *, ranks, crops=False, neighbours=1, templates=("plain",)):
+def drawn(
+    rng, lens, words, count, *, ranks, crops=False, neighbours=1, templates=("plain",), weights=ALL
+):
     """Draw questions about scores, each of a neuron, some labels and settings."""
     questions = []
     table = lens.neurons
@@ -122,7 +125,9 @@ def drawn(rng, lens, words, count, *, ranks, crops=False, neighbours=1, template
                     "neuron": int(row["neuron"]),
                     "candidates": names,
                     "scorer": scorer,
-                    "settings": settings_of(rng, scorer, crops=crops, neighbours=neighbours),
+                    "settings": settings_of(
+                        rng, scorer, crops=crops, neighbours=neighbours, weights=weights
+                    ),
                     "templates": templates[rng.integers(len(templates))],
                     "exclude": exclude,
                 },
@@ -171,6 +176,31 @@ def test_crops_are_compared_as_the_kernel_does(colour_lens, page):
     compare(page, lens, meta, arrays, ContrastPanel(lens), questions)
 
 
+def test_of_pairs_that_do_not_travel_the_sums_count(lens, page):
+    meta, arrays = portable(lens, range(NEURONS), examples=3)
+    assert meta["weights"] == ["none", "raw"]
+    rng = np.random.default_rng(4)
+    questions = [
+        (method, params)
+        for method, params in drawn(rng, lens, WORDS, 200, ranks=3, neighbours=3, weights=ALL[:2])
+        if method != "scores" or params["scorer"] in {"recognition", "correlation"}
+    ]
+    compare(page, lens, meta, arrays, ContrastPanel(lens), questions)
+    drawn_anew = drawn(rng, lens, WORDS, 40, ranks=3, weights=("raw",))
+    explained = [(method, params | {"scorer": "csp"}) for method, params in drawn_anew]
+    found = page.ask(meta, arrays, explained)
+    for one, (result, buffers) in zip(
+        found, of_the_kernel(ContrastPanel(lens), explained), strict=True
+    ):
+        assert_same(one["result"], result, "")
+        for own, whole in zip(one["buffers"], buffers, strict=True):
+            texts = len(result["explained"])
+            first = np.frombuffer(whole, np.float32).reshape(texts, -1)[:, :3]
+            np.testing.assert_allclose(
+                np.frombuffer(own, np.float32).reshape(texts, -1), first, atol=1e-4, rtol=0
+            )
+
+
 def test_hits_are_those_of_the_kernel_in_its_order(lens, page):
     meta, arrays = portable(lens, range(NEURONS))
     words = [*WORDS[:40], WORDS[3].upper(), "  word   5 "]
@@ -183,10 +213,12 @@ def test_hits_are_those_of_the_kernel_in_its_order(lens, page):
         found, of_the_kernel(NeuronMap(lens), questions), questions, strict=True
     ):
         assert_same(one["result"], result, str(question))
-        half = len(buffers[0]) // 2  # rows, and whether each is unsure, before scores
-        assert len(one["buffers"][0]) == len(buffers[0])
-        if half != 4 * NEURONS // 2 or buffers[0] == one["buffers"][0]:
-            assert one["buffers"][0][:half] == buffers[0][:half]
+        (own,), (whole,) = one["buffers"], buffers
+        assert len(own) == len(whole), question
+        rows = 0 if len(whole) == 4 * NEURONS else len(whole) // 2  # with whether each is unsure
+        assert own[:rows] == whole[:rows], question
+        scores = (np.frombuffer(data[rows:], np.float32) for data in (own, whole))
+        np.testing.assert_allclose(*scores, atol=1e-4, rtol=0, err_msg=str(question))
 
 
 def test_what_does_not_travel_is_refused_and_says_what_is_near(lens, page):
@@ -208,8 +240,8 @@ def test_what_does_not_travel_is_refused_and_says_what_is_near(lens, page):
         ("chance", scoring | {"scorer": "clip-dissect"}, "CLIP-Dissect needs all neurons"),
         ("chance", scoring | {"scorer": "recognition", "settings": {"share": 0.1}}, "share 0.02"),
         ("chance", scoring | {"templates": ["no {}"]}, "sentences around labels do not travel"),
-        ("chance", scoring | {"exclude": [3]}, "pair 4 cannot be left out"),
-        ("chance", scoring | {"exclude": [0], "settings": {"weights": "log"}}, "by “log”"),
+        ("chance", scoring | {"exclude": [3]}, "cannot leave out pair 4"),
+        ("chance", scoring | {"settings": {"weights": "log"}}, "no sum by the weights “log”"),
         ("chance", scoring | {"settings": {"embedding": "crop"}}, "the analysis has none"),
         ("beside", scoring | {"settings": {"neighbours": 4}}, "the analysis holds 3"),
     ]

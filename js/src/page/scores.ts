@@ -42,6 +42,8 @@ export interface Meta {
   /** How many examples a neuron has, and of how many the embeddings travel. */
   ranks: number;
   kept: number;
+  /** By which ways of weighing the others travel, as sums. */
+  weights: string[];
 }
 
 /** As widgets/_candidates.py and contrast.py know them. */
