@@ -11,14 +11,18 @@ import pytest
 
 import semlens_widgets as slw
 from semlens_widgets.labels.scorers import SCORERS
-from semlens_widgets.lens.portable import portable
+from semlens_widgets.labels.words import default_vocabulary
+from semlens_widgets.lens.portable import MOST_TEXTS, portable
 from semlens_widgets.widgets import ContrastPanel, NeuronMap
+from semlens_widgets.widgets._scoring import offered_alone
 from tests.colour_world import TableFoundation, TableNet, numbered_images, to_tensor
 from tests.unit.page_answers import PageAnswers
 
 DIM, IMAGES, NEURONS, EXAMPLES = 512, 300, 40, 8
 WORDS = [f"word {number}" for number in range(60)]
 OWN = ["a drawing of a {}", "{}"]
+#: Numbers that a page reads.
+KINDS = {"float16", "float32", "uint16", "uint32"}
 ALL = ("none", "raw", "log", "rank")
 TRAVELLING = [name for name in SCORERS if name != "clip-dissect"]
 
@@ -248,3 +252,48 @@ def test_what_does_not_travel_is_refused_and_says_what_is_near(lens, page):
     found = page.ask(meta, arrays, [(method, params) for method, params, _ in cases])
     for one, (_, params, said) in zip(found, cases, strict=True):
         assert said in one.get("error", {}).get("message", ""), (params, one)
+
+
+def test_words_that_travel_are_those_asked_for_the_labels_and_what_fits_best(lens):
+    meta, arrays = portable(lens, range(NEURONS), ["  my   word "])
+    labels = {label for label in lens.neurons["label"] if label not in {"", "unknown"}}
+    assert meta["texts"][0] == "my word"
+    assert {*labels, *WORDS} <= set(meta["texts"])
+    assert meta["vocabulary"] == {"words": WORDS, "total": len(WORDS)}
+    assert len(meta["texts"]) == MOST_TEXTS
+    # The packaged words that are left out are nobody's best.
+    packaged = [word for word in default_vocabulary(()) if word not in {"my word", *WORDS}]
+    scores = np.array(
+        [
+            lens.scores("table", neuron, packaged, scorer="correlation")["score"]
+            for neuron in range(NEURONS)
+        ]
+    )
+    best = {packaged[at] for at in np.nanargmax(scores[~np.isnan(scores).all(1)], axis=1)}
+    assert best <= set(meta["texts"])
+    assert {values.dtype.name for values in arrays.values()} <= KINDS
+
+
+def test_capital_letters_are_told_apart_where_the_text_encoder_does(lens, page, monkeypatch):
+    ask = [("search", {"query": "WORD 1", "like": None, "layer": None})]
+    (folded,) = page.ask(*portable(lens, range(NEURONS)), ask)
+    assert "error" not in folded
+    monkeypatch.setattr(Foundation, "encode_text", TableFoundation.encode_text)
+    again = slw.open(lens.path, foundation=lens.foundation)
+    (told,) = page.ask(*portable(again, range(NEURONS)), ask)
+    assert "“WORD 1” does not travel" in told["error"]["message"]
+
+
+def test_a_panel_of_a_page_offers_what_travels(lens):
+    meta, _ = portable(lens, range(3), examples=2)
+    scorers = {one["name"]: one for one in offered_alone(lens, meta)}
+    assert list(scorers) == TRAVELLING
+    assert scorers["recognition"]["controls"] == []
+    assert scorers["recognition"]["note"] == (
+        "Here with share 0.02, wider on alone. In the notebook: other words, other settings, "
+        "CLIP-Dissect."
+    )
+    controls = {one["name"]: one for one in scorers["csp"]["controls"]}
+    assert list(controls) == ["gamma", "centred", "weights", "neighbours"]
+    assert controls["weights"]["options"] == ["none", "raw"]
+    assert scorers["csp"]["note"].startswith("The first 2 pairs may be left out one by one.")
