@@ -69,9 +69,10 @@ def portable(
         too; and up to 320 in all, words that labels were chosen from, and then packaged ones. Where
         these are too many: each neuron's best word, then each one's second best, and so on.
     examples
-        Of how many of the concept examples, by rank, the embeddings travel; all by default. Of the
-        others only sums do, by the ways of weighing that the scorers have by default and that of
-        the labels: they cannot be left out, and have no part of a score of their own.
+        Of how many of the concept examples, by rank, the embeddings travel; all by default, and
+        where fewer would be no less to carry. Of the others only sums do, by the ways of weighing
+        that the scorers have by default and that of the labels: they cannot be left out, and have
+        no part of a score of their own.
     sentences
         Templates that are to travel beside those which have a name; by default those of the labels.
 
@@ -96,9 +97,7 @@ def portable(
     parts = lens._parts  # noqa: SLF001 - the same house
     reader, words = parts.reader, parts.words()
     chosen = _checked(rows, len(reader.neurons), "rows")
-    kept = reader.ranks if examples is None else min(examples, reader.ranks)
-    if kept < 1:
-        raise ValueError(f"examples={examples!r}: expected at least 1, or None for all.")
+    kept = _kept(parts, chosen, examples)
     names = _travelling(parts, chosen, texts)
     by = _recognition(parts)
     sets = _sets(parts, sentences)
@@ -136,6 +135,23 @@ def _checked(rows: Sequence[int], count: int, what: str) -> list[int]:
         if not 0 <= row < count:
             raise IndexError(f"{what}: {row} is outside 0..{count - 1}.")
     return found
+
+
+def _kept(parts: Parts, rows: list[int], examples: int | None) -> int:
+    """Return of how many ranks the vectors travel: of all where that is no more to carry."""
+    reader = parts.reader
+    if examples is None or examples >= reader.ranks:
+        return reader.ranks
+    if examples < 1:
+        raise ValueError(f"examples={examples!r}: expected at least 1, or None for all.")
+    if reader.embedding == "crop":  # no two of which are one
+        return examples
+    evidence = these_neurons(reader.evidence, rows)
+    more = () if evidence.further is None else evidence.further.unbind(2)
+    samples = torch.stack([evidence.examples, evidence.contrasts, *more], dim=2).numpy()
+    sums = len(rows) * len(_ways(parts)) * (2 + evidence.neighbours)
+    fewer = len(np.unique(samples[:, :examples])) + sums < len(np.unique(samples))
+    return examples if fewer else reader.ranks
 
 
 def _meta(
