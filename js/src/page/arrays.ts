@@ -27,19 +27,24 @@ const MIDDLE = 32_768;
 export function rowOf(arrays: Arrays, name: string, at: number): Row {
   const numbers = array(arrays, name);
   const wide = width(numbers);
-  const row = new Float64Array(wide);
   const packed = arrays[`${name}.scale`];
+  if (!packed && numbers.data instanceof Float32Array) return numbers.data.subarray(at * wide, (at + 1) * wide);
+  const row = new Float64Array(wide);
   const [zero, scale] = packed ? [MIDDLE, packed.data[at]!] : [0, 1];
   for (let i = 0; i < wide; i++) row[i] = (numbers.data[at * wide + i]! - zero) * scale;
   return row;
 }
+
+/** What the bits of half precision stand for. */
+let halves: Float32Array | undefined;
 
 /** A unit vector that is stored as the bits of half precision. */
 export function unitOf(arrays: Arrays, name: string, at: number): Row {
   const numbers = array(arrays, name);
   const wide = width(numbers);
   const row = new Float64Array(wide);
-  for (let i = 0; i < wide; i++) row[i] = half(numbers.data[at * wide + i]!);
+  halves ??= Float32Array.from({ length: 1 << 16 }, (_, bits) => half(bits));
+  for (let i = 0; i < wide; i++) row[i] = halves[numbers.data[at * wide + i]!]!;
   const length = Math.sqrt(dot(row, row));
   if (length > 0) for (let i = 0; i < wide; i++) row[i]! /= length;
   return row;
