@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 Arrays = dict[str, "NDArray[Any]"]
 
 #: So many texts travel if nobody asks for more.
-MOST_TEXTS = 350
-#: In the place of an image: there is none, or there is one that does not travel.
-ABSENT, BEHIND = -1, -2
-_STEPS = 32_767  # of a number that is kept in sixteen bits with a sign
+MOST_TEXTS = 320
+#: In the place of an image: there is none, or there is one that does not travel. Others count on.
+ABSENT, BEHIND, FIRST = 0, 1, 2
+_MIDDLE = 1 << 15  # is 0 among numbers that are kept in sixteen bits
 _SHARES = 65_534  # of a share in sixteen bits; the one above is NaN
 _COMPARED = 32  # texts that tell whether the text encoder knows capitals
 
@@ -54,10 +54,9 @@ def portable(
 ) -> tuple[dict[str, Any], Arrays]:
     """Return what answers questions on some neurons without a kernel; see ``js/src/page``.
 
-    Scores are those of the lens to 1e-4: numbers that a search is ordered by keep all their digits,
-    others have sixteen bits. Of the recognition there are the scores of the labels' settings alone.
-    CLIP-Dissect does not travel: its scores depend on all neurons and on which candidates stand
-    beside each other.
+    Scores are those of the lens to 1e-4. Of the recognition there are those by the labels' settings
+    alone. CLIP-Dissect does not travel: its scores depend on all neurons and on which candidates
+    stand beside each other.
 
     Parameters
     ----------
@@ -67,11 +66,13 @@ def portable(
         Of the neurons in ``lens.neurons``.
     texts
         Words that are to travel in any case, such as a panel's candidates. The neurons' labels do,
-        too; and up to 350 in all, those of the vocabularies that fit some neuron best: each
-        neuron's best word, then each one's second best, and so on.
+        too; and up to 320 in all, words that labels were chosen from, and then packaged ones. Where
+        these are too many: each neuron's best word, then each one's second best, and so on.
     examples
-        Of how many of the concept examples, by rank, the embeddings travel; all by default. Of the
-        others only sums do: they cannot be left out, and have no part of a score of their own.
+        Of how many of the concept examples, by rank, the embeddings travel; all by default, and
+        where fewer would be no less to carry. Of the others only sums do, by the ways of weighing
+        that the scorers have by default and that of the labels: they cannot be left out, and have
+        no part of a score of their own.
     sentences
         Templates that are to travel beside those which have a name; by default those of the labels.
 
@@ -80,8 +81,9 @@ def portable(
     meta : dict
         JSON: names, settings, and what is not there.
     arrays : dict
-        By name. In ``name`` of int16 a row times its ``name.scale`` are the numbers; float16 are
-        embeddings as they are stored, to be brought to unit length.
+        By name, of float32, float16 (embeddings as they are stored, to be brought to unit length),
+        uint16 and uint32. Where there is a ``name.scale``, by which the rows of ``name`` are to be
+        multiplied, 32768 stands for 0.
 
     Raises
     ------
@@ -95,12 +97,11 @@ def portable(
     parts = lens._parts  # noqa: SLF001 - the same house
     reader, words = parts.reader, parts.words()
     chosen = _checked(rows, len(reader.neurons), "rows")
-    kept = reader.ranks if examples is None else min(examples, reader.ranks)
-    if kept < 1:
-        raise ValueError(f"examples={examples!r}: expected at least 1, or None for all.")
+    kept = _kept(parts, chosen, examples)
     names = _travelling(parts, chosen, texts)
     by = _recognition(parts)
     sets = _sets(parts, sentences)
+    ways = get_args(Weighting) if kept == reader.ranks else _ways(parts)
     evidence = reader.evidence
     some = these_neurons(evidence, chosen)
     arrays: Arrays = {
@@ -111,17 +112,18 @@ def portable(
     }
     for name, templates in sets.items():
         vectors = words.prompts([*names, *RANDOM_WORDS], templates)
-        exact = name == "plain"  # a search is ordered by these
-        arrays |= _exact(f"texts.{name}", vectors) if exact else _packed(f"texts.{name}", vectors)
+        # All digits: what sixteen bits lose is much to a text that all images are equally like.
+        arrays[f"texts.{name}"] = vectors.numpy()
         arrays[f"spread.{name}"] = evidence.likeness.spread(vectors).numpy()
         recognised = torch.cat([by.score(part, vectors) for part in in_parts(some, whole=True)])
         own, chance = recognised[:, : len(names)], recognised[:, len(names) :]
-        arrays[f"recognition.{name}"] = own.numpy() if exact else _shares(own)
+        arrays[f"recognition.{name}"] = _shares(own)
         arrays[f"recognition.{name}.chance"] = chance_level(chance).numpy()
     sides: tuple[Embedded, ...] = ("image",) if evidence.crops is None else ("image", "crop")
     for side in sides:
-        arrays |= _side(reader, chosen, kept, side)
-    return _meta(parts, chosen, names, sets, by, kept), arrays
+        arrays |= _side(reader, chosen, kept, ways, side)
+    about = _meta(parts, chosen, names, sets, by)
+    return about | {"kept": kept, "weights": list(ways)}, arrays
 
 
 def _checked(rows: Sequence[int], count: int, what: str) -> list[int]:
@@ -135,13 +137,29 @@ def _checked(rows: Sequence[int], count: int, what: str) -> list[int]:
     return found
 
 
+def _kept(parts: Parts, rows: list[int], examples: int | None) -> int:
+    """Return of how many ranks the vectors travel: of all where that is no more to carry."""
+    reader = parts.reader
+    if examples is None or examples >= reader.ranks:
+        return reader.ranks
+    if examples < 1:
+        raise ValueError(f"examples={examples!r}: expected at least 1, or None for all.")
+    if reader.embedding == "crop":  # no two of which are one
+        return examples
+    evidence = these_neurons(reader.evidence, rows)
+    more = () if evidence.further is None else evidence.further.unbind(2)
+    samples = torch.stack([evidence.examples, evidence.contrasts, *more], dim=2).numpy()
+    sums = len(rows) * len(_ways(parts)) * (2 + evidence.neighbours)
+    fewer = len(np.unique(samples[:, :examples])) + sums < len(np.unique(samples))
+    return examples if fewer else reader.ranks
+
+
 def _meta(
     parts: Parts,
     rows: list[int],
     names: list[str],
     sets: dict[str, tuple[str, ...]],
     by: Recognition,
-    kept: int,
 ) -> dict[str, Any]:
     reader, labels = parts.reader, parts.labels.now.frame["label"]
     table = reader.neurons.iloc[rows]
@@ -174,7 +192,6 @@ def _meta(
         "embedding": reader.embedding,
         "neighbours": reader.n_contrasts,
         "ranks": reader.ranks,
-        "kept": kept,
     }
 
 
@@ -218,12 +235,13 @@ def _travelling(parts: Parts, rows: list[int], texts: Iterable[str]) -> list[str
     asked = [*texts, *(_text(labels[row]) for row in rows)]
     spaced = [_spaced(one) for one in asked if one != UNKNOWN]
     names = list(dict.fromkeys(one for one in spaced if one))
-    known = [*parts.labels.vocabulary(), *default_vocabulary(parts.reader.classes)]
-    others = [one for one in dict.fromkeys(map(_spaced, known)) if one and one not in set(names)]
-    room = max(0, MOST_TEXTS - len(names))
-    if len(others) > room:
-        others = [others[at] for at in _fitting(parts, rows, others)[:room]]
-    return names + others
+    for known in (parts.labels.vocabulary(), default_vocabulary(parts.reader.classes)):
+        mine, room = set(names), max(0, MOST_TEXTS - len(names))
+        others = [one for one in dict.fromkeys(map(_spaced, known)) if one and one not in mine]
+        if len(others) > room:
+            others = [others[at] for at in _fitting(parts, rows, others)[:room]]
+        names += others
+    return names
 
 
 def _fitting(parts: Parts, rows: list[int], words: list[str]) -> list[int]:
@@ -244,7 +262,20 @@ def _fitting(parts: Parts, rows: list[int], words: list[str]) -> list[int]:
     return sorted(range(len(words)), key=lambda at: (place[at], -best[at], at))
 
 
-def _side(reader: AnalysisReader, rows: list[int], kept: int, side: Embedded) -> Arrays:
+def _ways(parts: Parts) -> tuple[Weighting, ...]:
+    """Return the ways of weighing of which sums travel: those of the scorers, and of the labels."""
+    given = parts.labels.labelled_by().get("weights")
+    own = {asdict(kind()).get("weights") for kind in SCORERS.values()} | {given}
+    return tuple(way for way in get_args(Weighting) if way in own)
+
+
+def _side(
+    reader: AnalysisReader,
+    rows: list[int],
+    kept: int,
+    ways: Sequence[Weighting],
+    side: Embedded,
+) -> Arrays:
     """Return what is known of examples and contrasts, of whole images or of crops.
 
     The vectors of the pairs that travel, each once and as stored, and where a neuron has which; how
@@ -267,17 +298,17 @@ def _side(reader: AnalysisReader, rows: list[int], kept: int, side: Embedded) ->
         ]
         of_one = {f"taken.{count}": share[:kept] for count, share in enumerate(taken, 1)}
         if kept < len(there):
-            of_one |= _rest(one, taken, kept)
+            of_one |= _rest(one, taken, kept, ways)
         for name, values in of_one.items():
             found.setdefault(name, []).append(values)
     distinct, at = np.unique(np.concatenate(vectors), axis=0, return_inverse=True)
-    pairs = np.stack(where).astype(np.int32)
+    pairs = np.stack(where).astype(np.uint16 if FIRST + len(distinct) < 1 << 16 else np.uint32)
     head = pairs[:, :kept]
-    head[head == BEHIND] = at
+    head[head == BEHIND] = FIRST + at
     arrays: Arrays = {f"{side}.pairs": pairs, f"{side}.vectors": distinct}
     for name, each in found.items():
         named, stacked = f"{side}.{name}", torch.stack(each)
-        arrays |= _packed(named, stacked) if name.startswith("rest") else _exact(named, stacked)
+        arrays |= _packed(named, stacked) if name.startswith("rest") else {named: stacked.numpy()}
     return arrays
 
 
@@ -299,14 +330,16 @@ def _stored(
     return found[: len(places)][there]
 
 
-def _rest(one: Evidence, taken: list[Tensor], kept: int) -> dict[str, Tensor]:
+def _rest(
+    one: Evidence, taken: list[Tensor], kept: int, ways: Sequence[Weighting]
+) -> dict[str, Tensor]:
     """Return the sums over the other ranks of one neuron, each ``(D,)``, by how they are weighed.
 
     Of the examples, of the contrasts, and of what CSP leaves of examples with so many neighbours.
     """
     rest = slice(kept, None)
     found = {}
-    for how in get_args(Weighting):
+    for how in ways:
         weights = example_weights(one, how)[0, rest]
         examples = weights @ one.positives[0, rest]
         found[f"rest.{how}"] = examples
@@ -318,15 +351,11 @@ def _rest(one: Evidence, taken: list[Tensor], kept: int) -> dict[str, Tensor]:
     return found
 
 
-def _exact(name: str, matrix: Tensor) -> Arrays:
-    return {name: matrix.float().numpy()}
-
-
 def _packed(name: str, matrix: Tensor) -> Arrays:
     """Return a matrix in sixteen bits: of each row whole numbers, and what one of them is worth."""
-    scale = matrix.abs().amax(1).clamp(min=TINY) / _STEPS
-    whole = (matrix / scale[:, None]).round().to(torch.int16)
-    return {name: whole.numpy(), f"{name}.scale": scale.float().numpy()}
+    scale = matrix.abs().amax(1).clamp(min=TINY) / (_MIDDLE - 1)
+    whole = (matrix / scale[:, None]).round().numpy() + _MIDDLE
+    return {name: whole.astype(np.uint16), f"{name}.scale": scale.numpy()}
 
 
 def _shares(values: Tensor) -> NDArray[np.uint16]:

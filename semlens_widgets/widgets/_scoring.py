@@ -30,6 +30,42 @@ def _has_choice(lens: Lens, control: dict[str, Any]) -> bool:
     return lens.embedding == "crop" or control["name"] not in {"embedding", "cropped"}
 
 
+def offered_alone(lens: Lens, travels: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Describe the scorers of a page without a kernel, with the controls that do something there.
+
+    Parameters
+    ----------
+    travels
+        What :func:`semlens_widgets.lens.portable.portable` says of them.
+    """
+    described = [one for one in offered(lens) if one["name"] in travels["scorers"]]
+    for scorer in described:
+        fixed = travels["scorers"][scorer["name"]]["fixed"]
+        labels = {one["name"]: one["label"] for one in scorer["controls"]}
+        scorer["controls"] = [one for one in scorer["controls"] if one["name"] not in fixed]
+        for control in scorer["controls"]:
+            if control["name"] == "weights":
+                control["options"] = travels["weights"]
+        scorer["note"] = _alone_said(
+            travels, {labels[name]: value for name, value in fixed.items()}, pairs=scorer["pairs"]
+        )
+    return described
+
+
+def _alone_said(travels: Mapping[str, Any], fixed: Mapping[str, Any], *, pairs: bool) -> str:
+    """Say what of a scorer, and beside it, needs the notebook."""
+    words = {True: "on", False: "off"}
+    values = [
+        f"{name.lower()} {words[value] if isinstance(value, bool) else value}"
+        for name, value in fixed.items()
+    ]
+    said = [f"Here with {', '.join(values)} alone."] if values else []
+    missing = ["other words", *(["other settings"] if values else []), *travels["missing"]]
+    if pairs and travels["kept"] < travels["ranks"]:
+        said.append(f"The first {travels['kept']} pairs may be left out one by one.")
+    return " ".join([*said, f"In the notebook: {', '.join(missing)}."])
+
+
 def settings_there_are() -> set[str]:
     """Name the settings of all scorers."""
     return {one.name for kind in SCORERS.values() for one in fields(kind)}

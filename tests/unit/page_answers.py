@@ -25,8 +25,8 @@ _ANSWER = """
 import { readFileSync, writeFileSync } from 'node:fs';
 const { Scores } = await import(process.argv[1]);
 const { meta, arrays, questions } = JSON.parse(readFileSync(process.argv[2], 'utf8'));
-const KINDS = { float16: Uint16Array, float32: Float32Array, int16: Int16Array,
-  uint16: Uint16Array, int32: Int32Array };
+const KINDS = { float16: Uint16Array, float32: Float32Array, uint16: Uint16Array,
+  uint32: Uint32Array };
 for (const one of Object.values(arrays)) {
   const bytes = Uint8Array.from(Buffer.from(one.data, 'base64'));
   one.data = new KINDS[one.dtype](bytes.buffer);

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import fields
-from typing import Any
-
 import numpy as np
 import pytest
 
 import semlens_widgets as slw
-from semlens_widgets.labels.scorers import SCORERS
-from semlens_widgets.lens.portable import portable
+from semlens_widgets.labels.words import default_vocabulary
+from semlens_widgets.lens.portable import MOST_TEXTS, portable
 from semlens_widgets.widgets import ContrastPanel, NeuronMap
+from semlens_widgets.widgets._scoring import offered_alone
 from tests.colour_world import TableFoundation, TableNet, numbered_images, to_tensor
 from tests.unit.page_answers import PageAnswers
+from tests.unit.page_questions import (
+    ALL,
+    TRAVELLING,
+    assert_same,
+    compare,
+    drawn,
+    of_the_kernel,
+)
 
 DIM, IMAGES, NEURONS, EXAMPLES = 512, 300, 40, 8
 WORDS = [f"word {number}" for number in range(60)]
 OWN = ["a drawing of a {}", "{}"]
-TRAVELLING = [name for name in SCORERS if name != "clip-dissect"]
+#: Numbers that a page reads.
+KINDS = {"float16", "float32", "uint16", "uint32"}
 
 
 class Foundation(TableFoundation):
@@ -60,94 +66,6 @@ def page(tmp_path_factory):
     return PageAnswers(tmp_path_factory.mktemp("page"))
 
 
-def of_the_kernel(widget, questions):
-    answers = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for method, params in questions:
-            result, buffers = widget._requests[method](widget, params)
-            answers.append((result, [bytes(one) for one in buffers]))
-    return answers
-
-
-def assert_same(found: Any, expected: Any, where: str) -> None:
-    """Numbers to 1e-4, all else exactly."""
-    if isinstance(expected, dict):
-        assert found.keys() == expected.keys(), where
-        for key, value in expected.items():
-            assert_same(found[key], value, f"{where} {key}")
-    elif isinstance(expected, (list, tuple)):
-        assert len(found) == len(expected), (where, found, expected)
-        for at, value in enumerate(expected):
-            assert_same(found[at], value, f"{where} {at}")
-    elif isinstance(expected, float):
-        assert found == pytest.approx(expected, abs=1e-4, rel=0), where
-    else:
-        assert found == expected, (where, found, expected)
-
-
-def settings_of(rng, scorer, *, crops, neighbours):
-    """Draw settings that a page has."""
-    choices = {
-        "gamma": [0.0, 0.35, 1.0],
-        "centred": [True, False],
-        "weights": ["none", "raw", "log", "rank"],
-        "neighbours": list(range(1, neighbours + 1)),
-        "embedding": ["analysed", "image", "crop"] if crops else ["analysed", "image"],
-    }
-    return {
-        one.name: choices[one.name][rng.integers(len(choices[one.name]))]
-        for one in fields(SCORERS[scorer])
-        if one.name in choices
-    }
-
-
-def drawn(rng, lens, words, count, *, ranks, crops=False, neighbours=1, templates=("plain",)):
-    """Draw questions about scores, each of a neuron, some labels and settings."""
-    questions = []
-    table = lens.neurons
-    for _ in range(count):
-        row = table.iloc[int(rng.integers(len(table)))]
-        scorer = TRAVELLING[rng.integers(len(TRAVELLING))]
-        method = ["scores", "scores", "beside", "chance"][rng.integers(4)]
-        exclude = sorted({int(rank) for rank in rng.integers(ranks, size=rng.integers(3))})
-        names = [str(name) for name in rng.choice(words, min(10, len(words)), replace=False)]
-        if method == "scores" and rng.random() < 0.2:
-            names = []
-        questions.append(
-            (
-                method,
-                {
-                    "layer": row["layer"],
-                    "neuron": int(row["neuron"]),
-                    "candidates": names,
-                    "scorer": scorer,
-                    "settings": settings_of(rng, scorer, crops=crops, neighbours=neighbours),
-                    "templates": templates[rng.integers(len(templates))],
-                    "exclude": exclude,
-                },
-            )
-        )
-    return questions
-
-
-def compare(page, lens, meta, arrays, widget, questions):
-    """Ask both, and return how many scores were compared."""
-    scores = 0
-    found = page.ask(meta, arrays, questions)
-    for one, (result, buffers), (method, params) in zip(
-        found, of_the_kernel(widget, questions), questions, strict=True
-    ):
-        where = f"{method} {params}"
-        assert "error" not in one, (where, one)
-        assert_same(one["result"], result, where)
-        for pair in zip(one["buffers"], buffers, strict=True):
-            own, other = (np.frombuffer(data, np.float32) for data in pair)
-            np.testing.assert_allclose(own, other, atol=1e-4, rtol=0, err_msg=where)
-        scores += len(result["scores"]) if "scores" in result else 2
-    return scores
-
-
 TEMPLATES = ("plain", "csp", "clip", OWN)
 
 
@@ -157,7 +75,7 @@ def test_scores_are_those_of_the_kernel_whatever_the_settings(lens, page):
     rng = np.random.default_rng(1)
     questions = drawn(rng, lens, WORDS, 300, ranks=EXAMPLES, neighbours=3, templates=TEMPLATES)
     panel = ContrastPanel(lens)
-    assert compare(page, lens, meta, arrays, panel, questions) > 2000
+    assert compare(page, meta, arrays, panel, questions) > 2000
 
 
 @pytest.mark.filterwarnings("ignore:.*crops are all that the model sees")
@@ -168,7 +86,35 @@ def test_crops_are_compared_as_the_kernel_does(colour_lens, page):
     meta, arrays = portable(lens, range(len(lens.neurons)))
     rng = np.random.default_rng(2)
     questions = drawn(rng, lens, words, 120, ranks=6, crops=True, neighbours=2)
-    compare(page, lens, meta, arrays, ContrastPanel(lens), questions)
+    compare(page, meta, arrays, ContrastPanel(lens), questions)
+
+
+def test_of_pairs_that_do_not_travel_the_sums_count(lens, page):
+    assert portable(lens, range(NEURONS), examples=3)[0]["kept"] == EXAMPLES  # no more to carry
+    meta, arrays = portable(lens, range(5), examples=3)
+    assert meta["kept"] == 3
+    assert meta["weights"] == ["none", "raw"]
+    some = {"ranks": 3, "neurons": 5}
+    rng = np.random.default_rng(4)
+    questions = [
+        (method, params)
+        for method, params in drawn(rng, lens, WORDS, 200, neighbours=3, weights=ALL[:2], **some)
+        if method != "scores" or params["scorer"] in {"recognition", "correlation"}
+    ]
+    compare(page, meta, arrays, ContrastPanel(lens), questions)
+    drawn_anew = drawn(rng, lens, WORDS, 40, weights=("raw",), **some)
+    explained = [(method, params | {"scorer": "csp"}) for method, params in drawn_anew]
+    found = page.ask(meta, arrays, explained)
+    for one, (result, buffers) in zip(
+        found, of_the_kernel(ContrastPanel(lens), explained), strict=True
+    ):
+        assert_same(one["result"], result, "")
+        for own, whole in zip(one["buffers"], buffers, strict=True):
+            texts = len(result["explained"])
+            first = np.frombuffer(whole, np.float32).reshape(texts, -1)[:, :3]
+            np.testing.assert_allclose(
+                np.frombuffer(own, np.float32).reshape(texts, -1), first, atol=1e-4, rtol=0
+            )
 
 
 def test_hits_are_those_of_the_kernel_in_its_order(lens, page):
@@ -183,10 +129,12 @@ def test_hits_are_those_of_the_kernel_in_its_order(lens, page):
         found, of_the_kernel(NeuronMap(lens), questions), questions, strict=True
     ):
         assert_same(one["result"], result, str(question))
-        half = len(buffers[0]) // 2  # rows, and whether each is unsure, before scores
-        assert len(one["buffers"][0]) == len(buffers[0])
-        if half != 4 * NEURONS // 2 or buffers[0] == one["buffers"][0]:
-            assert one["buffers"][0][:half] == buffers[0][:half]
+        (own,), (whole,) = one["buffers"], buffers
+        assert len(own) == len(whole), question
+        rows = 0 if len(whole) == 4 * NEURONS else len(whole) // 2  # with whether each is unsure
+        assert own[:rows] == whole[:rows], question
+        scores = (np.frombuffer(data[rows:], np.float32) for data in (own, whole))
+        np.testing.assert_allclose(*scores, atol=1e-4, rtol=0, err_msg=str(question))
 
 
 def test_what_does_not_travel_is_refused_and_says_what_is_near(lens, page):
@@ -208,11 +156,56 @@ def test_what_does_not_travel_is_refused_and_says_what_is_near(lens, page):
         ("chance", scoring | {"scorer": "clip-dissect"}, "CLIP-Dissect needs all neurons"),
         ("chance", scoring | {"scorer": "recognition", "settings": {"share": 0.1}}, "share 0.02"),
         ("chance", scoring | {"templates": ["no {}"]}, "sentences around labels do not travel"),
-        ("chance", scoring | {"exclude": [3]}, "pair 4 cannot be left out"),
-        ("chance", scoring | {"exclude": [0], "settings": {"weights": "log"}}, "by “log”"),
+        ("chance", scoring | {"exclude": [3]}, "cannot leave out pair 4"),
+        ("chance", scoring | {"settings": {"weights": "log"}}, "no sum by the weights “log”"),
         ("chance", scoring | {"settings": {"embedding": "crop"}}, "the analysis has none"),
         ("beside", scoring | {"settings": {"neighbours": 4}}, "the analysis holds 3"),
     ]
     found = page.ask(meta, arrays, [(method, params) for method, params, _ in cases])
     for one, (_, params, said) in zip(found, cases, strict=True):
         assert said in one.get("error", {}).get("message", ""), (params, one)
+
+
+def test_words_that_travel_are_those_asked_for_the_labels_and_what_fits_best(lens):
+    meta, arrays = portable(lens, range(NEURONS), ["  my   word "])
+    labels = {label for label in lens.neurons["label"] if label not in {"", "unknown"}}
+    assert meta["texts"][0] == "my word"
+    assert {*labels, *WORDS} <= set(meta["texts"])
+    assert meta["vocabulary"] == {"words": WORDS, "total": len(WORDS)}
+    assert len(meta["texts"]) == MOST_TEXTS
+    # The packaged words that are left out are nobody's best.
+    packaged = [word for word in default_vocabulary(()) if word not in {"my word", *WORDS}]
+    scores = np.array(
+        [
+            lens.scores("table", neuron, packaged, scorer="correlation")["score"]
+            for neuron in range(NEURONS)
+        ]
+    )
+    best = {packaged[at] for at in np.nanargmax(scores[~np.isnan(scores).all(1)], axis=1)}
+    assert best <= set(meta["texts"])
+    assert {values.dtype.name for values in arrays.values()} <= KINDS
+
+
+def test_capital_letters_are_told_apart_where_the_text_encoder_does(lens, page, monkeypatch):
+    ask = [("search", {"query": "WORD 1", "like": None, "layer": None})]
+    (folded,) = page.ask(*portable(lens, range(NEURONS)), ask)
+    assert "error" not in folded
+    monkeypatch.setattr(Foundation, "encode_text", TableFoundation.encode_text)
+    again = slw.open(lens.store.path, foundation=lens.foundation)
+    (told,) = page.ask(*portable(again, range(NEURONS)), ask)
+    assert "“WORD 1” does not travel" in told["error"]["message"]
+
+
+def test_a_panel_of_a_page_offers_what_travels(lens):
+    meta, _ = portable(lens, range(3), examples=2)
+    scorers = {one["name"]: one for one in offered_alone(lens, meta)}
+    assert list(scorers) == TRAVELLING
+    assert scorers["recognition"]["controls"] == []
+    assert scorers["recognition"]["note"] == (
+        "Here with share 0.02, wider on alone. In the notebook: other words, other settings, "
+        "CLIP-Dissect."
+    )
+    controls = {one["name"]: one for one in scorers["csp"]["controls"]}
+    assert list(controls) == ["gamma", "centred", "weights", "neighbours"]
+    assert controls["weights"]["options"] == ["none", "raw"]
+    assert scorers["csp"]["note"].startswith("The first 2 pairs may be left out one by one.")

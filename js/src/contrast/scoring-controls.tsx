@@ -66,6 +66,7 @@ export function Settings({ model, by, second, scorer, settings, templates }: Con
           onChange={(name) => setTraitSoon(model, "second", name)}
         />
       </div>
+      {by.value.note && <p class="slw-small slw-muted slw-said">{by.value.note}</p>}
     </div>
   );
 }

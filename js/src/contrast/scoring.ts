@@ -32,6 +32,8 @@ export interface Scorer {
   unit: string;
   /** Whether its scores depend on the other candidates. */
   competes: boolean;
+  /** What of it a page without a kernel lacks. */
+  note?: string;
   controls: Control[];
 }
 

@@ -2,9 +2,8 @@
 import { Refused } from "../source/source";
 
 export interface Numbers {
-  /** As numpy calls it; of float16 the data are the bits, as uint16. */
-  dtype: string;
   shape: readonly number[];
+  /** Of float16 the bits, as uint16. */
   data: ArrayLike<number>;
 }
 
@@ -21,22 +20,31 @@ export function array(arrays: Arrays, name: string): Numbers {
 /** So many numbers belong to one of the first axis. */
 export const width = ({ shape }: Numbers): number => shape.slice(1).reduce((a, b) => a * b, 1);
 
+/** Is 0 among numbers that are kept in sixteen bits. */
+const MIDDLE = 32_768;
+
 /** One row; what is kept in sixteen bits has the row's scale beside it. */
 export function rowOf(arrays: Arrays, name: string, at: number): Row {
   const numbers = array(arrays, name);
   const wide = width(numbers);
+  const packed = arrays[`${name}.scale`];
+  if (!packed && numbers.data instanceof Float32Array) return numbers.data.subarray(at * wide, (at + 1) * wide);
   const row = new Float64Array(wide);
-  const scale = arrays[`${name}.scale`]?.data[at] ?? 1;
-  for (let i = 0; i < wide; i++) row[i] = numbers.data[at * wide + i]! * scale;
+  const [zero, scale] = packed ? [MIDDLE, packed.data[at]!] : [0, 1];
+  for (let i = 0; i < wide; i++) row[i] = (numbers.data[at * wide + i]! - zero) * scale;
   return row;
 }
+
+/** What the bits of half precision stand for. */
+let halves: Float32Array | undefined;
 
 /** A unit vector that is stored as the bits of half precision. */
 export function unitOf(arrays: Arrays, name: string, at: number): Row {
   const numbers = array(arrays, name);
   const wide = width(numbers);
   const row = new Float64Array(wide);
-  for (let i = 0; i < wide; i++) row[i] = half(numbers.data[at * wide + i]!);
+  halves ??= Float32Array.from({ length: 1 << 16 }, (_, bits) => half(bits));
+  for (let i = 0; i < wide; i++) row[i] = halves[numbers.data[at * wide + i]!]!;
   const length = Math.sqrt(dot(row, row));
   if (length > 0) for (let i = 0; i < wide; i++) row[i]! /= length;
   return row;

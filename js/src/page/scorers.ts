@@ -20,6 +20,8 @@ export interface Pairs {
   neighbours: number;
   /** Of how many of the ranks the embeddings are here. */
   kept: number;
+  /** By which ways of weighing there are sums of the others. */
+  weights: readonly string[];
 }
 
 /** A score as a sum over the pairs, of which each is a direction; its product with a text counts. */
@@ -34,8 +36,9 @@ export interface Sum {
   shift: number;
 }
 
-/** As lens/portable.py says that there is no image, or one that does not travel. */
-const ABSENT = -1;
+/** As lens/portable.py says that there is no image, and which is the first that travels. */
+const ABSENT = 0;
+const FIRST = 2;
 /** What is left of unit vectors, of this length, is rounding: no direction. */
 const NOTHING = 1e-5;
 const TINY = 1e-12;
@@ -59,7 +62,7 @@ export function sumOver(page: Pairs, neuron: number, asked: Asked): Sum {
   const dim = width(array(page.arrays, `${side}.vectors`));
   const [gamma, difference] = [Number(settings.gamma), scorer === "difference"];
 
-  const vector = (at: number): Row => unitOf(page.arrays, `${side}.vectors`, at);
+  const vector = (at: number): Row => unitOf(page.arrays, `${side}.vectors`, at - FIRST);
   const total = new Float64Array(dim);
   const each = seen.where.map((places, rank) => {
     if (!seen.there[rank]) return null;
@@ -138,19 +141,20 @@ function readPairs({ arrays, kept }: Pairs, side: string, neuron: number): Seen 
 
 /** How many times the sum of the other ranks counts: the sum is of the weights with all pairs. */
 function restOf(
-  { kept }: Pairs, seen: Seen, gone: ReadonlySet<number>, weights: readonly number[], how: string,
+  { kept, weights: ways }: Pairs, seen: Seen, gone: ReadonlySet<number>, weights: readonly number[], how: string,
 ): number {
   if (kept >= weights.length) return 0;
+  if (!ways.includes(how)) throw refusedPair(kept, `it has no sum by the weights “${how}”`);
   const behind = [...gone].find((rank) => rank >= kept);
   if (behind !== undefined) {
-    throw refusedPair(kept, `pair ${behind + 1} cannot be left out`);
+    throw refusedPair(kept, `it cannot leave out pair ${behind + 1}`);
   }
   const before = exampleWeights(seen.activations, seen.there, how).slice(kept);
   const now = weights.slice(kept);
   const first = before.findIndex((weight) => weight > 0);
   const times = first < 0 ? 0 : now[first]! / before[first]!;
   if (now.some((weight, i) => Math.abs(weight - times * before[i]!) > 1e-9)) {
-    throw refusedPair(kept, `without one, the others would weigh differently by “${how}”`);
+    throw refusedPair(kept, `without one of the first, the others would weigh differently by “${how}”`);
   }
   return times;
 }

@@ -42,6 +42,8 @@ export interface Meta {
   /** How many examples a neuron has, and of how many the embeddings travel. */
   ranks: number;
   kept: number;
+  /** By which ways of weighing the others travel, as sums. */
+  weights: string[];
 }
 
 /** As widgets/_candidates.py and contrast.py know them. */
@@ -61,6 +63,7 @@ export class Scores {
   private readonly texts: Texts;
   private readonly places = new Map<string, number>();
   private readonly mean: Row;
+  private readonly offsets = new Map<string, readonly number[]>();
 
   constructor(private readonly meta: Meta, private readonly arrays: Arrays) {
     this.texts = new Texts(meta.texts, meta.folds, meta.sets);
@@ -162,7 +165,6 @@ export class Scores {
     if (scorer === "recognition") {
       const table = array(this.arrays, `recognition.${set}`);
       const start = at * width(table);
-      if (table.dtype !== "uint16") return (text) => table.data[start + text]!;
       return (text) => {
         const share = table.data[start + text]!;
         return share === NO_SHARE ? NaN : share / WHOLE;
@@ -174,23 +176,28 @@ export class Scores {
       return (text) => dot(direction, this.text(set, text)) / spread[text]!;
     }
     const sum = sumOver({ arrays: this.arrays, ...this.meta }, at, asked);
-    return (place) => {
-      const text = this.text(set, place);
-      return scoreOf(sum, text, dot(this.mean, text));
-    };
+    return (text) => scoreOf(sum, this.text(set, text), this.offset(set, text));
   }
 
   private parts(asked: Scored, at: number, names: readonly string[]): DataView {
     const sum = sumOver({ arrays: this.arrays, ...this.meta }, at, asked);
-    const parts = this.texts.find(names).map((place) => {
-      const text = this.text(asked.set, place);
-      return partsOf(sum, text, dot(this.mean, text));
-    });
+    const { set } = asked;
+    const parts = this.texts.find(names).map((text) =>
+      partsOf(sum, this.text(set, text), this.offset(set, text)));
     return new DataView(Float32Array.from(parts.flat()).buffer);
   }
 
   private text(set: string, at: number): Row {
     return rowOf(this.arrays, `texts.${set}`, at);
+  }
+
+  /** The mean likeness of a text to all images, which centring subtracts. */
+  private offset(set: string, at: number): number {
+    if (!this.offsets.has(set)) {
+      const texts = array(this.arrays, `texts.${set}`).shape[0]!;
+      this.offsets.set(set, Array.from({ length: texts }, (_, text) => dot(this.mean, this.text(set, text))));
+    }
+    return this.offsets.get(set)![at]!;
   }
 
   /** How a question wants labels to be scored, every setting with a value. */
