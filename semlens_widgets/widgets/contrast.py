@@ -355,6 +355,9 @@ class ContrastPanel(LensWidget):
         "label_all": _labelled.label_all,
     }
 
+    def _reached(self) -> list[tuple[str, int]]:
+        return _answers.active_alone(self)
+
     def _record(self, page: Recorder) -> None:
         for of in page.neurons:
             shown = page.ask(self, "pairs", of, first("pairs", page.examples))

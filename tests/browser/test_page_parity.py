@@ -63,7 +63,7 @@ def view(request: pytest.FixtureRequest) -> LensWidget:
         return explorer_of(lens)
     lenses = request.getfixturevalue("evolved")
     if request.param == "compare":
-        return slw.compare({name: lenses[name] for name in list(lenses)[:2]}).show()
+        return slw.compare({name: lenses[name] for name in list(lenses)[:2]}).view()
     return slw.evolution(lenses).show()
 
 

@@ -69,7 +69,7 @@ def recorded(
     if not isinstance(examples, int) or isinstance(examples, bool) or examples < 1:
         raise ValueError(f"examples must be 1 or more, got {examples!r}.")
     known = known_neurons(root)
-    travelling = chosen_neurons(neurons, known)
+    travelling = chosen_neurons(root._reached() if neurons is None else neurons, known)  # noqa: SLF001
     pool = Pool()
     widgets = family(root)
     recorder = Recorder(pool, travelling, examples)
