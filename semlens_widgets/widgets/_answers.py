@@ -204,6 +204,21 @@ def _stored_heatmaps(
         return found
 
 
+def active_alone(widget: LensWidget) -> list[tuple[str, int]]:
+    """Return the neuron that a panel shows, in which no other can be chosen.
+
+    Raises
+    ------
+    ValueError
+        If it shows none.
+    """
+    if widget.active is None:
+        raise ValueError(
+            f"The {type(widget).__name__} shows no neuron; choose one first (active), or neurons=."
+        )
+    return [widget.active]
+
+
 def with_active(
     options: dict[str, Any], layer: str | None, neuron: int | str | None
 ) -> dict[str, Any]:

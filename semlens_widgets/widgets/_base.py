@@ -210,7 +210,8 @@ class LensWidget(anywidget.AnyWidget):
             when they are shown.
         neurons
             Those that travel with their images and scores: rows of ``lens.neurons``, or (layer,
-            index) pairs; all by default. Of the others the page knows where they lie, no more.
+            index) pairs; by default all, or the active one of a view in which no other can be
+            chosen. Of the others the page knows where they lie, no more.
         examples
             How many examples of each.
         texts
@@ -244,6 +245,16 @@ class LensWidget(anywidget.AnyWidget):
         from semlens_widgets.widgets._page import embedded_page
 
         return embedded_page(self, neurons=neurons, examples=examples, texts=texts)
+
+    def _reached(self) -> Sequence[tuple[str, int]] | None:
+        """Return the neurons that a page of this widget can show; None for all.
+
+        Raises
+        ------
+        ValueError
+            If it can show none.
+        """
+        return None
 
     def _inner(self) -> Sequence[LensWidget]:
         """Return the widgets inside this one."""

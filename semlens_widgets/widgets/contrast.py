@@ -356,6 +356,9 @@ class ContrastPanel(LensWidget):
         "label_all": _labelled.label_all,
     }
 
+    def _reached(self) -> list[tuple[str, int]]:
+        return _answers.active_alone(self)
+
     def _record(self, page: Recorder) -> None:
         sentences: Any = self.templates
         own = None if isinstance(sentences, str) else sentences

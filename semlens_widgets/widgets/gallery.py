@@ -116,6 +116,9 @@ class ConceptGallery(LensWidget):
         """Ask the browser to fetch the neuron's label and measures again."""
         self._revision += 1
 
+    def _reached(self) -> list[tuple[str, int]]:
+        return _answers.active_alone(self)
+
     def _record(self, page: Recorder) -> None:
         for of in page.neurons:
             shown = page.ask(self, "neuron", of, first("examples", page.examples))

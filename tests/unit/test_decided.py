@@ -17,8 +17,9 @@ def audit(colour_lens):
 
 
 def decided(neuron, decision, note="", layer="seen"):
+    when = "2026-11-28"
     return {
-        "layer": layer, "neuron": neuron, "decision": decision, "note": note, "decided": "2026-11-28",
+        "layer": layer, "neuron": neuron, "decision": decision, "note": note, "decided": when,
     }  # fmt: skip
 
 

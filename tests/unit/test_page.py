@@ -61,14 +61,19 @@ def test_all_that_a_gallery_may_ask_is_recorded(lens, tmp_path):
         ("heatmaps", {**of, "samples": [2]}),
     ):
         assert (method, params) in page.questions
-    # All neurons travel, not the one in front alone.
-    assert ("neuron", {"layer": "layer4", "neuron": 0}) in page.questions
+    # In a gallery alone no other neuron can be chosen.
+    assert ("neuron", {"layer": "layer4", "neuron": 0}) not in page.questions
+
+
+def test_a_gallery_alone_is_of_a_neuron(lens, tmp_path):
+    with pytest.raises(ValueError, match="choose one first"):
+        ConceptGallery(lens).to_html(tmp_path / "page.html")
 
 
 def test_answers_are_those_of_the_kernel(lens, tmp_path):
     gallery = ConceptGallery(lens, "layer3", 0)
     page = page_of(gallery, tmp_path)
-    assert len(page.questions) > 8
+    assert len(page.questions) == 6
     for method, params in page.questions:
         result, buffers = gallery._requests[method](gallery, params)
         said, bytes_of = page.answer(method, params)
@@ -140,7 +145,7 @@ def test_no_text_ends_the_script_and_nothing_is_loaded(lens, tmp_path, evil):
 def test_the_title_is_a_text(lens, tmp_path, monkeypatch):
     evil = "</title><script>alert(1)</script>"
     monkeypatch.setattr(ConceptGallery, "_summary", lambda _gallery: evil)
-    text = page_of(ConceptGallery(lens), tmp_path).text
+    text = page_of(ConceptGallery(lens, "layer3", 0), tmp_path).text
     assert "<script>alert(1)" not in text
     assert "&lt;/title&gt;" in text
 
@@ -170,10 +175,10 @@ def test_a_picture_that_is_not_there_fails_the_page_and_leaves_what_was_there(le
 
     lens.thumbnail_jpegs = gone
     with pytest.raises(ValueError, match="no picture of image 7"):
-        ConceptGallery(lens).to_html(tmp_path / "page.html")
+        ConceptGallery(lens, "layer3", 0).to_html(tmp_path / "page.html")
     lens.thumbnail_jpegs = lambda samples: [b"\xff\xd8\xff no JPEG" for _ in samples]
     with pytest.raises(ValueError, match="cannot be read"):
-        ConceptGallery(lens).to_html(tmp_path / "page.html")
+        ConceptGallery(lens, "layer3", 0).to_html(tmp_path / "page.html")
     assert [one.name for one in tmp_path.iterdir()] == ["page.html"]
     assert (tmp_path / "page.html").read_text() == "before"
 
@@ -184,7 +189,7 @@ def test_a_question_that_is_promised_and_refused_fails_the_page(lens, tmp_path):
 
     lens.example_clusters = broken
     with pytest.raises(ValueError, match=r"ConceptGallery does not answer clusters.*torn"):
-        ConceptGallery(lens).to_html(tmp_path / "page.html")
+        ConceptGallery(lens, "layer3", 0).to_html(tmp_path / "page.html")
 
 
 def test_heatmaps_that_cannot_be_computed_are_told_of(lens, tmp_path):
@@ -192,7 +197,7 @@ def test_heatmaps_that_cannot_be_computed_are_told_of(lens, tmp_path):
         raise LensUnavailable("The model is not at hand.")
 
     lens.heatmaps = lens.heatmap = unavailable
-    page = page_of(ConceptGallery(lens), tmp_path)
+    page = page_of(ConceptGallery(lens, "layer3", 0), tmp_path)
     ((why, count),) = page.contents["about"]["refused"]
     assert "The model is not at hand." in why
     maps = [params for method, params in page.questions if method == "heatmaps"]
@@ -211,12 +216,12 @@ def test_a_browser_part_that_is_not_built_fails_the_page(lens, tmp_path, monkeyp
         _css = "" if missing == "gallery.css" else "built"
 
     with pytest.raises(FileNotFoundError, match="not built"):
-        Unbuilt(lens).to_html(tmp_path / "page.html")
+        Unbuilt(lens, "layer3", 0).to_html(tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
 
 
 def test_what_is_asked_for_must_be_there(lens, tmp_path):
-    gallery = ConceptGallery(lens)
+    gallery = ConceptGallery(lens, "layer3", 0)
     with pytest.raises(ValueError, match="no neuron 9 in layer 'layer3'"):
         gallery.to_html(tmp_path / "page.html", neurons=[("layer3", 9)])
     with pytest.raises(ValueError, match="examples must be 1 or more"):
@@ -228,7 +233,7 @@ def test_what_is_asked_for_must_be_there(lens, tmp_path):
 
 
 def test_a_folder_is_replaced_if_it_is_a_page_and_never_otherwise(lens, tmp_path):
-    panel, place = ContrastPanel(lens), tmp_path / "site"
+    panel, place = ContrastPanel(lens, "layer3", 0), tmp_path / "site"
     panel.to_html(place, folder=True)
     panel.to_html(place, folder=True)
     assert {one.name for one in place.iterdir()} == {"index.html", "page.css", "page.js", "data"}

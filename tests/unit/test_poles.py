@@ -256,7 +256,7 @@ def test_views_name_them(poled, tmp_path):
     assert repr(gallery) == "ConceptGallery(mixed / 3-)"
     assert gallery.get_state("_poles") == {"_poles": {"mixed": 4}}
     gallery.to_html(tmp_path / "page.html")
-    assert '"_poles": {"mixed": 4}' in (tmp_path / "page.html").read_text()
+    assert '"_poles":{"mixed":4}' in (tmp_path / "page.html").read_text()
     gallery.active = ("mixed", "0-")
     assert gallery.active == ("mixed", 4)
 

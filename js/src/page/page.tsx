@@ -14,7 +14,7 @@ import "../shared/theme.css";
 import "./page.css";
 
 /** As widgets/_page/document.py writes it. */
-interface Contents {
+export interface Contents {
   about: About;
   models: WidgetOfPage[];
   index: [chunk: number, position: number];
@@ -55,20 +55,31 @@ const fromFolder = (at: string): Fetch => async (chunk) => {
   return new Uint8Array(await answer.arrayBuffer());
 };
 
+/** Read what a page holds, and tell how much of it has come. */
+export async function readPage(
+  document: Document,
+  told: (count: number, of: number) => void = () => {},
+): Promise<{ contents: Contents; pool: PagePool }> {
+  if (typeof DecompressionStream === "undefined") throw new Error(OLD);
+  const contents = JSON.parse(document.getElementById("slw-contents")!.textContent!) as Contents;
+  const { at, chunks, index } = contents;
+  if (at !== null && location.protocol === "file:") throw new Error(NO_SERVER);
+  if (at === null) await arrived(document, (count) => told(count, chunks.length));
+  const pool = new PagePool(chunks, at === null ? fromPage(document) : fromFolder(at));
+  await pool.open(index);
+  return { contents, pool };
+}
+
 /** Show what a page holds in the element that waits for it. */
 export async function openPage(document: Document): Promise<void> {
   const place = document.getElementById("slw-page")!;
+  const progress = document.getElementById("slw-progress") as HTMLProgressElement;
   try {
-    if (typeof DecompressionStream === "undefined") throw new Error(OLD);
-    const contents = JSON.parse(document.getElementById("slw-contents")!.textContent!) as Contents;
-    if (contents.at !== null && location.protocol === "file:") throw new Error(NO_SERVER);
-    const progress = document.getElementById("slw-progress") as HTMLProgressElement;
-    if (contents.at === null) {
-      progress.max = contents.chunks.length;
-      await arrived(document, (count) => (progress.value = count));
-    }
-    const fetch = contents.at === null ? fromPage(document) : fromFolder(contents.at);
-    await show(place, contents, new PagePool(contents.chunks, fetch));
+    const { contents, pool } = await readPage(document, (count, of) => {
+      progress.max = of;
+      progress.value = count;
+    });
+    await show(place, contents, pool);
   } catch (error) {
     const said = document.createElement("p");
     said.setAttribute("role", "alert");
@@ -78,7 +89,6 @@ export async function openPage(document: Document): Promise<void> {
 }
 
 async function show(place: HTMLElement, contents: Contents, pool: PagePool): Promise<void> {
-  await pool.open(contents.index);
   const decisions = await decisionsOf(pool);
   const live = contents.scoring ? scoringOf(contents.scoring, pool) : {};
   const source = () => new EmbeddedSource(pool, decisions, live);

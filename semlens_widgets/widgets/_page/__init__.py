@@ -75,7 +75,7 @@ def recorded(
     if isinstance(texts, str):
         raise TypeError(f"texts must be a list: [{texts!r}].")
     known = known_neurons(root)
-    travelling = chosen_neurons(neurons, known)
+    travelling = chosen_neurons(root._reached() if neurons is None else neurons, known)  # noqa: SLF001
     pool = Pool()
     widgets = family(root)
     recorder = Recorder(pool, travelling, examples)
