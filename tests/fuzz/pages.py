@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import shutil
+import tempfile
 from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
 
 from hypothesis import strategies as st
 
+from semlens_widgets.lens.report import report
 from semlens_widgets.widgets._columns import readable
 from semlens_widgets.widgets._page import gallery_page
 from semlens_widgets.widgets.gallery import ConceptGallery
 from tests.fuzz.texts import TEXTS
+from tests.reference.faults_of_the_store import lens_on
 from tests.unit.panel_world import Lens
 
 # Names and labels are brought into UTF-8 where they come in.
@@ -66,16 +73,63 @@ def page_of(said):
     return gallery_page(ConceptGallery(lens, lens.layers[0], 0))
 
 
-_PLAIN = _Elements(page_of(dict.fromkeys(("label", "uri", "class_name", "layer"), "plain"))).found
+def _audit():
+    folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    lens = lens_on(folder / "analysis").run()
+    return lens.audit("red", ["red"], ["blue"])
+
+
+_AUDIT = _audit()
+_FOUND = {
+    name: getattr(_AUDIT, name)
+    for name in (
+        "reader", "images", "shares", "aligned", "last_layer", "summary", "scored_by", "neurons",
+    )
+}  # fmt: skip
+_SAMPLES, _SHOWN = _AUDIT.samples("blue", 4), _AUDIT.shown("blue")
+
+
+def report_of(said):
+    """Return the report of an audit whose texts are these."""
+    neurons = _FOUND["neurons"].assign(
+        label=said["label"], note=said["uri"], valid_concept=said["label"],
+        spurious_concept=said["class_name"], decision="accept", verdict="spurious",
+    )  # fmt: skip
+    spurious = said["class_name"]
+    audit = SimpleNamespace(
+        **_FOUND | {"neurons": neurons},
+        target=said["label"],
+        valid={said["label"]: (said["uri"], "red")},
+        spurious={spurious: (said["layer"], "blue")},
+        reliance=SimpleNamespace(of=lambda *_: None),
+        samples=lambda *_: _SAMPLES,
+        shown=lambda _: _SHOWN.assign(class_name=said["class_name"]),
+        proofs=[],
+        unchecked=[said["uri"], said["layer"]],
+        method=said["layer"],
+    )
+    return report(audit, lambda _: b"jpeg")
+
+
+_PAGES = (page_of, report_of)
+_PLAIN = [
+    _Elements(make({"label": "plain", "uri": "plain", "class_name": "plain", "layer": "plain"}))
+    for make in _PAGES
+]
 
 
 def check(case):
     """A page has the elements that it has with plain texts, and its data are the texts."""
-    page = page_of(case)
-    page.encode("utf-8")
-    parsed = _Elements(page)
-    assert parsed.found == _PLAIN
-    json.loads(parsed.scripts[0])
-    # What a browser may take for the end, or for one that swallows the end.
-    for mark in ("</script", "<script", "<!--"):
-        assert mark not in parsed.scripts[0].lower()
+    for make, plain in zip(_PAGES, _PLAIN, strict=True):
+        page = make({name: said or "empty" for name, said in case.items()})
+        page.encode("utf-8")
+        parsed = _Elements(page)
+        assert parsed.found == plain.found
+        assert len(parsed.scripts) == len(plain.scripts)
+        if not parsed.scripts:
+            continue
+        json.loads(parsed.scripts[0])
+        # What a browser may take for the end, or for one that swallows the end.
+        for mark in ("</script", "<script", "<!--"):
+            assert mark not in parsed.scripts[0].lower()

@@ -21,6 +21,10 @@ from semlens_widgets.demo.experiments.summaries import (
     slopes,
     within,
 )
+from semlens_widgets.demo.experiments.trained import Setting
+from semlens_widgets.demo.images import SceneImages
+from semlens_widgets.demo.skin.images import LesionImages
+from semlens_widgets.demo.truth import annotate
 
 KILLED = """
 import os, signal, sys
@@ -207,3 +211,35 @@ def test_few_seeds_tell_nothing_of_slopes():
     assert np.isnan(nothing[:2]).all()
     assert not np.isfinite(detectable(nothing[1], nothing[2]))
     assert np.isnan(detectable(0.0, 4))
+
+
+@pytest.mark.parametrize("threads", ["0", "-1", "two", "1.5"])
+def test_a_number_of_threads_that_is_none_is_refused_in_words(threads, capsys):
+    with pytest.raises(SystemExit):
+        command.main(["search", f"--threads={threads}"])
+    assert f"{threads!r} must be a whole number of at least 1" in capsys.readouterr().err
+
+
+def test_an_architecture_that_is_none_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"architecture='residul' is none of 'residual'"):
+        Setting(architecture="residul")
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"no parquet at all"])
+def test_a_finished_run_that_is_damaged_is_named_and_done_anew(tmp_path, content):
+    runs = {name: lambda name=name: pd.DataFrame({"value": [name]}) for name in ("one", "two")}
+    before = finished(tmp_path, runs)
+    (tmp_path / "two.parquet").write_bytes(content)
+    with pytest.raises(ValueError, match=r"two\.parquet' cannot be read.*Delete it"):
+        finished(tmp_path, runs)
+    (tmp_path / "two.parquet").unlink()
+    pd.testing.assert_frame_equal(finished(tmp_path, runs), before)
+
+
+@pytest.mark.parametrize("images", [SceneImages, LesionImages])
+def test_no_pictures_show_nothing_and_none_has_no_size(images):
+    shown = annotate(images([]))
+    assert shown.shape == (0, len(images.world.meaning))
+    assert all(kind == np.bool_ for kind in shown.dtypes)
+    with pytest.raises(ValueError, match="size=0 must be at least 1"):
+        images([], size=0)

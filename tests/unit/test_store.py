@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from semlens_widgets.store import drives
 from semlens_widgets.store.scratch import RowLog
 from semlens_widgets.store.store import (
     AnalysisStore,
@@ -233,3 +234,36 @@ def test_an_interrupt_waits_for_the_commit(tmp_path, interruptible):
         store.write("t", vector_batches("v", rows(), 3, pa.float32()))
     assert store.matrix("t", "v").sum() == 6
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("number", drives._FAULTS)
+def test_what_a_drive_does_is_said_in_words(tmp_path, number):
+    store = AnalysisStore(tmp_path / "a")
+    for error in (
+        OSError(number, "the system's words"),
+        RuntimeError(f"lance error: LanceError(IO): Generic: oh (os error {number}), /x/y.rs:1:2"),
+    ):
+        with (
+            pytest.raises(StoreError, match=r"cannot be written: .*d is lost") as said,
+            store.writing(),
+        ):
+            raise error
+        assert "the system's words" not in str(said.value)
+        assert ".rs" not in str(said.value)
+    with store.writing():
+        pass
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "full", "/elsewhere/file"),
+        OSError("of no number"),
+        RuntimeError("a model's (os error 28)"),
+        ValueError("of another kind"),
+    ],
+)
+def test_what_is_no_matter_of_the_folders_drive_is_left_as_it_is(tmp_path, error):
+    with pytest.raises(type(error)) as caught, AnalysisStore(tmp_path / "a").writing():
+        raise error
+    assert caught.value is error
