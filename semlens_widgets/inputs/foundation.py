@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.inputs.checkpoints import (
     check_vocabulary_size,
     checked_directory,
@@ -49,6 +50,9 @@ CLIP_TEMPLATES = (
 """The seven prompt templates that CLIP's authors chose from eighty for ImageNet (arXiv 2103.00020,
 section 3.1.4, and their notebook "Prompt Engineering for ImageNet")."""
 
+TEMPLATES = {"plain": ("{}",), "csp": CSP_TEMPLATES, "clip": CLIP_TEMPLATES}
+"""Sentences around a label, by what a panel calls them."""
+
 # Widgets may ask in another thread than cells. The module's lock stays behind when a model is sent.
 _TEXT_LOCK = threading.Lock()
 _TEXTS_KEPT = 20_000  # at 512 numbers each, 40 MB
@@ -60,8 +64,10 @@ class FoundationModel(Protocol):
     """What is asked of a model that embeds images and texts.
 
     `name` identifies model and weights and is stored with the embeddings; `dim` is the length of
-    an embedding. A model may also have ``kept_text(texts)``, which returns of each text the
-    beginning that it reads, so that labels which are cut can be named.
+    an embedding. A model of images alone has no `encode_text` (or None): neurons are searched by
+    pictures and by each other then, and get no labels. A model may also have
+    ``kept_text(texts)``, which returns of each text the beginning that it reads, so that labels
+    which are cut can be named.
     """
 
     name: str
@@ -318,6 +324,8 @@ def embed_prompts(
         If there is no template or one has no place for the text.
     EmbeddingError
         If the model returns no embeddings.
+    LensUnavailable
+        If the model has no text tower.
     TypeError
         If `texts` or `templates` is one string.
     """
@@ -327,5 +335,12 @@ def embed_prompts(
     prompts = [template.replace("{}", text) for template in templates for text in texts]
     if not prompts:
         return torch.empty(len(templates), 0, foundation.dim)
-    found = checked_embeddings(foundation, foundation.encode_text(prompts), prompts)
+    encode = getattr(foundation, "encode_text", None)
+    if encode is None:
+        raise LensUnavailable(
+            f"The foundation model {foundation.name!r} has no text tower (encode_text), so nothing "
+            "can be said in words: no search by text, no labels. Search by a picture or a neuron, "
+            "or analyse the images with a model of images and texts, such as OpenClip(...)."
+        )
+    found = checked_embeddings(foundation, encode(prompts), prompts)
     return found.view(len(templates), len(texts), foundation.dim)

@@ -145,7 +145,11 @@ def read_yaml(path: Path, what: str) -> Any:
             return yaml.safe_load(file)
     except FileNotFoundError:
         raise ValueError(f"{what}: there is no file {path.name!r}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ValueError(
+            f"{what}: {path.name!r} cannot be read: {error.strerror or error}."
+        ) from None
+    except Exception as error:  # noqa: BLE001 - a value of no kind raises whatever its kind does
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "it cannot be read"

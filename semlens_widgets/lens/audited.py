@@ -22,6 +22,7 @@ from semlens_widgets.lens.audit_frames import (
     samples_frame,
     summary_frame,
 )
+from semlens_widgets.lens.decided import import_decisions
 from semlens_widgets.lens.listeners import Listeners
 from semlens_widgets.lens.proof import Proof, prove
 from semlens_widgets.lens.report import report
@@ -175,6 +176,10 @@ class Audit:
         self.reader.row(layer, neuron)
         write_decision(self.reader.store, self.key, layer, int(neuron), decision, note)
         self._listeners.tell()
+
+    def import_decisions(self, path: str | Path) -> int:
+        """Take decisions from a file that a page saved; see :mod:`semlens_widgets.lens.decided`."""
+        return import_decisions(self, path)
 
     def on_decision(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` whenever :meth:`decide` was called; what is returned ends it."""
@@ -382,12 +387,7 @@ class Audit:
         """Write the audit as one page that needs no network and no kernel.
 
         What the class rests on, the neurons with pictures, the images to look at, proofs made so
-        far, what was not checked, and what it was all made with; no paths.
-
-        Returns
-        -------
-        Path
-            The file.
+        far, what was not checked, and what it was all made with; no paths. Returns the file.
         """
         file = Path(path)
         file.write_text(report(self, self.picture), encoding="utf-8")

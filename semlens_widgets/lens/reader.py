@@ -161,16 +161,27 @@ class AnalysisReader:
 
         Those of the contrastive examples are ``(n, m, k, dim)``.
         """
+        one, other = (
+            normalize(torch.from_numpy(rows.astype(np.float32)), dim=-1)
+            for rows in self.stored_crops(start, stop)
+        )
+        return one, other
+
+    def stored_crops(
+        self, start: int, stop: int
+    ) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
+        """Read the same as it is stored: nearly of unit length."""
         shape = (stop - start, self.ranks)
         one = self._cropped("crops", start, stop)
         other = self._cropped("contrast_crops", start, stop)
         return one.reshape(*shape, -1), other.reshape(*shape, self.n_contrasts, -1)
 
-    def _cropped(self, table: Literal["crops", "contrast_crops"], start: int, stop: int) -> Tensor:
+    def _cropped(
+        self, table: Literal["crops", "contrast_crops"], start: int, stop: int
+    ) -> NDArray[np.float16]:
         each = self.ranks * (1 if table == "crops" else self.n_contrasts)
         chunks = self.store.row_chunks(table, "embedding", start * each, stop * each)
-        rows = torch.cat([torch.from_numpy(chunk.astype(np.float32)) for _, chunk in chunks])
-        return normalize(rows, dim=1)
+        return np.concatenate([chunk for _, chunk in chunks])
 
     def values(self, start: int, stop: int) -> Tensor:
         """Read some neurons' activations on all images, ``(n, images)``; NaN where unreadable."""

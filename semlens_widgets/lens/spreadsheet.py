@@ -53,7 +53,10 @@ def rows_of(path: str | Path, needed: Sequence[str]) -> Iterator[tuple[int, dict
         restkey=TOO_MANY,
         strict=True,  # a quote that is never closed would take the rest of the file for a label
     )
-    columns = reader.fieldnames or []
+    try:
+        columns = reader.fieldnames or []
+    except csv.Error as error:
+        raise ValueError(f"{path}, line 1: no CSV ({error}).") from None
     if twice := [name for name in needed if columns.count(name) > 1]:
         raise ValueError(f"{path}: its first line names {twice[0]!r} twice.")
     missing = [name for name in needed if name not in columns]

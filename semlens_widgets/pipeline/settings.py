@@ -154,8 +154,8 @@ class Plan:
 
 
 def check_foundation(foundation: object) -> None:
-    """Refuse what is no foundation model, such as the name of one."""
-    wanted = ("name", "dim", "transform", "encode_images", "encode_text")
+    """Refuse what is no foundation model, such as the name of one; it may be one without texts."""
+    wanted = ("name", "dim", "transform", "encode_images")
     missing = [name for name in wanted if not hasattr(foundation, name)]
     if missing:
         raise TypeError(

@@ -74,7 +74,7 @@ class StoredEmbeddings:
         present = (samples >= 0)[..., None]
         if (behind := samples >= self.shape[0]).any():  # pictures that were made
             found = self.rows(samples.masked_fill(behind, -1))
-            found[behind] = self._made(samples[behind])
+            found[behind] = _unit(self._made(samples[behind].numpy()))
             return found
         if self._held is not None:
             return self._held[samples.clamp(min=0)] * present
@@ -82,11 +82,21 @@ class StoredEmbeddings:
         found = self._store.rows("embeddings", wanted.numpy()).column("embedding")
         return _unit(as_matrix(found))[places] * present
 
-    def _made(self, samples: Tensor) -> Tensor:
+    def stored(self, samples: NDArray[np.int64]) -> NDArray[np.float16]:
+        """Return ``(n, D)`` as it is stored, for ``(n,)`` samples that there are: nearly unit."""
+        found = np.empty((len(samples), self.shape[1]), np.float16)
+        made = samples >= self.shape[0]
+        wanted, places = np.unique(samples[~made], return_inverse=True)
+        found[~made] = as_matrix(self._store.rows("embeddings", wanted).column("embedding"))[places]
+        if made.any():
+            found[made] = self._made(samples[made])
+        return found
+
+    def _made(self, samples: NDArray[np.int64]) -> NDArray[np.float16]:
         ids = self._made_ids
         order = np.argsort(ids, kind="stable")
-        places = order[np.searchsorted(ids, samples.numpy(), sorter=order)]
-        return _unit(as_matrix(self._store.rows("pictures", places).column("embedding")))
+        places = order[np.searchsorted(ids, samples, sorter=order)]
+        return as_matrix(self._store.rows("pictures", places).column("embedding"))
 
     @cached_property
     def _made_ids(self) -> NDArray[np.int64]:

@@ -31,7 +31,7 @@ class KeptAnswers:
     def __init__(self, store: AnalysisStore) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._moment: tuple[int, str] | None = None
+        self._moment: frozenset[tuple[str, int]] | None = None
         self._known: dict[str, str] = {}
         self._unwritten: dict[str, str] = {}
 

@@ -43,8 +43,8 @@ class Manifest:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "analysis.json"
         content: dict[str, Any] = {"settings": {}, "stages": {}}
-        if self.path.exists():
-            content = _read(self.path)
+        if (found := _read(self.path)) is not None:
+            content = found
             version = content.get("schema_version")
             if version != SCHEMA_VERSION:
                 older = isinstance(version, int) and version < SCHEMA_VERSION
@@ -82,13 +82,18 @@ _FACTS = {  # of finished stages, without which nothing can be read
 }
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
     except (ValueError, RecursionError) as error:  # no JSON, or no UTF-8
         raise StoreError(_damaged(path, str(error))) from error
     except OSError as error:
-        raise StoreError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
+        raise StoreError(
+            f"{str(path)!r} cannot be read: {error.strerror or error}. It says what the folder's "
+            "tables are. Nothing was changed; once the file can be read, open the folder again."
+        ) from error
     if not isinstance(content, dict):
         raise StoreError(_damaged(path, f"it holds a {type(content).__name__}, not a dictionary"))
     return content

@@ -23,6 +23,7 @@ from semlens_widgets.store.columns import (
     vector_batches,
     vector_column,
 )
+from semlens_widgets.store.drives import drives_in_words
 from semlens_widgets.store.interrupts import interrupts_wait
 from semlens_widgets.store.locks import locked
 from semlens_widgets.store.manifest import SCHEMA_VERSION, Manifest, write_atomically
@@ -235,6 +236,11 @@ class AnalysisStore(Tables):
         """Whether a table exists and still holds."""
         return table not in self._manifest.doomed and super().has(table)
 
+    def _way_out(self, table: str) -> str:
+        if all(stage.run for stage in self._all_stages if table in stage.tables):
+            return super()._way_out(table)
+        return f"put back a copy of the folder {table}.lance: no run makes what is in it."
+
     # -- writing -------------------------------------------------------------------------------
 
     def _check_writable(self) -> None:
@@ -256,11 +262,11 @@ class AnalysisStore(Tables):
         Raises
         ------
         StoreError
-            If another process is writing or has changed the settings, or the analysis is open for
-            reading only.
+            If another process is writing or has changed the settings, the analysis is open for
+            reading only, or its drive is full, read-only or does not answer.
         """
         self._check_writable()
-        with locked(self.path) as outermost:
+        with drives_in_words(self.path), locked(self.path) as outermost:
             if not outermost:
                 yield
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from semlens_widgets.errors import StoreError
 from semlens_widgets.store.columns import as_matrix
+from semlens_widgets.store.drives import fault_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from lancedb.table import Table
     from numpy.typing import NDArray
 
+# Of an error of the tables' library: its own names, and where in its sources it arose.
+_LIBRARYS = re.compile(
+    r"^lance error: |LanceError\(\w+\): |, /\S+\.rs:\d+:\d+|\.?\s*\n.*", re.DOTALL
+)
 _CHUNK_BYTES = 64 << 20
 _ROWS_AT_ONCE = 1 << 16  # each batch costs a round trip to another thread
 
@@ -45,37 +51,47 @@ class Tables:
         return lancedb.connect(self.path)
 
     def _table(self, table: str) -> Table:
-        if not self.has(table):
-            raise StoreError(
-                f"The analysis in {str(self.path)!r} has no table {table!r} yet: call run() first."
-            )
         with self._sound(table):
+            if not self.has(table):
+                raise StoreError(
+                    f"The analysis in {str(self.path)!r} has no table {table!r} yet: call run() "
+                    "first."
+                )
             opened: Table = self._db.open_table(table)
         return opened
 
     @contextmanager
     def _sound(self, table: str) -> Iterator[None]:
-        """Say which table is damaged, and the way out."""
+        """Say which table is damaged or cannot be reached, and the way out."""
         try:
             yield
         except (OSError, RuntimeError, ValueError) as error:
             if isinstance(error, StoreError):
                 raise
+            what = f"The table {table!r} of the analysis in {str(self.path)!r} cannot be read: "
+            if fault := fault_of(error, self.path):
+                raise StoreError(f"{what}{fault[0]}. Nothing is lost. {fault[1]}") from error
+            said = _LIBRARYS.sub("", str(error)) or type(error).__name__
             raise StoreError(
-                f"The table {table!r} of the analysis in {str(self.path)!r} cannot be read: "
-                f"{str(error).splitlines()[0] if str(error) else type(error).__name__}. If its "
-                f"files are damaged, delete the folder {table}.lance in there; run() makes it anew."
+                f"{what}{said}. If its files are damaged, {self._way_out(table)}"
             ) from error
+
+    def _way_out(self, table: str) -> str:
+        """Say what to do about a damaged table."""
+        return f"delete the folder {table}.lance in there; run() makes it anew."
 
     def has(self, table: str) -> bool:
         """Whether a table exists."""
         versions = self.path / f"{table}.lance" / "_versions"
         return any(versions.glob("*.manifest"))
 
-    def moment(self, table: str) -> tuple[int, str]:
-        """Tell one state of a table from the next without reading it, whoever wrote it."""
+    def moment(self, table: str) -> frozenset[tuple[str, int]]:
+        """Tell one state of a table from the next without reading it, whoever wrote it.
+
+        Not by which file is the latest: clocks jump.
+        """
         versions = (self.path / f"{table}.lance" / "_versions").glob("*.manifest")
-        return max(((file.stat().st_mtime_ns, file.name) for file in versions), default=(0, ""))
+        return frozenset((file.name, file.stat().st_mtime_ns) for file in versions)
 
     def columns(self, table: str) -> list[str]:
         """Names of a table's columns, in order."""

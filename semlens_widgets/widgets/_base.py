@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import difflib
 import html
+import json
 import logging
 import re
 import warnings
@@ -28,9 +29,14 @@ from semlens_widgets.widgets._messages.neurons import Problem
 from semlens_widgets.widgets._work import Stopped, Work
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from threading import Event
 
+    import pandas as pd
+
     from semlens_widgets.widgets._lens import Lens, Neurons
+    from semlens_widgets.widgets._page.embedded import EmbeddedPage
+    from semlens_widgets.widgets._page.pool import Recorder
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +51,9 @@ Told = Callable[[int, int], None]
 Doer = Callable[[Any, Mapping[str, Any], Told], Reply]
 
 _PLUMBING = {"comm", "keys", "log"}
+_NOT_BUILT = "The browser part of this widget is not built"
 _MISSING_BUNDLE = """export default {{ render({{ el }}) {{ el.textContent =
-"The browser part of this widget ({name}) is not built. Run: pip install -e ."; }} }};"""
+"{said} ({name}). Run: pip install -e ."; }} }};"""
 
 
 def asset(name: str) -> Path | str:
@@ -54,7 +61,12 @@ def asset(name: str) -> Path | str:
     path = STATIC / name
     if path.exists():
         return path
-    return _MISSING_BUNDLE.format(name=name) if name.endswith(".js") else ""
+    return _MISSING_BUNDLE.format(said=_NOT_BUILT, name=name) if name.endswith(".js") else ""
+
+
+def is_built(code: str) -> bool:
+    """Return whether a widget's code is more than the stand-in of :func:`asset`."""
+    return _NOT_BUILT not in code
 
 
 def close_matches(value: object, known: Sequence[str]) -> str:
@@ -69,7 +81,22 @@ def describe(error: BaseException) -> Problem:
     """Return an exception as the error reply: its class and a message without machine paths."""
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     text = re.sub(r"(?<![\w.:/\\])(?:[A-Za-z]:)?(?:[/\\][^\s/\\'\":]+)+[/\\]", "", text)
-    return Problem(type=type(error).__name__, message=readable(text) or type(error).__name__)
+    return Problem(
+        type=type(error).__name__, message=readable(text).strip() or type(error).__name__
+    )
+
+
+def _whole(params: Any) -> Mapping[str, Any]:
+    """Return what a browser sent, if all its texts are ones that can be stored and sent back."""
+    if not isinstance(params, Mapping):
+        raise TypeError(f"A request's parameters are a {type(params).__name__}, not named.")
+    try:
+        json.dumps(params, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            "A text holds half a character, such as of an emoji: type it anew."
+        ) from None
+    return params
 
 
 class Neuron(traitlets.TraitType[Any, Any]):
@@ -186,6 +213,63 @@ class LensWidget(anywidget.AnyWidget):
     def refresh(self) -> None:
         """Show the neurons as the lens has them now."""
 
+    def to_html(
+        self,
+        path: str | Path,
+        neurons: pd.DataFrame | Iterable[tuple[str, int]] | None = None,
+        examples: int = 9,
+        *,
+        folder: bool = False,
+    ) -> None:
+        """Write the widget as a page that works without kernel and network.
+
+        Heatmaps that are not stored are computed if the model is at hand. Pictures may be smaller
+        than in the notebook; the page says so, and what it cannot do.
+
+        Parameters
+        ----------
+        path
+            The HTML file to write; with `folder` a folder for a web server, whose parts are loaded
+            when they are shown.
+        neurons
+            Those that travel with their images and scores: rows of ``lens.neurons``, or (layer,
+            index) pairs; all by default. Of the others the page knows where they lie, no more.
+        examples
+            How many examples of each.
+
+        Raises
+        ------
+        ValueError
+            If there are no such neurons, or if something cannot be answered that the page promises.
+        FileNotFoundError
+            If a browser part is not built, or there is no such place.
+        FileExistsError
+            If `path` is something else than a page's place.
+        """
+        from semlens_widgets.widgets._page import write_page
+
+        write_page(self, path, neurons=neurons, examples=examples, folder=folder)
+
+    def embed(
+        self,
+        neurons: pd.DataFrame | Iterable[tuple[str, int]] | None = None,
+        examples: int = 9,
+    ) -> EmbeddedPage:
+        """Return the page of :meth:`to_html` in a frame, which a saved notebook keeps working.
+
+        It takes the room in the notebook that the file would take.
+        """
+        from semlens_widgets.widgets._page import embedded_page
+
+        return embedded_page(self, neurons=neurons, examples=examples)
+
+    def _inner(self) -> Sequence[LensWidget]:
+        """Return the widgets inside this one."""
+        return ()
+
+    def _record(self, page: Recorder) -> None:
+        """Ask what a page without a kernel may be asked of this widget."""
+
     def _show_again(self, values: Mapping[str, Any]) -> None:
         """Set traits as they were once; what is gone since then is left out, with a warning."""
         for name, value in values.items():
@@ -234,6 +318,8 @@ class LensWidget(anywidget.AnyWidget):
         if not isinstance(content, Mapping):
             return
         of = content.get("id")
+        if not isinstance(of, int):  # no browser part of ours waits for that
+            return
         if content.get("kind") == "stop":
             self._work.stop(of)
         elif content.get("kind") == "request":
@@ -248,7 +334,7 @@ class LensWidget(anywidget.AnyWidget):
         buffers: Sequence[bytes] = []
         method = content.get("method")
         try:
-            params = content.get("params") or {}
+            params = _whole(content.get("params") or {})
             if (doer := self._actions.get(str(method))) is not None:
                 told = self._teller(content.get("id"), stop)
                 reply["result"], buffers = doer(self, params, told)

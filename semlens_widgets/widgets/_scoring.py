@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from semlens_widgets.inputs.foundation import CLIP_TEMPLATES, CSP_TEMPLATES
+from semlens_widgets.inputs.foundation import TEMPLATES
 from semlens_widgets.labels.scorers import DEFAULT, SCORERS, scorer_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from semlens_widgets.widgets._lens import Lens
-
-#: Sentences around a label, by what the browser calls them.
-TEMPLATES = {"plain": ("{}",), "csp": CSP_TEMPLATES, "clip": CLIP_TEMPLATES}
 
 
 def offered(lens: Lens) -> list[dict[str, Any]]:

@@ -32,6 +32,7 @@ from semlens_widgets.widgets._messages.audits import (
     Decisions,
     VerdictShare,
 )
+from semlens_widgets.widgets._page.pool import first
 from semlens_widgets.widgets._preview import GREY, PALETTE, scatter_png
 from semlens_widgets.widgets._selection import SelectingWidget
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from semlens_widgets.widgets._lens import Audit, Lens
+    from semlens_widgets.widgets._page.pool import Recorder
 
 SORTINGS = ("share", "neuron", "verdict", "valid", "spurious")
 #: As in js/src/audit/verdicts.tsx.
@@ -235,6 +237,21 @@ class AuditView(SelectingWidget):
         "heatmaps": _answers.heatmaps,
     }
     _actions: ClassVar[Mapping[str, Doer]] = {"make_audit": _make, "decide": _decide}
+
+    def _record(self, page: Recorder) -> None:
+        if self._audit is None:
+            return
+        of = {"audit": self._audits}
+        said = page.ask(self, "audit", of)
+        page.ask(self, "decisions", of)
+        for layer in said["layers"]:
+            page.ask(self, "audit_rows", {**of, "layer": layer["name"]})
+        for neuron in page.neurons:
+            shown = page.ask(self, "neuron", neuron, first("examples", page.examples))
+            found = page.ask(self, "class_images", neuron, first("images", page.examples))
+            samples = [one["sample"] for one in (*shown["examples"], *found["images"])]
+            page.pictures(self, samples)
+            page.heatmaps(self, neuron, samples)
 
     def _summary(self) -> str:
         about = "no audit" if self._audit is None else repr(self._audit.target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
@@ -21,23 +22,19 @@ from semlens_widgets.widgets._messages.comparisons import (
     OnlyLabels,
     Side,
 )
+from semlens_widgets.widgets._page.pool import first
 from semlens_widgets.widgets._preview import PALETTE, scatter_png
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from semlens_widgets.widgets import _lens
+    from semlens_widgets.widgets._page.pool import Recorder
 
 #: Labels of either side that are sent.
 MOST_LABELS = 100
 #: Points on the still picture.
 PREVIEW_POINTS = 5_000
-
-
-def _layers_of(params: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    """Return what a request compares: a, its layer, b, its layer."""
-    a, layer_a, b, layer_b = (str(params.get(name)) for name in ("a", "layer_a", "b", "layer_b"))
-    return a, layer_a, b, layer_b
 
 
 def _alike(found: _lens.Alike) -> Alike:
@@ -127,15 +124,14 @@ class CompareView(LensWidget):
 
     @traitlets.validate("a", "b")
     def _known_analysis(self, proposal: dict[str, Any]) -> str:
-        name, trait = proposal["value"], proposal["trait"].name
-        known = list(self.comparison.lenses)
-        if name not in known:
-            raise traitlets.TraitError(
-                f"{trait}: there is no analysis {name!r}.{close_matches(name, known)}"
-            )
+        trait = proposal["trait"].name
+        try:
+            name = self._known(proposal["value"], trait)
+        except ValueError as error:
+            raise traitlets.TraitError(str(error)) from None
         if name == (self.b if trait == "a" else self.a):
             raise traitlets.TraitError(f"a and b are both {name!r}; choose two analyses.")
-        return str(name)
+        return name
 
     @traitlets.validate("layer_a", "layer_b")
     def _known_layer(self, proposal: dict[str, Any]) -> str:
@@ -186,8 +182,22 @@ class CompareView(LensWidget):
 
     # -- what the browser asks -------------------------------------------------------------------
 
+    def _known(self, name: object, argument: str) -> str:
+        """Return the name of an analysis if there is one."""
+        known = list(self.comparison.lenses)
+        if name not in known:
+            raise ValueError(
+                f"{argument}: there is no analysis {name!r}.{close_matches(name, known)}"
+            )
+        return str(name)
+
+    def _layers_of(self, params: Mapping[str, Any]) -> tuple[str, str, str, str]:
+        """Return what a request compares: a, its layer, b, its layer."""
+        a, b = (self._known(params.get(name), name) for name in ("a", "b"))
+        return a, str(params.get("layer_a")), b, str(params.get("layer_b"))
+
     def _request_compared(self, params: Mapping[str, Any]) -> Reply:
-        a, layer_a, b, layer_b = _layers_of(params)
+        a, layer_a, b, layer_b = self._layers_of(params)
         comparison = self.comparison
         forth = comparison.alike(a, b, layer=layer_a, to_layer=layer_b)
         back = comparison.alike(b, a, layer=layer_b, to_layer=layer_a)
@@ -237,7 +247,7 @@ class CompareView(LensWidget):
         return list(zip(np.split(x, ends), np.split(y, ends), strict=True))
 
     def _request_matches(self, params: Mapping[str, Any]) -> Reply:
-        a, layer_a, b, layer_b = _layers_of(params)
+        a, layer_a, b, layer_b = self._layers_of(params)
         how = params.get("how")
         if how == "same":
             return self._same(a, layer_a, b), []
@@ -263,7 +273,7 @@ class CompareView(LensWidget):
         )
 
     def _request_only_labels(self, params: Mapping[str, Any]) -> Reply:
-        a, b = str(params.get("a")), str(params.get("b"))
+        a, b = (self._known(params.get(name), name) for name in ("a", "b"))
         table = self.comparison.labels.set_index("label")
         has_a, has_b = table[a] > 0, table[b] > 0
         only_a, only_b = table[has_a & ~has_b], table[has_b & ~has_a]
@@ -301,6 +311,20 @@ class CompareView(LensWidget):
         "thumbnails": _answers.thumbnails,
         "heatmaps": _answers.heatmaps,
     }
+
+    def _record(self, page: Recorder) -> None:
+        for a, b in itertools.permutations(self.comparison.lenses, 2):
+            page.ask(self, "only_labels", {"a": a, "b": b})
+            for layer_a, layer_b in itertools.product(self._layers(a), self._layers(b)):
+                layers = {"a": a, "layer_a": layer_a, "b": b, "layer_b": layer_b}
+                compared = page.ask(self, "compared", layers)
+                for how in ("nearest", "assigned", *(["same"] if compared["change"] else [])):
+                    page.ask(self, "matches", {**layers, "how": how})
+        for of in page.neurons:
+            shown = page.ask(self, "neuron", of, first("examples", page.examples))
+            samples = [example["sample"] for example in shown["examples"]]
+            page.pictures(self, samples)
+            page.heatmaps(self, of, samples)
 
     def _summary(self) -> str:
         return " and ".join(self._shown)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import traitlets
 
-from semlens_widgets.inputs.foundation import checked_templates
+from semlens_widgets.inputs.foundation import TEMPLATES, checked_templates
 from semlens_widgets.labels.assign import UNKNOWN
 from semlens_widgets.labels.scorer import Explaining, Scorer
 from semlens_widgets.labels.scorers import DEFAULT, SCORERS, scorer_of
@@ -36,8 +36,8 @@ from semlens_widgets.widgets._candidates import (
 )
 from semlens_widgets.widgets._messages.labels import Accepted, Scores, Vocabulary
 from semlens_widgets.widgets._messages.neurons import Pair, PairsOfNeuron
+from semlens_widgets.widgets._page.pool import first
 from semlens_widgets.widgets._scoring import (
-    TEMPLATES,
     as_labelled,
     chosen,
     offered,
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
     from semlens_widgets.labels.candidates.source import CandidateSource
     from semlens_widgets.widgets._lens import Lens
+    from semlens_widgets.widgets._page.pool import Recorder
 
 _SUGGESTIONS = 8
 _OLD = {"method", "gamma", "centred"}
@@ -357,6 +358,12 @@ class ContrastPanel(LensWidget):
         "preview": _labelled.preview,
         "label_all": _labelled.label_all,
     }
+
+    def _record(self, page: Recorder) -> None:
+        for of in page.neurons:
+            shown = page.ask(self, "pairs", of, first("pairs", page.examples))
+            contrasts = [pair["contrast"] for pair in shown["pairs"] if pair["contrast"]]
+            page.pictures(self, [one["sample"] for one in (*shown["pairs"], *contrasts)])
 
     def _preview(self) -> bytes | None:
         if self.active is None:

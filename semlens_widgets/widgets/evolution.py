@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from semlens_widgets.widgets import _lens
+    from semlens_widgets.widgets._page.pool import Recorder
 
 #: Up to this many points (neurons times steps) the columns are part of the widget's state, so that
 #: a saved notebook shows them without a kernel; above it the browser asks for them.
@@ -206,6 +207,20 @@ class EvolutionView(SelectingWidget):
         "through": _request_through,
         "thumbnails": _request_thumbnails,
     }
+
+    def _record(self, page: Recorder) -> None:
+        if not self._data:
+            for name in ("x", "y", "neuron", "unsure", *_KNOWN):
+                page.ask(self, "column", {"name": name})
+            page.ask(self, "labels", {})
+        keys = zip(self._table["layer"].astype(str), self._table["neuron"], strict=True)
+        for row, (layer, neuron) in enumerate(keys):
+            if page.travels(layer, int(neuron)):
+                page.ask(self, "hover", {"row": row})
+        for of in page.neurons:
+            shown = page.ask(self, "through", of)
+            for moment in shown["moments"]:
+                page.pictures(self, [example["sample"] for example in moment["examples"]])
 
     def _summary(self) -> str:
         return f"{len(self.evolution.steps)} steps, {len(self._rows)} neurons, at {self.step!r}"

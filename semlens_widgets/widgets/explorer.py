@@ -182,6 +182,9 @@ class Explorer(LensWidget):
         for widget in self._inside.values():
             widget.refresh()
 
+    def _inner(self) -> Sequence[LensWidget]:
+        return tuple(self._inside.values())
+
     def _relabelled(self) -> None:
         """Leave it to the widgets inside: each hears of new labels by itself."""
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
 from semlens_widgets.widgets import _answers
 from semlens_widgets.widgets._base import Handler, LensWidget, Reply, asset
+from semlens_widgets.widgets._page.pool import first
 from semlens_widgets.widgets._sheet import COLUMNS, sheet_png
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from semlens_widgets.widgets._lens import Lens
+    from semlens_widgets.widgets._page.pool import Recorder
 
 
 COLORMAPS = ("ember", "viridis", "ice", "grey")
@@ -115,19 +116,13 @@ class ConceptGallery(LensWidget):
         """Ask the browser to fetch the neuron's label and measures again."""
         self._revision += 1
 
-    def to_html(self, path: str | Path) -> None:
-        """Write the neuron shown as one page that works from disk, without kernel and network.
-
-        Heatmaps that are not stored are computed if the model is at hand.
-
-        Raises
-        ------
-        ValueError
-            If no neuron is shown.
-        """
-        from semlens_widgets.widgets._page import gallery_page
-
-        Path(path).write_text(gallery_page(self), "utf-8")
+    def _record(self, page: Recorder) -> None:
+        for of in page.neurons:
+            shown = page.ask(self, "neuron", of, first("examples", page.examples))
+            page.ask(self, "clusters", of)
+            samples = [example["sample"] for example in shown["examples"]]
+            page.pictures(self, samples)
+            page.heatmaps(self, of, samples)
 
     def _preview(self) -> bytes | None:
         if self.active is None:

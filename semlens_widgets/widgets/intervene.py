@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from semlens_widgets.widgets._lens import Effects
+    from semlens_widgets.widgets._page.pool import Recorder
 
 #: So many images are looked at while a person tries things; all of them when asked to.
 LIVE = 1000
@@ -152,6 +153,17 @@ class InterveneView(SelectingWidget):
     def __init__(self, lens: Any, **options: Any) -> None:
         super().__init__(lens, **options)
         self._spans = _spans(lens.neurons["layer"].astype(str).tolist())
+
+    def _record(self, page: Recorder) -> None:
+        """Keep what the change shown does, if the model is at hand."""
+        rows = np.frombuffer(self.selection, dtype=np.uint32).tolist()
+        if not 0 < len(rows) <= MOST_NEURONS:
+            return
+        amount = self.amount if self.how in _WITH_AMOUNT else 0
+        asked = {"rows": rows, "how": self.how, "amount": amount, "of": self.of}
+        said = page.ask_if_possible(self, "effects", asked)
+        if said is not None:
+            page.pictures(self, [answer["sample"] for answer in said["answers"]])
 
     def _summary(self) -> str:
         return f"{self.how}, {len(self.selected)} neurons"

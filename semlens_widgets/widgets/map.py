@@ -22,6 +22,7 @@ from semlens_widgets.widgets._selection import SelectingWidget, buffer
 if TYPE_CHECKING:
     from semlens_widgets.lens.lens import SemanticLens
     from semlens_widgets.widgets._lens import Examples
+    from semlens_widgets.widgets._page.pool import Recorder
 
 #: Up to this many neurons the columns are part of the widget's state, so that an exported page
 #: works without a kernel; above it the browser asks for them, and a saved notebook stays small.
@@ -334,6 +335,18 @@ class NeuronMap(SelectingWidget):
         "hover": _request_hover,
         "search": _answers.search,
     }
+
+    def _record(self, page: Recorder) -> None:
+        if not self._data:
+            for name in ("x", "y", "neuron", "unsure", *self._color_columns()):
+                page.ask(self, "column", {"name": name})
+        labels: Any = self._labels
+        if labels is None:
+            page.ask(self, "labels", {})
+        keys = zip(self._table["layer"].astype(str), self._table["neuron"], strict=True)
+        for row, (layer, neuron) in enumerate(keys):
+            if page.travels(layer, int(neuron)):
+                page.ask(self, "hover", {"row": row})
 
     def _summary(self) -> str:
         count = len(self._layers)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from semlens_widgets.widgets._lens import Reviewable
+    from semlens_widgets.widgets._page.pool import Recorder
 
 SHOWN = ("all", "unknown", "close", "people", "none", "changed", "selected")
 SORTINGS = ("neuron", "label", "score", "lead")
@@ -297,6 +298,13 @@ class LabelTable(SelectingWidget):
         "read_labels": _read,
         "judge_labels": _judge,
     }
+
+    def _record(self, page: Recorder) -> None:
+        page.ask(self, "review", {})
+        page.ask(self, "label_file", {})
+        rows = [row for row, key in enumerate(_keys(self._rows)) if page.travels(*key)]
+        for _, offer in page.ask(self, "offers", {"rows": rows}):
+            page.pictures(self, offer["samples"])
 
     def _summary(self) -> str:
         table = self.lens.neurons

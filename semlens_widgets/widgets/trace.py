@@ -18,6 +18,7 @@ from semlens_widgets.widgets._messages.traces import (
     TraceEdge,
     TraceNode,
 )
+from semlens_widgets.widgets._page.pool import first
 from semlens_widgets.widgets._sheet import COLUMNS, sheet_png
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from semlens_widgets.lens.traced import Trace
     from semlens_widgets.widgets._lens import Traceable
+    from semlens_widgets.widgets._page.pool import Recorder
 
 _EXAMPLES = 8
 
@@ -227,6 +229,15 @@ class TraceView(LensWidget):
         "thumbnails": _answers.thumbnails,
     }
     _actions: ClassVar[Mapping[str, Doer]] = {"trace": _do_trace, "verify": _verify}
+
+    def _record(self, page: Recorder) -> None:
+        traced = page.ask(self, "traced", {})
+        if traced is not None:
+            samples = [node["sample"] for node in traced["nodes"]]
+            page.pictures(self, [one for one in samples if one is not None])
+        for of in page.neurons:
+            shown = page.ask(self, "node", of, first("examples", page.examples))
+            page.pictures(self, [example["sample"] for example in shown["examples"]])
 
     def _summary(self) -> str:
         return "no trace" if self._trace is None else repr(self._trace)

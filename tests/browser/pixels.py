@@ -32,6 +32,11 @@ def map_places(kernel: Kernel, map_name: str, stage: Locator) -> NDArray[np.floa
     """Return where on the stage each neuron is, (neurons, 2) in pixels, before anybody moved it."""
     read = "__import__('numpy').frombuffer({}._{}, dtype='float32').tolist()"
     x, y = (np.array(kernel.value(read.format(map_name, axis))) for axis in "xy")
+    return fitted(x, y, stage)
+
+
+def fitted(x: NDArray[np.float64], y: NDArray[np.float64], stage: Locator) -> NDArray[np.float64]:
+    """Return where on the stage points are that the map has all in view, (points, 2) in pixels."""
     box = stage.bounding_box()
     assert box is not None
     width, height = int(box["width"]), int(box["height"])

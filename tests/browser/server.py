@@ -1,4 +1,4 @@
-"""A JupyterLab of its own and a Chromium, both ended with the tests that started them."""
+"""A JupyterLab or marimo of its own and a Chromium, ended with the tests that started them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from playwright.sync_api import sync_playwright
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser, Playwright
+
+FrontEnd = Literal["lab", "notebook"]
 
 REPOSITORY = Path(__file__).parents[2]
 START = 90  # seconds
@@ -57,15 +59,17 @@ UNWANTED = (
 
 @dataclass(frozen=True)
 class Lab:
-    """A running JupyterLab."""
+    """A running JupyterLab, which serves Notebook 7, too."""
 
     url: str
     token: str
     root: Path  # notebooks lie here
     runtime: Path  # the kernels' connection files lie here
 
-    def address(self, notebook: str) -> str:
+    def address(self, notebook: str, front_end: FrontEnd = "lab") -> str:
         """Where the browser finds a notebook, in a workspace of its own."""
+        if front_end == "notebook":
+            return f"{self.url}/notebooks/{notebook}?token={self.token}"
         name = Path(notebook).stem
         return f"{self.url}/lab/workspaces/{name}/tree/{notebook}?reset&token={self.token}"
 
@@ -79,21 +83,15 @@ def running_lab(folder: Path, *options: str) -> Iterator[Lab]:
         file = folder / f"config/lab/user-settings/@jupyterlab/{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(settings), encoding="utf-8")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = _free_port()
     lab = Lab(f"http://127.0.0.1:{port}", secrets.token_hex(16), root, folder / "runtime")
     environment = os.environ | {
         "JUPYTER_CONFIG_DIR": str(folder / "config"),
         "JUPYTER_DATA_DIR": str(folder / "data"),
         "JUPYTER_RUNTIME_DIR": str(lab.runtime),
         "IPYTHONDIR": str(folder / "ipython"),
-        "PYTHONPATH": str(REPOSITORY),
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2"),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
-    for name in UNWANTED:
-        environment.pop(name, None)
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     command += [
         f"--ServerApp.port={port}",
@@ -101,13 +99,58 @@ def running_lab(folder: Path, *options: str) -> Iterator[Lab]:
         "--ServerApp.ip=127.0.0.1",
     ]
     command += [f"--IdentityProvider.token={lab.token}", f"--ServerApp.root_dir={root}"]
-    command += ["--LabApp.expose_app_in_browser=True", *options]
-    log = folder / "lab.log"
+    command += ["--LabApp.expose_app_in_browser=True"]
+    command += ["--JupyterNotebookApp.expose_app_in_browser=True", *options]
+    with _serving(command, environment, root, f"{lab.url}/api"):
+        yield lab
+
+
+@contextmanager
+def running_marimo(folder: Path, app: str) -> Iterator[str]:
+    """Run marimo on the text of an app, in the theme that the browser wishes; yield its address."""
+    root = folder / "app"
+    root.mkdir(parents=True)
+    (root / "app.py").write_text(app, encoding="utf-8")
+    settings = folder / "config/marimo/marimo.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('[display]\ntheme = "system"\n', encoding="utf-8")
+    environment = os.environ | {
+        "XDG_CONFIG_HOME": str(folder / "config"),
+        "XDG_STATE_HOME": str(folder / "state"),
+        "MARIMO_SKIP_UPDATE_CHECK": "1",
+    }
+    port = _free_port()
+    command = [sys.executable, "-m", "marimo", "run", "--headless", "--no-token"]
+    command += ["--port", str(port), "app.py"]
+    url = f"http://127.0.0.1:{port}"
+    with _serving(command, environment, root, f"{url}/health"):
+        yield url
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _serving(
+    command: list[str], environment: dict[str, str], root: Path, asked: str
+) -> Iterator[None]:
+    """Run a server in a folder, wait until an address is answered, and end it."""
+    environment |= {
+        "PYTHONPATH": str(REPOSITORY),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2"),
+    }
+    for name in UNWANTED:
+        environment.pop(name, None)
+    log = root.parent / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, cwd=root, stdout=output, stderr=output)
     try:
-        _wait_for_answer(lab, process, log)
-        yield lab
+        _wait_for_answer(asked, process, log)
+        yield
     finally:
         process.terminate()
         try:
@@ -117,17 +160,17 @@ def running_lab(folder: Path, *options: str) -> Iterator[Lab]:
             process.wait()
 
 
-def _wait_for_answer(lab: Lab, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_for_answer(asked: str, process: subprocess.Popen[bytes], log: Path) -> None:
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + START
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            direct.open(f"{lab.url}/api", timeout=5).close()
+            direct.open(asked, timeout=5).close()
             return
         except OSError:
             time.sleep(0.1)
     tail = log.read_text(encoding="utf-8", errors="replace")[-3000:]
-    raise RuntimeError(f"JupyterLab did not answer within {START} s:\n{tail}")
+    raise RuntimeError(f"{process.args[2]} did not answer within {START} s:\n{tail}")
 
 
 def find_chromium(playwright: Playwright) -> str | None:

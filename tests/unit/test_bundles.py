@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -85,7 +86,7 @@ def test_the_lock_file_names_no_registry():
 
 
 @pytest.mark.slow
-def test_wheel_and_sdist_contain_every_bundle(tmp_path):
+def test_wheel_and_sdist_hold_everything_and_work_where_nothing_else_is(tmp_path):
     # Without arguments build makes the sdist, and the wheel from what is in the sdist.
     command = [sys.executable, "-m", "build", "--outdir", str(tmp_path), str(ROOT)]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
@@ -103,3 +104,19 @@ def test_wheel_and_sdist_contain_every_bundle(tmp_path):
     assert "js/package-lock.json" in packed
     of_others = [name for name in installed if name.endswith("licenses/THIRD_PARTY_LICENSES.txt")]
     assert len(of_others) == 1
+    # What a person meets who installs it, but for the dependencies, which are this environment's.
+    here = tmp_path / "installed"
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*command, "--target", str(here), str(wheel)], check=True, timeout=120)
+    (tmp_path / "smoke.py").write_text((ROOT / "tests" / "smoke.py").read_text("utf-8"), "utf-8")
+    tried = subprocess.run(
+        [sys.executable, "smoke.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(here), "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert tried.returncode == 0, tried.stdout + tried.stderr
+    assert "all that was looked at holds" in tried.stdout

@@ -25,8 +25,9 @@ BUILDS_ON = {
     "compare": {"source", "shared", "neuron"},
     "evolution": {"source", "shared", "neuron"},
     "explorer": {"source", "shared", "neuron", "map"},
+    "page": {"source", "shared"},
     "entries": {
-        "source",
+        "page",
         "map",
         "gallery",
         "contrast",
@@ -37,7 +38,7 @@ BUILDS_ON = {
         "compare",
         "evolution",
         "explorer",
-    },  # a page chooses its source
+    },
 }
 _FROM = re.compile(
     r'^(?:import|export)\s+(type\s)?[^;]*?from\s+"(\.[^"]+)";|^import\s+"(\.[^"]+)";', re.MULTILINE

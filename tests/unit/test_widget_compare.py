@@ -155,3 +155,9 @@ def test_images_are_those_of_the_analysis_that_owns_the_neuron(ask, lenses):
 
 def test_where_no_javascript_runs_the_joint_map_stands(comparison):
     assert comparison.view()._preview().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("question", ["compared", "matches", "only_labels"])
+def test_questions_about_what_is_not_there_are_refused_by_name(ask, question):
+    refused, _ = ask(question, a="before", b="aftr", layer_a="seen", layer_b="seen", how="same")
+    assert refused["message"] == "b: there is no analysis 'aftr'. Did you mean 'after'?"

@@ -64,6 +64,9 @@ function AuditView(props: AuditProps) {
   const [asking, setAsking] = useState(false);
   const audit = said.last.value?.audit === audits.value ? said.last.value : null;
   const state = said.resource.value;
+  if (audits.value === 0 && !source.can("make_audit")) {
+    return <div class="slw-state">No audit travels with this page. Make one in the notebook.</div>;
+  }
   if (asking || audits.value === 0) {
     return (
       <div class="slw-panel">
@@ -94,7 +97,7 @@ function AuditView(props: AuditProps) {
     setAsked(askedOf(audit));
     setAsking(true);
   };
-  return <Found {...props} audit={audit} again={again} />;
+  return <Found {...props} audit={audit} again={source.can("make_audit") ? again : undefined} />;
 }
 
 /** What a person would have typed to get this audit. */
@@ -107,7 +110,7 @@ export const askedOf = ({ target, valid, spurious }: AuditSaid): AuditAsked => {
 
 interface FoundProps extends AuditProps {
   audit: AuditSaid;
-  again: () => void;
+  again: (() => void) | undefined;
 }
 
 function Found(props: FoundProps) {

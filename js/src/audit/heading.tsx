@@ -22,7 +22,8 @@ interface HeadingProps {
   rows: AuditRow[] | null;
   decisionOf: (neuron: number) => string;
   select: (bits: DataView) => void;
-  again: () => void;
+  /** Make another audit; nothing where that cannot be done. */
+  again: (() => void) | undefined;
 }
 
 export function Heading(props: HeadingProps) {
@@ -70,10 +71,12 @@ export function Heading(props: HeadingProps) {
           </button>
         )}
         <span class="slw-spring" />
-        <button type="button" class="slw-button" onClick={again}>
-          <Icon name="search" />
-          Another audit
-        </button>
+        {again && (
+          <button type="button" class="slw-button" onClick={again}>
+            <Icon name="search" />
+            Another audit
+          </button>
+        )}
       </div>
     </header>
   );

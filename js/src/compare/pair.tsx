@@ -86,7 +86,7 @@ function Examples({ state, known, side, shown, busy, look, pointed }: ExamplesPr
         <Lightbox
           pictures={pictures}
           look={look}
-          originals={known.sides[side].originals}
+          originals={known.sides[side].originals && state.source.can("original")}
           crops={known.sides[side].crops}
           example={open}
           neuron={neuron}

@@ -23,7 +23,8 @@ interface BarsProps {
   /** Whether nothing can be accepted now, because what is shown is not yet the neuron's. */
   waiting: boolean;
   accepting: string | null;
-  accept: (candidate: string, score: number | null) => void;
+  /** Make it the label; nothing where that cannot be done. */
+  accept: ((candidate: string, score: number | null) => void) | undefined;
   /** What can be removed: a neuron's own label stands here also where it is no candidate. */
   listed: readonly string[];
   remove: (candidate: string) => void;
@@ -177,18 +178,18 @@ function Bar({ score: [candidate, score], runnerUp, best, zero, place, write, ..
       {props.second && <SecondBar candidate={candidate} scale={props.second} />}
       <span class="slw-score-acts">
         {/* One button in both states, so that the focus stays where it was. */}
-        <button
+        {(accept || isLabel) && <button
           type="button"
           {...tab(1)}
           class={isLabel ? "slw-score-label" : "slw-button slw-button-small"}
           aria-disabled={blocked}
           title={isLabel ? "The neuron carries this label" : `Use “${name}” as the neuron's label`}
           aria-label={isLabel ? `${name} is the neuron's label` : `Use ${name} as label`}
-          onClick={() => blocked || accept(candidate, score)}
+          onClick={() => blocked || accept?.(candidate, score)}
         >
           {isLabel && <Icon name="check" />}
           {isLabel ? "label" : accepting === candidate ? "…" : "Use"}
-        </button>
+        </button>}
         {props.listed.includes(candidate) && (
           <button
             type="button"

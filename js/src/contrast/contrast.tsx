@@ -150,6 +150,7 @@ interface EvidenceProps extends ContrastProps, Standing {
 function Evidence(props: EvidenceProps) {
   const { model, active, pictures, scoring, excluded, pointed, pinned, by } = props;
   const { shown, busy, here, measure } = props;
+  const scores = props.source.can("scores");
   const pictureFailure = pictures.thumbnails.failure.value;
   const rests = by.value.pairs;
   const out = new Set(here && rests ? excluded.value : []);
@@ -174,7 +175,7 @@ function Evidence(props: EvidenceProps) {
         {pictureFailure && (
           <Failure error={pictureFailure} retry={() => pictures.thumbnails.retry()} />
         )}
-        {settled && focused !== null && (
+        {scores && settled && focused !== null && (
           <Why
             focused={focused}
             rival={rival}
@@ -190,7 +191,7 @@ function Evidence(props: EvidenceProps) {
           pictures={pictures}
           busy={busy}
           excluded={out}
-          toggle={rests ? toggle : undefined}
+          toggle={rests && scores ? toggle : undefined}
           takeAll={() => exclude([])}
           parts={parts}
         />

@@ -63,7 +63,8 @@ export function followIntervals(needs: Needs): FollowedTrust {
     const { neuron, candidates: among, ...rest } = settings.value;
     const settled = neuron && !scoring.pending.value && sameNeuron(scoring.of.value, neuron);
     const bars = scoring.bars.value.filter(([, score]) => score !== null).slice(0, MOST);
-    if (!settled || bars.length === 0 || by.value.competes) return null;
+    const none = !settled || bars.length === 0 || by.value.competes;
+    if (none || !source.can("intervals")) return null;
     return { ...neuron, ...rest, candidates: bars.map(([name]) => name), among };
   });
   const wanted = computed(() =>

@@ -72,6 +72,9 @@ export function Labels(props: LabelsProps) {
   const own = settled || props.candidates.value.length > 0;
   const bars = own ? scoring.bars.value : [];
   const shown = settled ? bars : bars.map(([name]): [string, null] => [name, null]);
+  if (!source.can("scores")) {
+    return <p class="slw-small slw-muted">Labels are scored in the notebook.</p>;
+  }
   return (
     <section
       class="slw-labels"
@@ -100,7 +103,7 @@ export function Labels(props: LabelsProps) {
           current={facts.label}
           waiting={!settled}
           accepting={accepting}
-          accept={(label, score) => void accept(label, score)}
+          accept={source.can("accept") ? (label, score) => void accept(label, score) : undefined}
           listed={listed.value}
           remove={remove}
           focused={settled ? focused : null}
@@ -114,8 +117,10 @@ export function Labels(props: LabelsProps) {
         !error.value && <p class="slw-muted">No candidates yet. Add labels to compare.</p>
       )}
       <AddCandidate {...props} />
-      <SeveralConcepts {...props} />
-      <LabelAll {...props} unlabelled={settled && facts.label === "" && !facts.rejected} />
+      {source.can("explain") && <SeveralConcepts {...props} />}
+      {source.can("label_all") && (
+        <LabelAll {...props} unlabelled={settled && facts.label === "" && !facts.rejected} />
+      )}
       <p class="slw-small slw-message" role="status">{said}</p>
       <p class="slw-hidden" aria-live="polite">
         {settled && !pending.value && shown[0] && `Best label: ${shown[0][0]}`}

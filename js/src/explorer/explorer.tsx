@@ -1,7 +1,7 @@
 // The explorer: search, map and the views in one, linked in the browser.
 import { batch, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Host, HostedContext, Selecting } from "./children";
+import type { Host, HostedContext, Selecting } from "../source/host";
 import { CopyState } from "./copy-state";
 import { createFinder, type Finder, type Search } from "../shared/finder";
 import type { Hit } from "../source/messages";
@@ -102,23 +102,27 @@ function Toolbar({ enter, ...props }: ExplorerProps & { enter: () => boolean }) 
         {step("back", previous.value)}
         {step("forward", next.value)}
       </div>
-      <SearchBox
-        finder={finder}
-        layers={model.get("_layers")}
-        choose={({ layer, neuron }) => go({ layer, neuron })}
-        enter={enter}
-      />
-      <button
-        type="button"
-        class="slw-button"
-        disabled={active.value === null}
-        title="Find the neurons that see what this one sees"
-        aria-label="Similar neurons"
-        onClick={() => active.value && finder.like(active.value)}
-      >
-        <Icon name="similar" />
-        <span>Similar</span>
-      </button>
+      {props.source.can("search") ? (
+        <>
+          <SearchBox
+            finder={finder}
+            layers={model.get("_layers")}
+            choose={({ layer, neuron }) => go({ layer, neuron })}
+            enter={enter}
+          />
+          <button
+            type="button"
+            class="slw-button"
+            disabled={active.value === null}
+            title="Find the neurons that see what this one sees"
+            aria-label="Similar neurons"
+            onClick={() => active.value && finder.like(active.value)}
+          >
+            <Icon name="similar" />
+            <span>Similar</span>
+          </button>
+        </>
+      ) : <span class="slw-spring slw-small slw-muted">Neurons are searched in the notebook.</span>}
       <CopyState model={model} parts={props.parts.value} />
     </div>
   );

@@ -158,7 +158,7 @@ function Images({ source, said, wanted, done }: WholeProps) {
             : `${some} of ${total} images of known class, drawn at random.`}{" "}
           Random: as many other neurons of the same layers, changed alike; 95 % of {said.draws} draws.
         </span>
-        {some !== total && (
+        {some !== total && source.can("effects_of_all") && (
           <button type="button" class="slw-button slw-button-small" disabled={busy} onClick={all}>
             {busy ? `${state.done.toLocaleString("en")} of ${total} …` : `Look at all ${total}`}
           </button>
@@ -177,6 +177,13 @@ function InterveneView(props: InterveneProps) {
   const failed = state.state === "error" ? state.error : null;
   const said = whole && answers(whole, now) ? whole : live.last.value;
   const busy = !!said && !answers(said, now);
+  if (!source.can("effects")) {
+    return (
+      <div class="slw-state">
+        <span>What the model would say without some neurons is measured in the notebook.</span>
+      </div>
+    );
+  }
   if (now === null) {
     return (
       <div class="slw-state">

@@ -110,7 +110,7 @@ function NeuronMap({ state, source, finder, cache }: Props) {
   };
   return (
     <>
-      {state.searchBox.value && <Search state={state} finder={finder} enter={enterHits} />}
+      {state.searchBox.value && source.can("search") && <Search state={state} finder={finder} enter={enterHits} />}
       <Toolbar state={state} zoom={(direction) => stage.current?.zoom(direction)} save={saveAsPng} />
       {painter.value === "canvas2d" && (
         <p class="slw-notice slw-small">

@@ -26,9 +26,13 @@ interface HeadProps {
   setText(text: string): void;
   listed: number;
   work: Work;
+  /** Whether labels can be changed, and how far to trust them can be found out. */
+  changes: boolean;
+  judges: boolean;
 }
 
-export function Head({ labels, layer, setLayer, show, setShow, text, setText, listed, work }: HeadProps) {
+export function Head(props: HeadProps) {
+  const { labels, layer, setLayer, show, setShow, text, setText, listed, work, changes, judges } = props;
   const chooser = useRef<HTMLInputElement>(null);
   return (
     <div class="slw-controls slw-review-heading" role="toolbar" aria-label="Which labels are shown">
@@ -51,7 +55,7 @@ export function Head({ labels, layer, setLayer, show, setShow, text, setText, li
       <span class="slw-muted" aria-live="polite">{count(listed, "neuron")}</span>
       <span class="slw-spring" />
       <span class="slw-controls-row">
-        {!labels.judged && (
+        {!labels.judged && judges && (
           <button
             type="button"
             class="slw-button"
@@ -65,14 +69,16 @@ export function Head({ labels, layer, setLayer, show, setShow, text, setText, li
         <button type="button" class="slw-button" title="Save the labels as a CSV file" onClick={work.save}>
           Export CSV
         </button>
-        <button
-          type="button"
-          class="slw-button"
-          title="Take labels from a CSV file"
-          onClick={() => chooser.current!.click()}
-        >
-          Import CSV
-        </button>
+        {changes && (
+          <button
+            type="button"
+            class="slw-button"
+            title="Take labels from a CSV file"
+            onClick={() => chooser.current!.click()}
+          >
+            Import CSV
+          </button>
+        )}
       </span>
       <input
         ref={chooser}

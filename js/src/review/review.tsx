@@ -63,7 +63,8 @@ function Review(props: ReviewProps) {
 }
 
 function Loaded(props: Omit<ReviewProps, "labels"> & { labels: Labels }) {
-  const { model, labels, traits, work, pointed, offers, thumbnails } = props;
+  const { model, source, labels, traits, work, pointed, offers, thumbnails } = props;
+  const changes = source.can("give_labels");
   const [text, setText] = useState("");
   const [layer, show, sorting] = [traits.layer.value, traits.show.value, traits.sort_by.value];
   const selected = props.selected.value;
@@ -76,6 +77,7 @@ function Loaded(props: Omit<ReviewProps, "labels"> & { labels: Labels }) {
   const select = (chosen: ReadonlySet<number>) =>
     setTrait(model, "_selected", new DataView(toBits(labels.count, [], [...chosen], true)));
   const command = (key: string, row: Row): boolean => {
+    if (!changes) return false;
     const all = selected.has(row.row) ? [...selected] : [row.row];
     const how = ({ a: "accept", r: "reject", u: "clear", backspace: "clear" } as const)[key.toLowerCase()];
     if (how) {
@@ -99,14 +101,16 @@ function Loaded(props: Omit<ReviewProps, "labels"> & { labels: Labels }) {
         setText={setText}
         listed={rows.length}
         work={work}
+        changes={changes}
+        judges={source.can("judge_labels")}
       />
-      <Bar
+      {changes && <Bar
         work={work}
         selected={[...selected]}
         hidden={hidden}
         undoes={traits._undo.value}
         redoes={traits._redo.value}
-      />
+      />}
       <Told work={work} />
       <Table
         rows={rows}
@@ -117,6 +121,7 @@ function Loaded(props: Omit<ReviewProps, "labels"> & { labels: Labels }) {
         activate={({ layer, neuron }) => setTrait(model, "active", { layer, neuron })}
         selected={selected}
         select={select}
+        changes={changes}
         command={command}
         pointed={pointed.value}
         point={(neuron) => {
@@ -131,8 +136,12 @@ function Loaded(props: Omit<ReviewProps, "labels"> & { labels: Labels }) {
       />
       {rows.length === 0 && <div class="slw-state">No neuron is like that.</div>}
       <p class="slw-small slw-muted slw-review-keys">
-        On a row: <kbd>a</kbd> accept, <kbd>r</kbd> reject, <kbd>e</kbd> edit, <kbd>1</kbd>–<kbd>5</kbd> another
-        label, <kbd>u</kbd> take back, <kbd>Space</kbd> select
+        {changes ? (
+          <>
+            On a row: <kbd>a</kbd> accept, <kbd>r</kbd> reject, <kbd>e</kbd> edit, <kbd>1</kbd>–<kbd>5</kbd> another
+            label, <kbd>u</kbd> take back, <kbd>Space</kbd> select
+          </>
+        ) : "Labels are changed in the notebook."}
       </p>
     </>
   );

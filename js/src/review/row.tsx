@@ -21,6 +21,8 @@ export interface Doing {
 
 interface LineProps extends Doing {
   row: Row;
+  /** Whether labels can be changed. */
+  changes: boolean;
   /** The score, and how far ahead the label is, as written in the column. */
   score: string;
   ahead: string;
@@ -60,7 +62,7 @@ export function Line(props: LineProps) {
       </span>
       <span role="gridcell" class="slw-review-images">
         {samples?.length === 0 && <span class="slw-small slw-muted">no examples</span>}
-        {SIZES.map((at) => samples === undefined
+        {offer.state !== "error" && SIZES.map((at) => samples === undefined
           ? <i key={at} class="slw-picture slw-skeleton" />
           : samples[at] !== undefined && (
             <PlainPicture key={at} pictures={thumbnails} sample={samples[at]} alt={`Example ${at + 1} of ${name}`} />
@@ -80,7 +82,7 @@ const scoreSaid = ({ chance, score }: Row): string =>
   chance === null || score === null ? "How well the label fits"
     : `How well the label fits; one random word in twenty reaches ${chance.toFixed(3)}`;
 
-function Label({ row, accept, reject, edit }: LineProps) {
+function Label({ row, changes, accept, reject, edit }: LineProps) {
   const poles = usePoles();
   const act = (icon: IconName, does: string, run: () => void) => (
     <button
@@ -96,12 +98,12 @@ function Label({ row, accept, reject, edit }: LineProps) {
   );
   return (
     <span class="slw-review-line">
-      <span class="slw-ellipsis slw-review-text" dir="auto" title={row.label} onDblClick={() => edit(row, row.label)}>
+      <span class="slw-ellipsis slw-review-text" dir="auto" title={row.label} onDblClick={() => changes && edit(row, row.label)}>
         {wordsOf(row)}
       </span>
       <Whose row={row} />
       <span class="slw-spring" />
-      <span class="slw-review-acts">
+      {changes && <span class="slw-review-acts">
         {row.said && !(row.person && row.said === row.label) &&
           act("check", `Accept “${row.said}”, as the scorer says`, () => accept(row))}
         {!(row.person && row.label === "") && act("close", "Reject: no label fits", () => reject(row))}
@@ -114,7 +116,7 @@ function Label({ row, accept, reject, edit }: LineProps) {
         >
           Edit
         </button>
-      </span>
+      </span>}
     </span>
   );
 }
@@ -179,26 +181,33 @@ function Editor({ row, text, edit, keep }: LineProps & { text: string }) {
 }
 
 /** Other labels, one click each; what does not fit in the line is left out of sight. */
-function Choices({ row, offer, choose }: LineProps & { offer: Resource<Offer> }) {
+function Choices({ row, changes, offer, choose }: LineProps & { offer: Resource<Offer> }) {
   if (offer.state === "error") {
     return <span class="slw-review-choices slw-small slw-error" title={offer.error.message}>{offer.error.message}</span>;
   }
   if (offer.state !== "ready") return <span class="slw-review-choices"><i class="slw-skeleton" /></span>;
   return (
     <span class="slw-review-choices">
-      {offer.value.choices.map(({ label, score }, at) => (
-        <button
-          key={label}
-          type="button"
-          tabIndex={-1}
-          class="slw-button slw-button-small"
-          title={`Label it “${label}” (key ${at + 1})`}
-          onClick={() => choose(row, label)}
-        >
-          <bdi class="slw-ellipsis">{label}</bdi>
-          {score !== null && <span class="slw-muted">{score.toFixed(2)}</span>}
-        </button>
-      ))}
+      {offer.value.choices.map(({ label, score }, at) => {
+        const said = (
+          <>
+            <bdi class="slw-ellipsis">{label}</bdi>
+            {score !== null && <span class="slw-muted">{score.toFixed(2)}</span>}
+          </>
+        );
+        return changes ? (
+          <button
+            key={label}
+            type="button"
+            tabIndex={-1}
+            class="slw-button slw-button-small"
+            title={`Label it “${label}” (key ${at + 1})`}
+            onClick={() => choose(row, label)}
+          >
+            {said}
+          </button>
+        ) : <span key={label} class="slw-tag">{said}</span>;
+      })}
     </span>
   );
 }

@@ -28,6 +28,7 @@ export interface TableProps extends Pick<Doing, "accept" | "reject" | "choose" |
   activate(row: Row): void;
   selected: ReadonlySet<number>;
   select(rows: ReadonlySet<number>): void;
+  changes: boolean;
   /** Do what a key says with the rows selected, or with the one it is pressed on. */
   command(key: string, row: Row): boolean;
   pointed: Neuron | null;
@@ -138,7 +139,7 @@ export function Table(props: TableProps) {
       activate(row);
     } else if (event.key === "Escape" && selected.size > 0) select(new Set());
     else if (!control && !event.altKey && (event.key === "F2" || event.key.toLowerCase() === "e")) {
-      edit(row, row.label);
+      if (props.changes) edit(row, row.label);
     } else if (control || event.altKey || !command(event.key, row)) return;
     event.preventDefault();
     event.stopPropagation();
@@ -227,6 +228,7 @@ export function Table(props: TableProps) {
           >
             <Line
               row={row}
+              changes={props.changes}
               score={score(row.score)}
               ahead={ahead(aheadOf(labels.judged, row))}
               aheadOf={row.runnerUp ? `Ahead of “${row.runnerUp}”` : ""}

@@ -92,6 +92,7 @@ export function Segments<V extends string>({ label, options, value, onChange }: 
 function titleOf(error: Error): string {
   const type = error instanceof Refused ? error.type : "";
   if (type === "Timeout" || type === "KernelGone") return "No answer from the kernel";
+  if (type === "NotRecorded") return "Not in this page";
   if (isUnavailable(error)) return "Not available in this analysis";
   return "That did not work";
 }
@@ -102,9 +103,9 @@ interface FailureProps {
   children?: ComponentChildren;
 }
 
-/** Whether what was asked for is beyond this analysis, rather than broken. */
+/** Whether what was asked for is beyond this analysis or this page, rather than broken. */
 export const isUnavailable = (error: Error): boolean =>
-  error instanceof Refused && error.type === "LensUnavailable";
+  error instanceof Refused && ["LensUnavailable", "NotRecorded"].includes(error.type);
 
 /** What went wrong, in the kernel's words, and a way to ask again. */
 export function Failure({ error, retry, children }: FailureProps) {

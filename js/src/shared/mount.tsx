@@ -18,9 +18,29 @@ export interface Mounted {
   onCleanup(cleanup: Cleanup): void;
 }
 
-/** JupyterLab would take arrows, Enter and letters on a control for shortcuts of the notebook. */
-function keepKeys(event: KeyboardEvent): void {
-  if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
+/** What has this attribute is left alone by the shortcuts of Lumino, which JupyterLab is built on. */
+const NO_SHORTCUTS = "data-lm-suppress-shortcuts";
+
+/**
+ * Notebooks would take arrows, Enter and letters on a control for shortcuts of theirs: JupyterLab
+ * after the control has heard them, Notebook 7 before, and then the control hears nothing. With Ctrl
+ * they stay the notebook's.
+ */
+function keepKeys(root: HTMLElement): Cleanup {
+  const plain = (event: KeyboardEvent) => !event.ctrlKey && !event.metaKey;
+  const mark = (event: KeyboardEvent) => {
+    const [target] = event.composedPath();
+    if (target instanceof Element && root.contains(target)) {
+      target.toggleAttribute(NO_SHORTCUTS, plain(event));
+    }
+  };
+  const stop = (event: KeyboardEvent) => plain(event) && event.stopPropagation();
+  window.addEventListener("keydown", mark, true);
+  root.addEventListener("keydown", stop);
+  return () => {
+    window.removeEventListener("keydown", mark, true);
+    root.removeEventListener("keydown", stop);
+  };
 }
 
 /**
@@ -62,9 +82,8 @@ export function mount<T extends object>(
   const root = document.createElement("div");
   root.className = `slw ${className}`;
   el.classList.add("slw-host");
-  root.addEventListener("keydown", keepKeys);
   el.append(root);
-  const cleanups: Cleanup[] = [keepUndo(root)];
+  const cleanups: Cleanup[] = [keepKeys(root), keepUndo(root)];
   const [gone, stopKernel, idle] = followKernel(model, root);
   const exported = isExported(model, root);
   const source = given ?? new KernelSource(model, gone, undefined, idle, exported);

@@ -45,6 +45,8 @@ function pageIsDark(element: HTMLElement): boolean {
   const { jpThemeLight, vscodeThemeKind } = document.body.dataset;
   if (jpThemeLight) return jpThemeLight === "false";
   if (vscodeThemeKind) return ["vscode-dark", "vscode-high-contrast"].includes(vscodeThemeKind);
+  const colab = document.documentElement.getAttribute("theme");
+  if (colab) return colab === "dark";
   const styles = getComputedStyle(element);
   for (const name of BACKGROUNDS) {
     const color = styles.getPropertyValue(name).trim();
@@ -98,7 +100,7 @@ export function followTheme(element: HTMLElement): [ReadonlySignal<Theme>, Clean
   };
   const observer = new MutationObserver(later);
   const attributeFilter = ["class", "style", "data-jp-theme-light", "data-jp-theme-name",
-    "data-vscode-theme-kind", "data-vscode-theme-id", "data-theme"];
+    "data-vscode-theme-kind", "data-vscode-theme-id", "data-theme", "theme"];
   const watched = new Set<Element>([document.documentElement, document.body]);
   // What a shadow root hangs on may have a theme of its own.
   for (let root = element.getRootNode(); root instanceof ShadowRoot; root = root.host.getRootNode()) {

@@ -1,64 +1,65 @@
 // Answers that were recorded: a page shows what it was given, without a kernel.
 import { signal } from "@preact/signals";
-import type { Questions } from "./messages";
-import { aborted, Refused, type AskOptions, type Reply, type Source } from "./source";
+import type { Decide, Decided } from "./messages";
+import type { Actions, Questions } from "./messages";
+import type { PageDecisions } from "./page-decisions";
+import type { PagePool } from "./page-pool";
+import { aborted, Refused, type AskOptions, type Progress, type Reply, type Source } from "./source";
 
-/** One answer, as widgets/_page.py writes it. */
-export interface Recorded {
-  method: string;
-  params: object;
-  result: unknown;
-  /** In base64. */
-  buffers: string[];
-}
+const NO_KERNEL = "A page without a kernel only shows. Open its notebook to do this.";
 
-const MISSING = "This page does not hold the answer. Open its notebook to see more.";
-const NO_KERNEL = "A page without a kernel only shows. Open its notebook to change something.";
+/** What answers by itself, without a record: by question. */
+export type Live = Readonly<Record<string, (params: any) => Reply<unknown> | Promise<Reply<unknown>>>>;
 
 export class EmbeddedSource implements Source {
   readonly late = signal(false);
-  /** What many things were asked about at once was recorded one by one. */
+  /** What did not travel then fails alone. */
   readonly most = 1;
-  private readonly answers = new Map<string, Recorded>();
-  private readonly methods = new Set<string>();
   private disposed = false;
+  private readonly newest = new Map<string, symbol>();
 
-  constructor(recorded: Recorded[]) {
-    for (const one of recorded) {
-      this.answers.set(keyOf(one.method, one.params), one);
-      this.methods.add(one.method);
-    }
-  }
+  constructor(
+    private readonly pool: PagePool,
+    /** What people decide in the page. */
+    private readonly decisions?: PageDecisions,
+    private readonly live: Live = {},
+  ) {}
 
   can(method: string): boolean {
-    return this.methods.has(method);
+    if (method === "decide") return this.decisions !== undefined && this.pool.has("decisions");
+    return method in this.live || this.pool.has(method);
   }
 
   async ask<M extends keyof Questions>(
     method: M,
     params: Questions[M]["params"],
-    options: AskOptions = {},
+    { signal: abort, key }: AskOptions = {},
   ): Promise<Reply<Questions[M]["result"]>> {
-    if (this.disposed || options.signal?.aborted) throw aborted();
-    const found = this.answers.get(keyOf(method, params));
-    if (!found) throw new Refused(MISSING, "NotRecorded", false);
-    return { result: found.result as Questions[M]["result"], buffers: found.buffers.map(bytes) };
+    const left = () => this.disposed || abort?.aborted;
+    if (left()) throw aborted();
+    const own = Symbol(method);
+    if (key !== undefined) this.newest.set(key, own);
+    const reply = await (this.live[method]?.(params) ?? this.pool.answer(method, params));
+    if (left() || (key !== undefined && this.newest.get(key) !== own)) throw aborted();
+    const result = method === "decisions" && this.decisions
+      ? this.decisions.with(reply.result as Questions["decisions"]["result"])
+      : reply.result;
+    return { result: result as Questions[M]["result"], buffers: reply.buffers };
   }
 
-  async act(): Promise<never> {
+  async act<M extends keyof Actions>(
+    method: M,
+    params: Actions[M]["params"],
+    _told?: (progress: Progress) => void,
+    _signal?: AbortSignal,
+  ): Promise<Actions[M]["result"]> {
+    if (method === "decide" && this.decisions && this.can(method)) {
+      return this.decisions.decide(params as Decide) satisfies Decided as Actions[M]["result"];
+    }
     throw new Refused(NO_KERNEL, "NotRecorded", false);
   }
 
   dispose(): void {
     this.disposed = true;
   }
-}
-
-/** Whatever the order of the parameters. */
-function keyOf(method: string, params: object): string {
-  return JSON.stringify([method, Object.entries(params).sort(([a], [b]) => (a < b ? -1 : 1))]);
-}
-
-function bytes(base64: string): DataView {
-  return new DataView(Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)).buffer);
 }

@@ -33,6 +33,10 @@ export class LruCache<K, V> {
     }
   }
 
+  delete(key: K): void {
+    this.entries.delete(key);
+  }
+
   clear(): void {
     for (const value of this.entries.values()) this.evicted(value);
     this.entries.clear();

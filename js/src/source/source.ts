@@ -33,6 +33,11 @@ export class Refused extends Error {
     super(message);
     this.name = "Refused";
   }
+
+  /** Whichever bundle made it: in a page, views and their source are modules of their own. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof Error && value.name === "Refused";
+  }
 }
 
 export const isAbort = (error: unknown): boolean =>
@@ -62,7 +67,7 @@ export interface Source {
   can(method: keyof Questions | keyof Actions): boolean;
   /** Whether something has been waited for for long. */
   readonly late: ReadonlySignal<boolean>;
-  /** The most things that one question may be about, if there is a limit. */
+  /** How many things one question should be about, if there is a limit. */
   readonly most?: number;
   dispose(): void;
 }

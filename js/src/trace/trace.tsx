@@ -61,14 +61,16 @@ export function Trace(props: TraceProps) {
   const shown = last.current;
   return (
     <div class="slw-panel">
-      <Form {...props} />
+      {source.can("trace") && <Form {...props} />}
       <Late source={source} />
       {resource.state === "error" && <Failure error={resource.error} retry={() => traces.retry()} />}
       {shown ? (
         <Found {...props} trace={shown} busy={resource.state === "loading"} />
       ) : resource.state === "ready" ? (
         <div class="slw-state">
-          Trace a class or a neuron to see which neurons of the lower layers make it respond.
+          {source.can("trace")
+            ? "Trace a class or a neuron to see which neurons of the lower layers make it respond."
+            : "No trace travels with this page. Trace a class or a neuron in the notebook."}
         </div>
       ) : (
         resource.state !== "error" && (
@@ -160,7 +162,7 @@ function Verify({ source, trace, verifying, tracing }: TraceProps & { trace: Tra
     <div class="slw-verify">
       {trace.ablated ? (
         <p class="slw-small">{ablatedSaid(trace.ablated)}</p>
-      ) : (
+      ) : source.can("verify") && (
         <button
           type="button"
           class="slw-button"

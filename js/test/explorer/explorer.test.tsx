@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import type { HostedContext } from "../../src/explorer/children";
+import type { HostedContext } from "../../src/source/host";
 import { render, type ExplorerTraits } from "../../src/explorer/explorer";
 import { hearMark, tellPointed } from "../../src/shared/links";
 import type { Neuron } from "../../src/source/model";

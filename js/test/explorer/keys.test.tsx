@@ -1,7 +1,7 @@
 // The explorer by keyboard, what chance says of its hits, and what a large table may fail to send.
 import { afterEach, describe, expect, test } from "vitest";
 import { render, type ExplorerTraits } from "../../src/explorer/explorer";
-import type { HostedContext } from "../../src/explorer/children";
+import type { HostedContext } from "../../src/source/host";
 import { FakeModel, inBrowser, until, type Request } from "../fake-model";
 import { endViews, enter, show } from "../neuron/panel-world";
 import VIEWS from "./views.json";
@@ -114,5 +114,34 @@ describe.runIf(inBrowser)("a table too large for the state", () => {
     button("Retry")!.click();
     await until(() => texts(".slw-hit > :first-child").join() === "x,y");
     expect(find("[role=alert]")).toBeNull();
+  });
+});
+
+describe.runIf(inBrowser)("a notebook that listens before its content does", () => {
+  test("gets keys with Ctrl, and no others of the widget's", async () => {
+    const { box, press, all, asked } = explorer();
+    const taken: string[] = [];
+    // As Lumino does: it looks for the attribute from the target upwards, till its selector matches.
+    const shortcuts = (event: KeyboardEvent) => {
+      if ((event.target as Element).hasAttribute("data-lm-suppress-shortcuts")) return;
+      taken.push(event.key);
+      event.stopPropagation();
+    };
+    document.addEventListener("keydown", shortcuts, true);
+    try {
+      enter(box, "stripes");
+      box.form!.requestSubmit();
+      await until(() => asked("search").length === 1 && all(".slw-hit").length === 2);
+      press(box, "ArrowDown");
+      expect(document.activeElement).toBe(all(".slw-hit")[0]);
+      const save = { key: "s", ctrlKey: true, bubbles: true };
+      all(".slw-hit")[0]!.dispatchEvent(new KeyboardEvent("keydown", save));
+      press(all(".slw-hit")[0]!, "ArrowRight");
+      expect(document.activeElement).toBe(all(".slw-hit")[1]);
+      press(document.body, "b");
+    } finally {
+      document.removeEventListener("keydown", shortcuts, true);
+    }
+    expect(taken).toEqual(["s", "b"]);
   });
 });

@@ -9,6 +9,7 @@ const { dataset, style } = document.body;
 afterEach(() => {
   for (const stop of stops.splice(0)) stop();
   for (const name of Object.keys(dataset)) delete dataset[name];
+  document.documentElement.removeAttribute("theme");
   style.cssText = "";
   document.documentElement.style.cssText = "";
   vi.restoreAllMocks();
@@ -35,6 +36,9 @@ function contrast(a: string, b: string): number {
   return high / low;
 }
 
+/** What ipywidgets' style sheet has on a page that is not JupyterLab's. */
+const LIGHT = { "--jp-layout-color0": "white", "--jp-layout-color1": "white",
+  "--jp-ui-font-color0": "rgba(0,0,0,1)", "--jp-border-color2": "#e0e0e0" };
 const PAGES = [
   ["JupyterLab's light", { jpThemeLight: "true", jpThemeName: "JupyterLab Light" },
     { "--jp-layout-color0": "white", "--jp-ui-font-color0": "#000" }, false, false],
@@ -50,6 +54,12 @@ const PAGES = [
     { "--vscode-editor-background": "#000000", "--vscode-editor-foreground": "#ffffff" }, true, true],
   ["VS Code's light high contrast", { vscodeThemeKind: "vscode-high-contrast-light" },
     { "--vscode-editor-background": "#ffffff", "--vscode-editor-foreground": "#292929" }, false, true],
+  ["VS Code's dark, where ipywidgets has brought JupyterLab's light", { vscodeThemeKind: "vscode-dark" },
+    { ...LIGHT, "--vscode-editor-background": "#1f1f1f", "--vscode-editor-foreground": "#cccccc" },
+    true, false],
+  ["VS Code's high contrast, with only the text bridged", { vscodeThemeKind: "vscode-high-contrast" },
+    { ...LIGHT, "--jp-ui-font-color0": "#ffffff", "--vscode-editor-background": "#000000",
+      "--vscode-editor-foreground": "#ffffff" }, true, true],
   ["a page with a dark background", {}, { background: "rgb(20 20 20)" }, true, false],
   ["a page that is dark by its scheme", {}, { "color-scheme": "dark" }, true, false],
 ] as const;
@@ -64,6 +74,7 @@ describe.skipIf(!inBrowser)("themes", () => {
     const { element, theme } = follow();
     expect([theme.value.dark, theme.value.contrast]).toEqual([dark, high]);
     expect(element.classList.contains(dark ? "slw-dark" : "slw-light")).toBe(true);
+    expect(luminance(theme.value.background) < 0.5).toBe(dark);
     const own = Object.entries(variables).find(([name]) => /background$|color0/.test(name))?.[1];
     if (own?.startsWith("#")) expect(hex(theme.value.background)).toBe(hex(rgb(own)));
     // Text, also the quiet one, can be read.
@@ -84,6 +95,22 @@ describe.skipIf(!inBrowser)("themes", () => {
     style.setProperty("--vscode-editor-background", "#000");
     dataset.vscodeThemeKind = "vscode-high-contrast";
     await until(() => theme.value.dark && theme.value.contrast && theme.value.background[0] === 0);
+  });
+
+  test("Colab's theme is followed, whatever its widget manager makes of JupyterLab's variables", async () => {
+    document.documentElement.setAttribute("theme", "light");
+    for (const [name, value] of Object.entries(LIGHT)) style.setProperty(name, value);
+    style.setProperty("--jp-layout-color2", "#383838"); // bridged to Colab's, dark here
+    const { element, theme } = follow();
+    expect(theme.value.dark).toBe(false);
+    document.documentElement.setAttribute("theme", "dark");
+    await until(() => theme.value.dark);
+    const row = document.createElement("p");
+    row.style.background = "var(--slw-bg-sunken)";
+    element.append(row);
+    const { color, backgroundColor } = getComputedStyle(element);
+    expect(contrast(color, backgroundColor)).toBeGreaterThan(9);
+    expect(contrast(color, getComputedStyle(row).backgroundColor)).toBeGreaterThan(9);
   });
 
   test("the accent is the theme's, however it is written", () => {

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of at least 1")
+    return int(text)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train and measure what is missing, and write the tables."""
     parser = argparse.ArgumentParser(
@@ -24,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default=Path("experiments"),
         help="where finished runs are kept (default: %(default)s)",
     )
-    parser.add_argument("--threads", type=int, default=2, help="fewer than there are free cores")
+    parser.add_argument("--threads", type=_count, default=2, help="fewer than there are free cores")
     parser.add_argument("--device", default="cpu", help="where networks are trained: cpu, cuda")
     options = parser.parse_args(arguments)
     asked = experiment(options.name)

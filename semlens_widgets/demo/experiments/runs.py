@@ -34,6 +34,11 @@ def finished(
     -------
     pandas.DataFrame
         In the order of `runs`, with the column run before all others.
+
+    Raises
+    ------
+    ValueError
+        If a finished run's file is damaged.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = {name: folder / f"{name}.parquet" for name in runs}
@@ -44,6 +49,16 @@ def finished(
         half = folder / f"{name}.parquet.half"
         runs[name]().to_parquet(half, index=False)
         half.replace(files[name])
-    read = {name: pd.read_parquet(file) for name, file in files.items()}
+    read = {name: _read(file) for name, file in files.items()}
     tables = [table.assign(run=name)[["run", *table.columns]] for name, table in read.items()]
     return pd.concat(tables, ignore_index=True)
+
+
+def _read(file: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(file)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"The finished run {str(file)!r} cannot be read: {str(error).splitlines()[0]} Delete "
+            "it, and it is done anew; the others are kept."
+        ) from error

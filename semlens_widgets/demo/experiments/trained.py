@@ -60,6 +60,11 @@ class Setting:
         Weight of the mean absolute activations in what is minimised (L1).
     augmented, adversarial
         Whether pictures are moved, or disturbed (PGD).
+
+    Raises
+    ------
+    ValueError
+        If there is no such architecture.
     """
 
     architecture: str = "residual"
@@ -70,6 +75,11 @@ class Setting:
     sparsity: float = 0.0
     augmented: bool = False
     adversarial: bool = False
+
+    def __post_init__(self) -> None:
+        if self.architecture not in ARCHITECTURES:
+            known = ", ".join(map(repr, ARCHITECTURES))
+            raise ValueError(f"architecture={self.architecture!r} is none of {known}.")
 
     def file(self, seed: int) -> str:
         """Name its run with a seed, so that no other has that name."""

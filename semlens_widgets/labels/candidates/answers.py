@@ -15,7 +15,7 @@ _LONGEST_WORD = 30
 _LONGEST_SHOWN = 40
 
 _BETWEEN = re.compile(r"[,;\n\r\v\f\x85\u2028\u2029،、，；]")  # the marks of other scripts as well
-_BULLET = re.compile(r"^\s*(?:[-–—*•·‣]+\s|\(?\d{1,2}[.):]\s)\s*")
+_BULLET = re.compile(r"^\s*(?:(?:[-–—*•·‣]+|\(?\d{1,2}[.):])\s+)+")
 _WRAPPING = " \t\"'`*_[]“”„‘’«»「」『』-–—"
 _ABBREVIATION = re.compile(r"\b\w{1,2}\.(?= )")  # st. bernard
 _REFUSAL = re.compile(
@@ -113,10 +113,14 @@ def _fault_of_all(answer: str, most: int) -> str:
 
 def _bare(part: str) -> str:
     """Return a part without numbering, quotes and full stop, in lower case."""
-    text = _BULLET.sub("", unicodedata.normalize("NFKC", part)).strip(_WRAPPING)
-    text = text.removesuffix(".").removesuffix("。").strip(_WRAPPING)
-    text = unicodedata.normalize("NFKC", text.translate(_APOSTROPHES).lower())
-    return " ".join(text.split())
+    before, text = None, part
+    while text != before:  # one may stand within the other
+        before = text
+        text = _BULLET.sub("", unicodedata.normalize("NFKC", text)).strip(_WRAPPING)
+        text = text.removesuffix(".").removesuffix("。").strip(_WRAPPING)
+        text = unicodedata.normalize("NFKC", text.translate(_APOSTROPHES).lower())
+        text = " ".join(text.split())
+    return text
 
 
 def _fault(concept: str) -> str:

@@ -1,5 +1,5 @@
 // Widgets inside a widget.
-import type { Model, Neuron, RenderContext } from "../source/model";
+import type { Model, Neuron, RenderContext } from "./model";
 
 /** What anywidget gives a view to reach other widgets by their references. */
 export interface Host {
