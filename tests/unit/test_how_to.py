@@ -155,13 +155,14 @@ def test_a_gpu_is_an_option(monkeypatch):
     assert len(names["lens"].neurons) == 512
 
 
-def test_a_folder_is_opened_and_a_page_written(monkeypatch):
+def test_a_folder_is_opened_and_pages_written():
     target = slw.TargetModel(
-        slw.demo.classifier(), ["layer3", "layer4"], transform=slw.demo.preprocess
+        slw.demo.classifier(), ["layer1", "layer2"], transform=slw.demo.preprocess
     )
     images = slw.ImageDataset.from_folder("photos")
-    slw.SemanticLens(target, images, slw.demo.foundation(), path="runs/resnet18").run()
+    slw.SemanticLens(target, images, slw.demo.foundation(), path="runs/resnet18").run().localise()
     run("sharing.md")
-    page = Path("neuron.html").read_text("utf-8")
-    assert "<html" in page
-    assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
+    whole, part = (Path(name).read_text("utf-8") for name in ("explorer.html", "interesting.html"))
+    assert len(part) < len(whole)
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', whole)
+    assert Path("site/index.html").is_file()
