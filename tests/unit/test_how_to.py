@@ -93,6 +93,7 @@ def others(tmp_path, monkeypatch):
     torch.save({key: torch.randn(shape) for key, shape in weights.items()}, tmp_path / "sae.pt")
 
 
+@pytest.mark.slow
 def test_models_of_every_library_are_looked_into(others):
     names = run("own-model.md")
     done = {path.name: slw.open(path) for path in sorted(Path("runs").iterdir())}
@@ -155,6 +156,7 @@ def test_a_gpu_is_an_option(monkeypatch):
     assert len(names["lens"].neurons) == 512
 
 
+@pytest.mark.slow
 def test_a_folder_is_opened_and_pages_written():
     target = slw.TargetModel(
         slw.demo.classifier(), ["layer1", "layer2"], transform=slw.demo.preprocess
