@@ -19,7 +19,7 @@ extensions = [
 
 # The sources are the repository's root: a page's links are the same here and beside the code.
 root_doc = "docs/index"
-include_patterns = ["docs/**", "notebooks/*.ipynb"]
+include_patterns = ["CHANGELOG.md", "docs/**", "notebooks/*.ipynb"]
 exclude_patterns = [".*", "**/.*", "build", "dist", "js", "semlens_widgets", "tests"]
 
 nb_execution_mode = "off"

@@ -56,7 +56,7 @@ def checkpoint_file(epoch: int) -> str:
 
 
 def clip_dir(weights: Path = WEIGHTS) -> Path:
-    """Return the folder of the trained CLIP.
+    """Return the folder of the trained CLIP, below `weights`.
 
     `open_clip.create_model_and_transforms` takes it as ``f"local-dir:{folder}"``; its tokenizer
     needs ``bpe_path=folder / "bpe.txt.gz"`` besides.

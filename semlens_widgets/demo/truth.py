@@ -53,7 +53,7 @@ def scenes_of(label: str, count: int = 30, *, seed: int = 0) -> list[Scene]:
 
 
 def pictures_of(label: str, count: int = 30, *, seed: int = 0) -> list[Image.Image]:
-    """Draw pictures that show what a label names; see :func:`scenes_of`.
+    """Draw `count` pictures that show what a label names, the same for a `seed`.
 
     ``lens.faithfulness(demo.pictures_of)`` judges labels by them.
     """

@@ -85,11 +85,11 @@ class Scene:
         return SHAPES.index(self.shape) * len(TEXTURES) + TEXTURES.index(self.texture)
 
     def with_artefact(self, name: str) -> Scene:
-        """Return the same scene with an artefact added."""
+        """Return the same scene with the artefact `name` added."""
         return replace(self, artefacts=(*self.artefacts, name))
 
     def without_artefact(self, name: str) -> Scene:
-        """Return the same scene with an artefact taken away."""
+        """Return the same scene with the artefact `name` taken away."""
         return replace(self, artefacts=tuple(a for a in self.artefacts if a != name))
 
 

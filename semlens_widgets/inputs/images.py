@@ -159,6 +159,8 @@ class ImageDataset:
         ------
         ValueError
             If there are no images, or the labels do not fit the images or the classes.
+        TypeError
+            If `images` is one path, or an item is none of these.
         """
         if isinstance(images, (str, bytes, os.PathLike)):
             raise TypeError(
@@ -268,6 +270,8 @@ class ImageDataset:
             If memory or open files ran out, which says nothing of the image.
         IndexError
             If there is no image `i`.
+        TypeError
+            If `i` is no number.
         """
         if not hasattr(i, "__index__"):
             raise TypeError(f"i={i!r} must be the number of an image.")

@@ -237,7 +237,10 @@ class TargetModel:
         return taken
 
     def output(self, images: Tensor, layer: str) -> Tensor:
-        """Return the output of one layer, float32: channels as it has them, before any units."""
+        """Return what a layer makes of `images`, float32: channels as they are, before any units.
+
+        `images` are transformed, (batch, 3, height, width).
+        """
         layer = self._known(layer)
         return self._forward(images, (layer,), lambda _, y: y.to(torch.float32, copy=True))[layer]
 
@@ -265,7 +268,13 @@ class TargetModel:
         return layer
 
     def pooled(self, layer: str, output: Tensor) -> Tensor:
-        """Turn what a layer returned into its neurons' activations, (batch, neurons) float32."""
+        """Turn the `output` of a layer into its neurons' activations, (batch, neurons) float32.
+
+        Raises
+        ------
+        ValueError
+            If it cannot be pooled; the layer is named.
+        """
         encoder = self.encoder_of(layer)
         follow = encoder is not None or not callable(self.pooling)
         axis = self.channel_axis(layer) if follow and output.ndim in {3, 4} else 1

@@ -29,6 +29,11 @@ class Directions(nn.Module):
     bias
         (units,), added after the projection.
 
+    Raises
+    ------
+    ValueError
+        If the shapes are others.
+
     Notes
     -----
     Rows are used as they are; normalise them if their lengths mean nothing.
@@ -66,6 +71,11 @@ class SparseEncoder(nn.Module):
     decoder
         (units, channels), what each unit adds to the reconstruction (``W_dec``); needed only where
         the relevance of units for the model's outputs is asked for.
+
+    Raises
+    ------
+    ValueError
+        If the shapes are others, or `top` is not between 1 and the number of units.
 
     Notes
     -----

@@ -64,7 +64,10 @@ class Dissect(Scorer):
     def prior(
         self, everyone: Iterable[Evidence], texts: Tensor, among: Tensor | None = None
     ) -> Tensor:
-        """Return log p(t), the log-mean-exp over all neurons of log p(top images | t), ``(T,)``."""
+        """Return log p(t), the log-mean-exp over all neurons of log p(top images | t), ``(T,)``.
+
+        `everyone` is the evidence on all neurons, in blocks; `among` are the candidates' texts.
+        """
         totals, count = [], 0
         for evidence in everyone:
             totals.append(self._joint(evidence, texts, among).logsumexp(0))
@@ -74,7 +77,13 @@ class Dissect(Scorer):
     def score_among(
         self, evidence: Evidence, texts: Tensor, among: Tensor | None, prior: Tensor
     ) -> Tensor:
-        """Return the score of every text beside the candidates `among`, ``(N, T)``."""
+        """Return the score of every text beside the candidates `among`, ``(N, T)``.
+
+        Raises
+        ------
+        ValueError
+            If `prior` is not one number for each text.
+        """
         if prior.shape != (len(texts),):
             raise ValueError(
                 f"prior: expected shape ({len(texts)},) to fit the texts, got {tuple(prior.shape)}"

@@ -105,7 +105,9 @@ class Comparison:
         return pd.DataFrame(rows, columns=["of", "of_layer", "to", "to_layer", *Alike._fields])
 
     def alike(self, of: str, to: str, *, layer: str, to_layer: str | None = None) -> Alike:
-        """Tell how much of one layer another knows: a row of :attr:`similarity`.
+        """Tell how much of `layer` of the analysis `of` is known to `to_layer` of `to`.
+
+        A row of :attr:`similarity`; without `to_layer` it is the layer of the same name.
 
         Raises
         ------
@@ -292,7 +294,7 @@ class Comparison:
         return frame
 
     def is_change(self, before: str, after: str) -> bool:
-        """Tell whether one may be the other after a change, so that :meth:`changes` can say what.
+        """Tell whether `after` may be `before` with a change, so that :meth:`changes` can say what.
 
         Raises
         ------

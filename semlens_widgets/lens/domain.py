@@ -126,6 +126,8 @@ def domain_check(
     ------
     ValueError
         If there are fewer than 10 readable images, or not as many texts as classes.
+    TypeError
+        If `texts` is one string.
     EmbeddingError, TransformError
         If the model or its transform cannot be used.
 

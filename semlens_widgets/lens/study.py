@@ -204,6 +204,8 @@ class Studying:
         ValueError
             If a file is not what it should be; the message names the line. If the key is of
             another analysis, or there is no answer.
+        TypeError
+            If `answers` is one path.
         """
         if isinstance(answers, (str, Path)):
             raise TypeError(f"answers must be a list of files: [{str(answers)!r}].")

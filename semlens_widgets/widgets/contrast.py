@@ -107,6 +107,11 @@ class ContrastPanel(LensWidget):
     excluded : list of int
         Ranks of the pairs that are left out; empty again when the neuron changes.
 
+    Raises
+    ------
+    TypeError
+        If `candidates` is one string, or an option is unknown.
+
     Attributes
     ----------
     scores : list

@@ -262,6 +262,11 @@ class NeuronMap(SelectingWidget):
             neurons whose score is not above it are marked, and neither enlarged nor named.
         top : int, optional
             How many to highlight; None highlights all that are given.
+
+        Raises
+        ------
+        ValueError
+            If a column is missing, a neuron is unknown, or too many would stand out.
         """
         missing = {"layer", "neuron", "score"} - set(scores.columns)
         if missing:

@@ -93,6 +93,7 @@ def others(tmp_path, monkeypatch):
     torch.save({key: torch.randn(shape) for key, shape in weights.items()}, tmp_path / "sae.pt")
 
 
+@pytest.mark.slow
 def test_models_of_every_library_are_looked_into(others):
     names = run("own-model.md")
     done = {path.name: slw.open(path) for path in sorted(Path("runs").iterdir())}
@@ -155,13 +156,15 @@ def test_a_gpu_is_an_option(monkeypatch):
     assert len(names["lens"].neurons) == 512
 
 
-def test_a_folder_is_opened_and_a_page_written(monkeypatch):
+@pytest.mark.slow
+def test_a_folder_is_opened_and_pages_written():
     target = slw.TargetModel(
-        slw.demo.classifier(), ["layer3", "layer4"], transform=slw.demo.preprocess
+        slw.demo.classifier(), ["layer1", "layer2"], transform=slw.demo.preprocess
     )
     images = slw.ImageDataset.from_folder("photos")
-    slw.SemanticLens(target, images, slw.demo.foundation(), path="runs/resnet18").run()
+    slw.SemanticLens(target, images, slw.demo.foundation(), path="runs/resnet18").run().localise()
     run("sharing.md")
-    page = Path("neuron.html").read_text("utf-8")
-    assert "<html" in page
-    assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
+    whole, part = (Path(name).read_text("utf-8") for name in ("explorer.html", "interesting.html"))
+    assert len(part) < len(whole)
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', whole)
+    assert Path("site/index.html").is_file()

@@ -45,7 +45,7 @@ def lesion_classifier(weights: Path = LESION_WEIGHTS, *, planted: bool = True) -
 
 
 def lesion_foundation(weights: Path = LESION_WEIGHTS) -> OpenClip:
-    """Load the domain's CLIP: it was trained on drawn lesions alone, and knows nothing else."""
+    """Load the domain's CLIP from `weights`: it was trained on drawn lesions, and knows no more."""
     from semlens_widgets.inputs.foundation import OpenClip
 
     return OpenClip(clip_dir(weights))

@@ -120,11 +120,11 @@ class Lesion:
         return CLASSES[self.class_index]
 
     def with_artefact(self, name: str) -> Lesion:
-        """Return the same lesion with an artefact added."""
+        """Return the same lesion with the artefact `name` added."""
         return replace(self, artefacts=(*self.artefacts, name))
 
     def without_artefact(self, name: str) -> Lesion:
-        """Return the same lesion with an artefact taken away."""
+        """Return the same lesion with the artefact `name` taken away."""
         return replace(self, artefacts=tuple(a for a in self.artefacts if a != name))
 
     def with_feature(self, name: str, *, shown: bool = True) -> Lesion:

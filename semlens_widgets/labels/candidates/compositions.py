@@ -103,6 +103,8 @@ class CaptionTemplates(CandidateSource):
     ------
     ValueError
         If a template names no part, or one without words, or `each` is out of range.
+    TypeError
+        If `templates` or the words of a part are one string.
     """
 
     name = "captions"

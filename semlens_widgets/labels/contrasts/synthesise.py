@@ -96,7 +96,13 @@ class Synthesise(ContrastGenerator):
             raise ValueError(f"tries={self.tries!r} must be a whole number, at least 1.")
 
     def contrasts(self, block: Block) -> Contrasts:
-        """Ask for pictures until the neuron is quiet on one."""
+        """Ask for pictures until the neuron is quiet on one.
+
+        Raises
+        ------
+        TypeError
+            If `make` returns something else than a picture or None.
+        """
         levels = levels_of(block.activations, self.below)
         samples = block.examples.tolist()
 
