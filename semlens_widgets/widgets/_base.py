@@ -6,7 +6,6 @@ The other side of the requests is ``js/src/source/kernel-source.ts``.
 from __future__ import annotations
 
 import base64
-import difflib
 import html
 import logging
 import warnings
@@ -22,7 +21,7 @@ from IPython.display import display
 from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.inputs.poles import neuron_name, neuron_number
 from semlens_widgets.widgets._messages import ACTIONS
-from semlens_widgets.widgets._requests import describe, whole
+from semlens_widgets.widgets._requests import close_matches, describe, whole
 from semlens_widgets.widgets._work import Stopped, Work
 
 if TYPE_CHECKING:
@@ -65,14 +64,6 @@ def asset(name: str) -> Path | str:
 def is_built(code: str) -> bool:
     """Return whether a widget's code is more than the stand-in of :func:`asset`."""
     return _NOT_BUILT not in code
-
-
-def close_matches(value: object, known: Sequence[str]) -> str:
-    """Return ``" Did you mean 'a' or 'b'?"``, or the known names if nothing is close."""
-    close = difflib.get_close_matches(str(value), known, n=3, cutoff=0.5)
-    if close:
-        return f" Did you mean {' or '.join(map(repr, close))}?"
-    return f" Known: {', '.join(map(repr, known[:12]))}{', ...' if len(known) > 12 else '.'}"
 
 
 class Neuron(traitlets.TraitType[Any, Any]):

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import traitlets
 
-from semlens_widgets.widgets._base import close_matches
 from semlens_widgets.widgets._columns import readable, title
+from semlens_widgets.widgets._requests import close_matches
 
 #: The names of each column that can be filtered, in the order of its legend; None for numbers.
 Known = Mapping[str, Callable[[], list[str] | None]]

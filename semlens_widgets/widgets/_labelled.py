@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from semlens_widgets.labels.assign import UNKNOWN
 from semlens_widgets.labels.candidates.sources import SOURCES, source_of
 from semlens_widgets.labels.candidates.vision_language import VisionLanguageSource
-from semlens_widgets.widgets._base import close_matches
 from semlens_widgets.widgets._candidates import known_labels, listed
 from semlens_widgets.widgets._messages.labels import LabelledAll, Preview
+from semlens_widgets.widgets._requests import close_matches
 from semlens_widgets.widgets._scoring import scored_by
 
 if TYPE_CHECKING:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from semlens_widgets.widgets._columns import readable
 from semlens_widgets.widgets._messages.neurons import Problem
+
+
+def close_matches(value: object, known: Sequence[str]) -> str:
+    """Return ``" Did you mean 'a' or 'b'?"``, or the known names if nothing is close."""
+    close = difflib.get_close_matches(str(value), known, n=3, cutoff=0.5)
+    if close:
+        return f" Did you mean {' or '.join(map(repr, close))}?"
+    return f" Known: {', '.join(map(repr, known[:12]))}{', ...' if len(known) > 12 else '.'}"
 
 
 def describe(error: BaseException) -> Problem:

@@ -100,23 +100,19 @@ def chosen(scorer: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def as_in_page(traits: Mapping[str, Any], meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a panel's traits as a page has them, which scores what `meta` says.
+def as_in_page(lens: Lens, traits: Mapping[str, Any], travels: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a panel's traits as a page without a kernel has them.
 
-    Scorers that do not travel are not offered, nor are settings of which a page has one value.
+    What the page cannot score by is not chosen there.
     """
-    there = meta["scorers"]
-    fixed: dict[str, Any] = {}
-    offered = []
-    for scorer in traits["_scorers"]:
-        if scorer["name"] in there:
-            fixed |= there[scorer["name"]]["fixed"]
-            kept = [one for one in scorer["controls"] if one["name"] not in fixed]
-            offered.append({**scorer, "controls": kept})
-    settings = {name: one for name, one in traits["settings"].items() if name not in fixed}
+    there = travels["scorers"]
+    fixed = {name: one for scorer in there.values() for name, one in scorer["fixed"].items()}
+    settings = traits["settings"] | fixed
+    if settings.get("weights") not in travels["weights"]:
+        settings.pop("weights", None)
     return {
-        "_scorers": offered,
-        "settings": settings | fixed,
+        "_scorers": offered_alone(lens, travels),
+        "settings": settings,
         "scorer": traits["scorer"] if traits["scorer"] in there else DEFAULT,
         "second": traits["second"] if traits["second"] in there else "",
     }

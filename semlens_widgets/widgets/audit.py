@@ -11,14 +11,7 @@ import traitlets
 from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.labels.concepts import typed_concepts
 from semlens_widgets.widgets import _answers
-from semlens_widgets.widgets._base import (
-    Doer,
-    Handler,
-    Reply,
-    Told,
-    asset,
-    close_matches,
-)
+from semlens_widgets.widgets._base import Doer, Handler, Reply, Told, asset
 from semlens_widgets.widgets._messages.audits import (
     AuditLayer,
     AuditMade,
@@ -34,6 +27,7 @@ from semlens_widgets.widgets._messages.audits import (
 )
 from semlens_widgets.widgets._page.pool import first
 from semlens_widgets.widgets._preview import GREY, PALETTE, scatter_png
+from semlens_widgets.widgets._requests import close_matches
 from semlens_widgets.widgets._selection import SelectingWidget
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import traitlets
 
 from semlens_widgets.widgets import _answers, _columns
 from semlens_widgets.widgets._answers import number, text
-from semlens_widgets.widgets._base import Handler, LensWidget, Reply, asset, close_matches
+from semlens_widgets.widgets._base import Handler, LensWidget, Reply, asset
 from semlens_widgets.widgets._messages.comparisons import (
     Alike,
     Compared,
@@ -24,6 +24,7 @@ from semlens_widgets.widgets._messages.comparisons import (
 )
 from semlens_widgets.widgets._page.pool import first
 from semlens_widgets.widgets._preview import PALETTE, scatter_png
+from semlens_widgets.widgets._requests import close_matches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,16 +15,7 @@ from semlens_widgets.labels.assign import UNKNOWN
 from semlens_widgets.labels.scorer import Explaining, Scorer
 from semlens_widgets.labels.scorers import DEFAULT, SCORERS, scorer_of
 from semlens_widgets.widgets import _answers, _labelled, _weighed
-from semlens_widgets.widgets._base import (
-    Doer,
-    Handler,
-    LensWidget,
-    Neuron,
-    Reply,
-    Told,
-    asset,
-    close_matches,
-)
+from semlens_widgets.widgets._base import Doer, Handler, LensWidget, Neuron, Reply, Told, asset
 from semlens_widgets.widgets._candidates import (
     KEPT,
     LONGEST_CANDIDATE,
@@ -37,6 +28,7 @@ from semlens_widgets.widgets._candidates import (
 from semlens_widgets.widgets._messages.labels import Accepted, Scores, Vocabulary
 from semlens_widgets.widgets._messages.neurons import Pair, PairsOfNeuron
 from semlens_widgets.widgets._page.pool import first
+from semlens_widgets.widgets._requests import close_matches
 from semlens_widgets.widgets._scoring import (
     as_in_page,
     as_labelled,
@@ -374,7 +366,7 @@ class ContrastPanel(LensWidget):
             page.pictures(self, [one["sample"] for one in (*shown["pairs"], *contrasts)])
 
     def _as_in_page(self, scoring: Scoring | None) -> Mapping[str, Any]:
-        return {} if scoring is None else as_in_page(self.get_state(), scoring.meta)
+        return {} if scoring is None else as_in_page(self.lens, self.get_state(), scoring.meta)
 
     def _preview(self) -> bytes | None:
         if self.active is None:

@@ -9,11 +9,12 @@ import pandas as pd
 import traitlets
 
 from semlens_widgets.widgets import _answers, _columns
-from semlens_widgets.widgets._base import Handler, Reply, asset, close_matches
+from semlens_widgets.widgets._base import Handler, Reply, asset
 from semlens_widgets.widgets._columns import Floats, read_column, title
 from semlens_widgets.widgets._messages.evolutions import Moment, Through
 from semlens_widgets.widgets._messages.neurons import CodedLabels, Hovered, Measure
 from semlens_widgets.widgets._preview import point_colors, scatter_png
+from semlens_widgets.widgets._requests import close_matches
 from semlens_widgets.widgets._selection import SelectingWidget
 
 if TYPE_CHECKING:

@@ -10,13 +10,8 @@ import numpy as np
 import traitlets
 
 from semlens_widgets.widgets import _answers
-from semlens_widgets.widgets._base import (
-    Handler,
-    LensWidget,
-    Neuron,
-    asset,
-    close_matches,
-)
+from semlens_widgets.widgets._base import Handler, LensWidget, Neuron, asset
+from semlens_widgets.widgets._requests import close_matches
 from semlens_widgets.widgets._selection import SelectingWidget
 from semlens_widgets.widgets._views import VIEWS
 from semlens_widgets.widgets.map import NeuronMap

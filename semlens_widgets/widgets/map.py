@@ -13,10 +13,11 @@ import traitlets
 
 from semlens_widgets.lens.joint import JointLens
 from semlens_widgets.widgets import _answers, _columns, _filter
-from semlens_widgets.widgets._base import Handler, Reply, asset, close_matches
+from semlens_widgets.widgets._base import Handler, Reply, asset
 from semlens_widgets.widgets._columns import Floats, read_column, title
 from semlens_widgets.widgets._messages.neurons import CodedLabels, Hovered, Measure
 from semlens_widgets.widgets._preview import FAINT, point_colors, scatter_png
+from semlens_widgets.widgets._requests import close_matches
 from semlens_widgets.widgets._selection import SelectingWidget, buffer
 
 if TYPE_CHECKING:

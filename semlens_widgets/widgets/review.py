@@ -15,7 +15,7 @@ import traitlets
 from semlens_widgets.errors import LabelsClash
 from semlens_widgets.labels.assign import UNKNOWN
 from semlens_widgets.widgets import _answers
-from semlens_widgets.widgets._base import Doer, Handler, Reply, Told, asset, close_matches
+from semlens_widgets.widgets._base import Doer, Handler, Reply, Told, asset
 from semlens_widgets.widgets._columns import PERSON, labels_of, readable, unsure_rows
 from semlens_widgets.widgets._messages.reviews import (
     GivenLabels,
@@ -24,6 +24,7 @@ from semlens_widgets.widgets._messages.reviews import (
     Offer,
     Reviewed,
 )
+from semlens_widgets.widgets._requests import close_matches
 from semlens_widgets.widgets._selection import SelectingWidget
 from semlens_widgets.widgets._sheet import sheet_png
 from semlens_widgets.widgets._steps import Key, Step, Steps, Word

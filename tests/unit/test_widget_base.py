@@ -8,14 +8,8 @@ import pandas as pd
 import pytest
 import traitlets
 
-from semlens_widgets.widgets._base import (
-    Handler,
-    LensWidget,
-    Reply,
-    asset,
-    close_matches,
-)
-from semlens_widgets.widgets._requests import describe
+from semlens_widgets.widgets._base import Handler, LensWidget, Reply, asset
+from semlens_widgets.widgets._requests import close_matches, describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

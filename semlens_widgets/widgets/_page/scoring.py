@@ -12,7 +12,6 @@ from semlens_widgets.lens.portable import portable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from semlens_widgets.widgets._page.chunks import Chunks
@@ -27,14 +26,7 @@ class Scoring:
 
     def stored(self, chunks: Chunks) -> dict[str, Any]:
         """Keep it in chunks, and return where it lies."""
-        arrays = {
-            name: {
-                "dtype": str(values.dtype),
-                "shape": list(values.shape),
-                "place": chunks.add(_little(values), "scoring"),
-            }
-            for name, values in self.arrays.items()
-        }
+        arrays = {name: chunks.add_array(values) for name, values in self.arrays.items()}
         return {"meta": chunks.add_answer(self.meta), "arrays": arrays}
 
 
@@ -76,8 +68,3 @@ class ToScore:
         keys = zip(table["layer"].astype(str), table["neuron"].astype(int), strict=True)
         wanted = set(neurons)
         return [row for row, key in enumerate(keys) if key in wanted]
-
-
-def _little(values: NDArray[np.generic]) -> bytes:
-    """Return the bytes of an array as browsers read them."""
-    return values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
