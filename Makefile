@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install $(if $(MAKE_TERMOUT),,--quiet)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: help lab test install lint types js unit notebooks messages browser docs bench shots clean
+.PHONY: help lab test install lint types js reference unit notebooks messages browser docs bench shots clean
 
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -15,8 +15,11 @@ help:  ## show the targets
 lab: $(VENV)/lab semlens_widgets/static/.built  ## open JupyterLab on the quickstart
 	jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.default_url=/lab/tree/notebooks/01_quickstart.ipynb
 
-test: lint types js unit  ## run every check and every test
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line notebooks browser docs
+# What drives a browser takes one core for longest; the other has time for nearly all the rest.
+test: install  ## run every check and every test
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line lint types js
+	@$(MAKE) --no-print-directory reference
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line WORKERS=1 browser notebooks docs unit
 	@echo "all checks and tests passed"
 
 install: $(VENV)/test semlens_widgets/static/.built  ## make the environment of the tests and build the widgets
@@ -53,10 +56,17 @@ js: install
 	cd js && npm run --silent check && npm test --silent
 
 # Tests change labels: they must not touch the analyses that a person keeps in a cache, nor meet them.
-unit notebooks browser: export XDG_CACHE_HOME := $(CURDIR)/$(VENV)/cache
+reference unit notebooks browser: export XDG_CACHE_HOME := $(CURDIR)/$(VENV)/cache
 
-unit: install  ## unit and reference tests, by file on as many cores as there are
-	OMP_NUM_THREADS=1 python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder tests/reference tests/unit
+# By file, on as many cores as there are.
+WORKERS := auto
+SPREAD := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations=12
+
+reference: install  ## tests against what papers, peers and planted truth say
+	OMP_NUM_THREADS=1 python -m pytest $(SPREAD) tests/reference
+
+unit: install  ## tests of the parts
+	OMP_NUM_THREADS=1 python -m pytest $(SPREAD) tests/unit
 
 notebooks: install  ## run the notebooks and compare their outputs
 	python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout=600 $(NOTEBOOKS)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 
 import semlens_widgets as slw
+from semlens_widgets import demo
 from tests.colour_world import ColourFoundation, ColourNet, colour_images, to_tensor
 
 
@@ -27,6 +30,25 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("SEMLENS_REAL_DATA is not set: no real photographs and models to test with")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory: pytest.TempPathFactory):
+    """Give an analysis of the scenes of its own; it is made once for all tests of a run."""
+    workers = tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else None
+    shared = workers or tmp_path_factory.getbasetemp()
+
+    def lens(*, planted: bool = True, path: Path | None = None) -> slw.SemanticLens:
+        made = shared / f"scenes of all tests, {'planted' if planted else 'clean'}"
+        with FileLock(f"{made}.lock"):
+            if not (made / "whole").exists():
+                demo.scenes(made, planted=planted)
+                (made / "whole").touch()
+        own = path or tmp_path_factory.mktemp("scenes") / "analysis"
+        shutil.copytree(made, own, ignore=shutil.ignore_patterns("whole"))
+        return demo.scenes(own, planted=planted)
+
+    return lens
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 import semlens_widgets as slw
 from semlens_widgets.widgets._page.models import family
-from semlens_widgets.widgets._page.pool import OF_MANY, smaller
+from semlens_widgets.widgets._page.pool import OF_MANY, coarser, smaller
 from tests.browser.server import REPOSITORY
 from tests.unit.evolution_world import steps
 
@@ -79,8 +79,10 @@ def told_by_kernel(view: LensWidget, method: str, params: dict[str, Any]) -> set
             continue
         if method in SHORTENED:
             result = {**result, SHORTENED[method]: result[SHORTENED[method]][:EXAMPLES]}
-        pictures = [smaller(one) if one[:3] == b"\xff\xd8\xff" else one for one in buffers]
-        told.add(as_text(result, [base64.b64encode(one).decode() for one in pictures]))
+        kept = [smaller(one) if one[:3] == b"\xff\xd8\xff" else one for one in buffers]
+        if method == "heatmaps":
+            kept = [coarser(one) for one in kept]
+        told.add(as_text(result, [base64.b64encode(one).decode() for one in kept]))
     return told
 
 

@@ -28,8 +28,8 @@ SHAPES, GROUNDS = list(ATTRIBUTES["shape"]), list(ATTRIBUTES["background"])
 
 
 @pytest.fixture(scope="module")
-def lens():
-    return demo.scenes(planted=False)
+def lens(scenes):
+    return scenes(planted=False)
 
 
 @pytest.fixture(scope="module")

@@ -50,9 +50,9 @@ def test_other_pairs_are_judged_as_expected(judged):
             assert verdict == GOOD, name
 
 
-def test_the_limit_is_where_many_other_images_bring_the_vector():
+def test_the_limit_is_where_many_other_images_bring_the_vector(scenes):
     """A thousand images estimate it; the vector of four times as many others is near to it."""
-    lens = slw.demo.scenes()
+    lens = scenes()
     layers = ("layer3", "layer4")
     values = torch.cat([torch.from_numpy(lens.activations(layer)) for layer in layers], dim=1)
     images = lens._read.embeddings.rows(torch.arange(5000))

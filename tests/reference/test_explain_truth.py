@@ -5,16 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from semlens_widgets import demo
 from tests.reference.test_scenes_truth import MEANING
 
 pytestmark = pytest.mark.slow
 
 
-def test_neurons_of_the_last_stage_are_several_things(tmp_path):
+def test_neurons_of_the_last_stage_are_several_things(scenes):
     # Whether likeness counts from nought or above four fifths of the images was chosen on the other
     # network, on every eighth neuron of its last stages.
-    lens = demo.scenes(tmp_path / "clean", planted=False)
+    lens = scenes(planted=False)
     concepts = list(MEANING)
     first, together, several = [], [], 0
     for neuron in range(128):
@@ -33,8 +32,8 @@ def test_neurons_of_the_last_stage_are_several_things(tmp_path):
     assert np.mean(together) >= np.mean(first) + 0.05
 
 
-def test_the_same_seed_explains_the_same():
-    lens = demo.scenes(planted=False)
+def test_the_same_seed_explains_the_same(scenes):
+    lens = scenes(planted=False)
     found = lens.explain("layer4", 5)
     assert found.equals(lens.explain("layer4", 5))
     assert list(found.columns) == ["concept", "weight", "together"]

@@ -12,8 +12,8 @@ from semlens_widgets.demo.world import ARTEFACTS, CLASSES, concepts
 
 
 @pytest.fixture(scope="module")
-def lens(tmp_path_factory):
-    lens = demo.scenes(tmp_path_factory.mktemp("scenes") / "analysis")
+def lens(scenes):
+    lens = scenes()
     lens.label([*MEANING, *demo.DISTRACTORS])
     return lens
 

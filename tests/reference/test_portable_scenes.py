@@ -18,8 +18,8 @@ FRAME = 16
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    lens = demo.scenes(tmp_path_factory.mktemp("scenes"))
+def world(scenes, tmp_path_factory):
+    lens = scenes()
     lens.label([*demo.vocabulary(), *demo.DISTRACTORS])
     page = PageAnswers(tmp_path_factory.mktemp("page"))
     return lens, page, *portable(lens, range(len(lens.neurons)))

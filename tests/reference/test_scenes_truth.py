@@ -14,8 +14,8 @@ LAST = "layer4"
 
 
 @pytest.fixture(scope="module")
-def lens(tmp_path_factory):
-    return demo.scenes(tmp_path_factory.mktemp("scenes") / "analysis")
+def lens(scenes):
+    return scenes()
 
 
 @pytest.fixture(scope="module")

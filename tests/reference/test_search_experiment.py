@@ -34,8 +34,8 @@ def rows_of(name: str, **chosen: str) -> pd.DataFrame:
 
 
 @pytest.mark.slow
-def test_searches_for_the_watermark_are_what_is_stored():
-    lens = slw.demo.scenes()
+def test_searches_for_the_watermark_are_what_is_stored(scenes):
+    lens = scenes()
     seed = PACKAGED.pictures + OTHERS
     truth = planted_truth(lens.target, PICTURES, seed)[:, : len(CONCEPTS)]
     right = told_best(truth, slw.demo.scene_images(PICTURES, seed=seed).concepts)

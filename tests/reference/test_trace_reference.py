@@ -129,8 +129,8 @@ def test_transformers_by_attnlrp(pooling):
 
 
 @pytest.fixture(scope="module")
-def lens(tmp_path_factory):
-    return demo.scenes(tmp_path_factory.mktemp("scenes") / "analysis")
+def lens(scenes):
+    return scenes()
 
 
 def test_relevance_agrees_with_ablation_on_scenes(lens):

@@ -13,7 +13,6 @@ import pytest
 import torch
 
 import semlens_widgets as slw
-from semlens_widgets import demo
 from semlens_widgets.labels.evidence import HeldEmbeddings
 from semlens_widgets.labels.resampling import shuffled
 from semlens_widgets.labels.words import VISUAL_WORDS
@@ -25,8 +24,8 @@ DRAWN = 1_500
 
 
 @pytest.fixture(scope="module")
-def lens():
-    return demo.scenes(planted=False)
+def lens(scenes):
+    return scenes(planted=False)
 
 
 def texts(lens):

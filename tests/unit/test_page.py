@@ -15,7 +15,7 @@ from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.widgets import ConceptGallery, ContrastPanel, Explorer
 from semlens_widgets.widgets import _base as base
 from semlens_widgets.widgets._page.chunks import FULL, Chunks
-from semlens_widgets.widgets._page.pool import Pool, Recorder, key_of, smaller
+from semlens_widgets.widgets._page.pool import Pool, Recorder, coarser, key_of, smaller
 from tests.unit.page_file import PageFile
 from tests.unit.panel_world import EVIL, Lens
 
@@ -78,7 +78,8 @@ def test_answers_are_those_of_the_kernel(lens, tmp_path):
         result, buffers = gallery._requests[method](gallery, params)
         said, bytes_of = page.answer(method, params)
         assert said == json.loads(json.dumps(result))
-        assert bytes_of == [smaller(one) if method == "thumbnails" else one for one in buffers]
+        kept = {"thumbnails": smaller, "heatmaps": coarser}.get(method, bytes)
+        assert bytes_of == [kept(one) for one in buffers]
 
 
 def test_neurons_that_do_not_travel_are_not_asked_about(labelled, tmp_path):
@@ -244,6 +245,14 @@ def test_a_folder_is_replaced_if_it_is_a_page_and_never_otherwise(lens, tmp_path
         panel.to_html(place, folder=True)
     assert (place / "mine.txt").read_text() == "mine"
     assert [one.name for one in tmp_path.iterdir()] == ["site"]
+
+
+def test_heatmaps_are_off_by_two_levels_at_most_and_keep_their_ends():
+    every = np.arange(256, dtype=np.uint8)
+    kept = np.frombuffer(coarser(every.tobytes()), np.uint8)
+    assert np.abs(kept.astype(int) - every).max() <= 2
+    assert (kept[0], kept[-1], len(set(kept.tolist()))) == (0, 255, 64)
+    assert (np.diff(kept.astype(int)) >= 0).all()
 
 
 def test_pictures_are_made_smaller_only_where_that_saves_something():

@@ -41,7 +41,8 @@ export function AboutPage({ about, has }: { about: About; has: (method: string) 
         {pictures > 0 && (
           <li>
             {count(pictures, "picture")}
-            {smaller > 0 && ", smaller than in the notebook"}. Whole images are in the notebook.
+            {smaller > 0 && ", smaller than in the notebook"}, and heatmaps of 64 levels. Whole images
+            are in the notebook.
           </li>
         )}
         {refused.map(([why, times]) => <li key={why}>{count(times, "heatmap")} missing: <bdi>{why}</bdi></li>)}
