@@ -47,7 +47,8 @@ def row():
 def told(name, among, names):
     panel = explorer.contrast
     scorer = scorer_of(name, panel.settings)
-    table = lens.scores(*explorer.active, among, scorer=scorer, templates=TEMPLATES[panel.templates])
+    templates = TEMPLATES[panel.templates]
+    table = lens.scores(*explorer.active, among, scorer=scorer, templates=templates)
     return [float(table.score.iloc[among.index(one)]) for one in names]
 
 def scores(names):
@@ -201,7 +202,7 @@ def replay(notebook: Notebook, steps: int, *, check: int, measure: int, seed: in
             waiting.append((kind, luck, word))
         if step % check == 0 or step % measure == 0 or step == steps:
             act()
-        if step % check == 0 or step == steps:
+            # Before a measure, too: what the page still sends would undo what the kernel sets.
             _compare(notebook, root, replayed)
         if step % measure == 0 or step == steps:
             _measure(notebook, root, session, replayed, step)
@@ -229,8 +230,10 @@ def _compare(notebook: Notebook, root: Locator, replayed: Replayed) -> None:
         if active is None:
             return
         layer, neuron = active
-        assert panel.locator(".slw-heading .slw-mono").inner_text() == f"{layer} / {neuron}"
-        assert panel.locator(".slw-heading .slw-title").inner_text() == kernel.value("row().label")
+        heading = panel.locator(".slw-heading")
+        shown = [heading.locator(part).inner_text() for part in (".slw-mono", ".slw-title")]
+        told = [f"{layer} / {neuron}", kernel.value("row().label")]
+        assert shown == told, f"{shown} instead of {told}"
         names = panel.locator(".slw-score-name").all_inner_texts()
         same(panel.locator(".slw-score > .slw-number"), kernel.value(f"scores({names!r})"))
         # Only of lists shown whole: the labels below a fold compete, too.
@@ -268,9 +271,9 @@ def _measure(
     heading = root.locator(".slw-gallery .slw-heading .slw-mono")
 
     def at_rest() -> None:
-        assert heading.inner_text() == "layer4 / 7"
-        assert root.locator(".slw-hits").count() == 0
-        assert root.locator(".slw-gallery [aria-busy=true]").count() == 0
+        assert heading.inner_text() == "layer4 / 7", "the neuron that the kernel chose is awaited"
+        assert root.locator(".slw-hits").count() == 0, "the hits are still there"
+        assert root.locator(".slw-gallery [aria-busy=true]").count() == 0, "the gallery is busy"
 
     eventually(at_rest, PATIENCE)
     session.send("HeapProfiler.collectGarbage")
