@@ -36,6 +36,16 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
+def asking() -> str:
+    """What asks a page from inside, as the script of a browser: ``asking``."""
+    command = ["npx", "esbuild", "test/page/ask-all.ts", "--bundle", "--format=iife",
+               "--global-name=asking", "--jsx=automatic", "--jsx-import-source=preact",
+               "--loader:.css=empty"]  # fmt: skip
+    done = subprocess.run(command, cwd=REPOSITORY / "js", check=True, capture_output=True)
+    return done.stdout.decode()
+
+
+@pytest.fixture(scope="session")
 def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A running JupyterLab."""
     with running_lab(tmp_path_factory.mktemp("jupyter")) as lab:

@@ -8,15 +8,19 @@ import json
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
 
 import nbformat
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.scene_lens import scene_lens
 from tests.browser.server import REPOSITORY
 from tests.browser.test_panels import AXE, SERIOUS, tab_to
+from tests.browser.waiting import eventually
+from tests.unit.page_questions import assert_same, drawn, of_the_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,11 +49,11 @@ def file(explorer: Explorer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(params=["light", "dark"])
-def page(file: Path, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """The page, which asks for nothing and complains about nothing."""
+@contextmanager
+def opened_page(file: Path, browser: Browser, theme: Literal["light", "dark"]) -> Iterator[Page]:
+    """Open the page, which asks for nothing and complains about nothing."""
     context = browser.new_context(
-        offline=True, color_scheme=request.param, viewport={"width": 1300, "height": 1000}
+        offline=True, color_scheme=theme, viewport={"width": 1300, "height": 1000}
     )
     page = context.new_page()
     wrong: list[str] = []
@@ -63,23 +67,40 @@ def page(file: Path, browser: Browser, request: pytest.FixtureRequest) -> Iterat
     assert wrong == []
 
 
+@pytest.fixture
+def page(file: Path, browser: Browser) -> Iterator[Page]:
+    with opened_page(file, browser, "light") as page:
+        yield page
+
+
 def at(page: Page, tab: str) -> None:
     page.get_by_role("tab", name=tab).click()
 
 
-def test_assistive_technology_meets_nothing_serious(page: Page):
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_assistive_technology_meets_nothing_serious(
+    file: Path, browser: Browser, theme: Literal["light", "dark"]
+):
     if not AXE.exists():
         pytest.skip("axe-core is not installed: npm ci in js/")
-    page.evaluate(AXE.read_text("utf-8"))
-    page.get_by_text("A page without a kernel").click()
-    found = []
-    for tab in ("Examples", "Labels and contrast", "Review", "Audit", "Intervene", "Trace"):
-        at(page, tab)
-        # Pictures out of view come when they are scrolled to.
-        shown = page.locator("[role=tabpanel]:not([hidden])").locator("img, .slw-state")
-        expect(shown.first).to_be_attached()
-        found += [f"{tab}: {one}" for one in page.locator("body").evaluate(SERIOUS)]
-    assert found == [], "\n".join(found)
+    with opened_page(file, browser, theme) as page:
+        page.evaluate(AXE.read_text("utf-8"))
+        page.get_by_text("A page without a kernel").click()
+        search = page.get_by_label("Search neurons by concept")
+        for word in ("green", "greem"):
+            search.fill(word)
+            search.press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text("“greem” does not travel")
+        found = []
+        for tab in ("Examples", "Labels and contrast", "Review", "Audit", "Intervene", "Trace"):
+            at(page, tab)
+            # Pictures out of view come when they are scrolled to.
+            shown = page.locator("[role=tabpanel]:not([hidden])").locator("img, .slw-state")
+            expect(shown.first).to_be_attached()
+            if tab == "Labels and contrast":
+                expect(page.locator(".slw-score").first).to_be_visible()
+            found += [f"{tab}: {one}" for one in page.locator("body").evaluate(SERIOUS)]
+        assert found == [], "\n".join(found)
 
 
 def test_examples_are_shown_with_what_made_the_neuron_fire(page: Page):
@@ -98,6 +119,105 @@ def test_examples_are_shown_with_what_made_the_neuron_fire(page: Page):
     expect(large).not_to_be_visible()
 
 
+def test_what_travels_is_searched_by_mouse_and_by_keyboard(page: Page, explorer: Explorer):
+    hits = page.locator(".slw-hit")
+    table = explorer.lens.search("green")
+    keys = zip(table["layer"].astype(str), table["neuron"].astype(int), strict=True)
+    found = [f"{layer} / {neuron}" for layer, neuron in keys if (layer, neuron) in TRAVELLING]
+
+    page.get_by_label("Search neurons by concept").focus()
+    page.keyboard.type("green")
+    page.keyboard.press("Enter")
+    expect(hits.locator(".slw-small .slw-ellipsis")).to_have_text(found)
+    tab_to(page, page.locator(".slw-hit[tabindex='0']"))
+    page.keyboard.press("Home")
+    focused = page.evaluate("() => document.activeElement.innerText")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    chosen = page.locator(".slw-hit[aria-pressed=true] .slw-small .slw-ellipsis")
+    expect(chosen).not_to_have_text(focused)
+    expect(page.locator(".slw-gallery .slw-heading .slw-mono")).to_have_text(chosen.inner_text())
+    hits.first.click()
+    expect(page.locator(".slw-gallery .slw-heading .slw-mono")).to_have_text(found[0])
+
+    search = page.get_by_label("Search neurons by concept")
+    search.fill("greem")
+    search.press("Enter")
+    said = page.get_by_role("alert")
+    expect(said).to_contain_text("“greem” does not travel with this page")
+    expect(said).to_contain_text("Near it: “green”")
+    page.get_by_role("button", name="Clear the search").click()
+    expect(hits).to_have_count(0)
+
+
+def shown_scores(page: Page) -> dict[str, float]:
+    bars = page.locator(".slw-score")
+    names = bars.locator(".slw-score-name").all_inner_texts()
+    numbers = bars.locator("> .slw-number").all_inner_texts()
+    return dict(zip(names, (float(one.replace("−", "-")) for one in numbers), strict=True))
+
+
+def test_bars_follow_the_slider_and_the_scorer(page: Page, explorer: Explorer):
+    at(page, "Labels and contrast")
+    panel = page.locator(".slw-contrast")
+
+    def as_the_kernel_says(scorer: str, **settings: float) -> dict[str, float]:
+        """Wait for the kernel's scores, to the three decimals that are written."""
+
+        def check() -> None:
+            shown = shown_scores(page)
+            assert len(shown) > 3
+            asked = {"layer": "layer4", "neuron": 3, "candidates": list(shown), "scorer": scorer,
+                     "settings": settings, "templates": "plain", "exclude": []}  # fmt: skip
+            ((result, _),) = of_the_kernel(explorer.contrast, [("scores", asked)])
+            assert shown == pytest.approx(dict(result["scores"]), abs=0.00061)
+
+        eventually(check)
+        return shown_scores(page)
+
+    before = as_the_kernel_says("csp", gamma=1)
+    slider = panel.get_by_role("slider", name="γ")
+    box = slider.bounding_box()
+    assert box is not None
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] - 6, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.4, middle, steps=5)
+    page.mouse.up()
+    gamma = float(slider.input_value())
+    assert 0.2 < gamma < 0.6
+    assert as_the_kernel_says("csp", gamma=gamma) != before
+    slider.press("Home")
+    as_the_kernel_says("csp", gamma=0)
+
+    panel.get_by_text("SemanticLens", exact=True).first.click()
+    as_the_kernel_says("semanticlens")
+    panel.get_by_role("radio", name="SemanticLens").press("ArrowRight")
+    expect(panel.get_by_role("radio", name="Difference")).to_be_checked()
+    as_the_kernel_says("difference")
+
+
+def test_scores_are_those_of_the_kernel(page: Page, explorer: Explorer, asking: str):
+    page.evaluate(f"() => {{ {asking}; window.asking = asking; }}")
+
+    def told(questions: list[tuple[str, dict[str, Any]]]) -> list[Any]:
+        return [one[2] for one in page.evaluate("asking.askLive", questions)]
+
+    rng = np.random.default_rng(5)
+    lens = explorer.lens
+    (vocabulary,) = told([("vocabulary", {})])
+    questions = [
+        (method, {**params, "layer": "layer4", "neuron": int(rng.integers(len(TRAVELLING)))})
+        for method, params in drawn(rng, lens, vocabulary["words"], 60, ranks=5)
+    ]
+    expected = of_the_kernel(explorer.contrast, questions)
+    compared = 0
+    for found, (result, _), question in zip(told(questions), expected, questions, strict=True):
+        assert_same(found, result, str(question))
+        compared += len(result["scores"]) if "scores" in result else 2
+    assert compared > 200
+
+
 def test_a_neuron_that_did_not_travel_is_said_to(page: Page):
     at(page, "Review")
     page.get_by_label("Labels or neurons that contain").fill("layer4")
@@ -110,11 +230,12 @@ def test_a_neuron_that_did_not_travel_is_said_to(page: Page):
 
 
 def test_what_needs_the_notebook_is_not_offered(page: Page):
-    expect(page.get_by_text("Neurons are searched in the notebook.")).to_be_visible()
     at(page, "Labels and contrast")
     contrast = page.locator(".slw-contrast")
-    expect(contrast).to_contain_text("Labels are scored in the notebook.")
+    expect(contrast.locator(".slw-score").first).to_be_visible()
     expect(contrast.get_by_role("button", name="Use")).to_have_count(0)
+    expect(contrast.get_by_role("radio", name="CLIP-Dissect")).to_have_count(0)
+    expect(contrast).to_contain_text("In the notebook: other words, CLIP-Dissect.")
     at(page, "Review")
     for name in ("Accept", "Reject", "Edit", "Import CSV", "How sure?"):
         expect(page.locator(".slw-review").get_by_role("button", name=name)).to_have_count(0)
@@ -157,7 +278,9 @@ def test_decisions_are_made_by_mouse_and_keyboard_and_come_back(
     note.fill("a watermark")
     note.press("Enter")
     expect(view.locator(".slw-audit-neuron")).to_contain_text("rejected on")
-    tab_to(page, view.locator("[role=row][tabindex='0'], [role=option][tabindex='0']").last)
+    tab_to(page, view.locator("[role=grid] [tabindex='0'][data-neuron]"))
+    page.keyboard.press("End")
+    expect(view.locator("[role=grid] [aria-rowindex='129']")).to_be_focused()
     page.keyboard.press("i")
     expect(page.get_by_text("2 decisions made here")).to_be_visible()
     with page.expect_download() as saving:
@@ -196,6 +319,7 @@ def test_a_folder_is_served_part_by_part_and_says_what_it_needs(
     finally:
         context.close()
         server.shutdown()
+        server.server_close()
 
 
 def test_a_notebook_made_into_a_page_keeps_what_was_embedded(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import random
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,6 @@ import pytest
 import semlens_widgets as slw
 from semlens_widgets.widgets._page.models import family
 from semlens_widgets.widgets._page.pool import OF_MANY, coarser, smaller
-from tests.browser.server import REPOSITORY
 from tests.unit.evolution_world import steps
 
 if TYPE_CHECKING:
@@ -29,16 +27,6 @@ EXAMPLES = 4
 SHORTENED = {
     "neuron": "examples", "pairs": "pairs", "node": "examples", "class_images": "images",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def asking() -> str:
-    """The browser's part of this test, which asks a page from inside."""
-    command = ["npx", "esbuild", "test/page/ask-all.ts", "--bundle", "--format=iife",
-               "--global-name=asking", "--jsx=automatic", "--jsx-import-source=preact",
-               "--loader:.css=empty"]  # fmt: skip
-    done = subprocess.run(command, cwd=REPOSITORY / "js", check=True, capture_output=True)
-    return done.stdout.decode()
 
 
 def explorer_of(lens: slw.SemanticLens) -> slw.Explorer:

@@ -43,7 +43,7 @@ export function short(value: number | null | undefined, digits = 2): string {
   else if (size >= 100) text = value.toFixed(Math.min(digits, 1));
   else if (size > 0 && size < 0.5 * 10 ** -digits) text = value.toExponential(0);
   else text = value.toFixed(digits);
-  return text.replace("-", "−");
+  return text.replaceAll("-", "−"); // that of an exponent, too
 }
 
 /**

@@ -108,7 +108,6 @@ function Card({ node, said, pictures, lit, selected, tabIndex, most, point, sele
       data-key={node.key}
       tabIndex={tabIndex}
       aria-pressed={selected}
-      aria-label={said}
       title={said}
       onClick={() => select(node)}
       onPointerEnter={() => point(node.key)}

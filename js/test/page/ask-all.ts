@@ -1,4 +1,5 @@
-// Asks a page all that it holds an answer to; tests/browser/test_page_parity.py runs it there.
+// Asks a page from inside what it holds an answer to, or computes one to; tests/browser runs it there.
+import { scoringOf } from "../../src/page/live";
 import { readPage } from "../../src/page/page";
 import { EmbeddedSource } from "../../src/source/embedded-source";
 
@@ -18,4 +19,11 @@ export async function askAll(more: Asked[]): Promise<Told[]> {
   const { pool } = await readPage(document);
   const source = new EmbeddedSource(pool);
   return Promise.all([...pool.questions, ...more].map((asked) => ask(source, asked)));
+}
+
+/** Questions whose answers are computed in the page. */
+export async function askLive(asked: Asked[]): Promise<Told[]> {
+  const { contents, pool } = await readPage(document);
+  const source = new EmbeddedSource(pool, undefined, scoringOf(contents.scoring!, pool));
+  return Promise.all(asked.map((one) => ask(source, one)));
 }
