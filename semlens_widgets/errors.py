@@ -102,3 +102,8 @@ def named(names: Sequence[str]) -> str:
     """List names for a message, a few of many."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(map(repr, names[:_NAMED])) + more
+
+
+def holds_half(text: str) -> bool:
+    """Return whether a text holds half a character, such as of an emoji: no file can keep it."""
+    return any("\ud800" <= sign <= "\udfff" for sign in text)

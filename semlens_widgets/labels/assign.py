@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from semlens_widgets.errors import holds_half
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -48,12 +50,8 @@ def check_candidates(candidates: Sequence[str]) -> tuple[str, ...]:
             continue
         if not any(sign.isprintable() and not sign.isspace() for sign in candidate):
             raise ValueError(f"candidates: entry {position} is empty or invisible; remove it")
-        try:
-            candidate.encode()
-        except UnicodeEncodeError:
-            raise ValueError(
-                f"candidates: entry {position}, {candidate!r}, holds half a character"
-            ) from None
+        if holds_half(candidate):
+            raise ValueError(f"candidates: entry {position}, {candidate!r}, holds half a character")
         stripped.append(text)
     if not stripped:
         raise ValueError("candidates: the list is empty; give at least one label")

@@ -165,7 +165,7 @@ class Audit:
         Raises
         ------
         ValueError
-            If there is no such decision.
+            If there is no such decision, or the note holds half a character.
         KeyError, IndexError
             If there is no such neuron.
         StoreError

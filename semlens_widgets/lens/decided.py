@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from semlens_widgets.errors import holds_half
 from semlens_widgets.store.decisions import DECISIONS
 
 if TYPE_CHECKING:
@@ -73,4 +74,5 @@ def _is_decision(one: Any) -> bool:
         and type(one.get("neuron")) is int
         and one.get("decision") in DECISIONS
         and isinstance(one.get("note"), str)
+        and not holds_half(one["note"])
     )

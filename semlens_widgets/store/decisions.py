@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pyarrow as pa
 
+from semlens_widgets.errors import holds_half
 from semlens_widgets.store.labels import PERSON
 from semlens_widgets.store.stages import NEURONS, Stage
 
@@ -38,7 +39,15 @@ def read_decisions(store: AnalysisStore, target: str) -> pd.DataFrame:
 def write_decision(
     store: AnalysisStore, target: str, layer: str, neuron: int, decision: str, note: str
 ) -> None:
-    """Keep one decision, on disk when this returns."""
+    """Keep one decision, on disk when this returns.
+
+    Raises
+    ------
+    ValueError
+        If the note cannot be kept.
+    """
+    if holds_half(note):
+        raise ValueError(f"note: {note!r} holds half a character, such as of an emoji.")
     row = {
         "target": [target],
         "layer": [layer],

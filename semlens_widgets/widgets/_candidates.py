@@ -6,6 +6,8 @@ import heapq
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from semlens_widgets.errors import holds_half
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -38,6 +40,10 @@ def distinct(candidates: Iterable[Any]) -> tuple[list[str], list[str]]:
     for position, candidate in enumerate(candidates):
         if not isinstance(candidate, str):
             raise TypeError(f"candidates: entry {position} is {candidate!r}, not a text.")
+        if holds_half(candidate):
+            raise ValueError(
+                f"candidates: entry {position}, {candidate!r}, holds half a character."
+            )
         words, lower = _spaced(candidate)
         if not words:
             raise ValueError(f"candidates: entry {position} is blank. Give a text like 'striped'.")

@@ -12,8 +12,8 @@ from tests.browser.replay import EXPLORER, replay
 from tests.browser.server import NO_BROWSER, running_browser, running_lab
 
 STEPS = int(os.environ.get("SEMLENS_REPLAY_STEPS", "10000"))
-SAMPLES = 20
-WARM = 2  # samples, a tenth of the steps, until caches are full
+SAMPLES = 40
+WARM = 4  # samples, a tenth of the steps, until caches are full
 MOST = 1.05  # of what was held when warm
 CELLS = [
     "from tests.browser.scene_lens import scene_lens\nlens = scene_lens('replay')",

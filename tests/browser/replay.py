@@ -30,6 +30,7 @@ KINDS = {
 }
 EXPLORER = "explorer = lens.explore()\nexplorer"
 PATIENCE = 60  # seconds for an answer: the kernel may have a queue
+FOLDED = 12  # so many scores a list shows at first, as in js/src/contrast/bars.tsx
 SETUP = """
 import gc, os, re
 from semlens_widgets.labels.scorers import scorer_of
@@ -43,13 +44,21 @@ def row():
     active = explorer.active
     return lens.neurons.set_index(["layer", "neuron"]).loc[tuple(active)]
 
+def told(name, among, names):
+    panel = explorer.contrast
+    scorer = scorer_of(name, panel.settings)
+    templates = TEMPLATES[panel.templates]
+    table = lens.scores(*explorer.active, among, scorer=scorer, templates=templates)
+    return [float(table.score.iloc[among.index(one)]) for one in names]
+
 def scores(names):
     panel = explorer.contrast
-    scorer = scorer_of(panel.scorer, panel.settings)
     # Candidates may compete with each other; without any the panel suggests of the vocabulary.
     among = list(dict.fromkeys([*(panel.candidates or lens.vocabulary), *names]))
-    told = lens.scores(*explorer.active, among, scorer=scorer, templates=TEMPLATES[panel.templates])
-    return [float(told.score.iloc[among.index(name)]) for name in names]
+    return told(panel.scorer, among, names)
+
+def beside(names):
+    return told(explorer.contrast.second, names, names)
 
 def hits(text):
     found = lens.search(text, top=24)
@@ -193,7 +202,7 @@ def replay(notebook: Notebook, steps: int, *, check: int, measure: int, seed: in
             waiting.append((kind, luck, word))
         if step % check == 0 or step % measure == 0 or step == steps:
             act()
-        if step % check == 0 or step == steps:
+            # Before a measure, too: what the page still sends would undo what the kernel sets.
             _compare(notebook, root, replayed)
         if step % measure == 0 or step == steps:
             _measure(notebook, root, session, replayed, step)
@@ -212,19 +221,30 @@ def _compare(notebook: Notebook, root: Locator, replayed: Replayed) -> None:
     tab.click()
     panel = root.locator(".slw-contrast")
 
+    def same(shown: Locator, told: list[float]) -> None:
+        limit = 0.0006 * max(1, np.abs(told).max())
+        np.testing.assert_allclose(_numbers(shown.all_inner_texts()), told, atol=limit)
+
     def said() -> None:
         active = kernel.value("explorer.active")
         if active is None:
             return
         layer, neuron = active
-        assert panel.locator(".slw-heading .slw-mono").inner_text() == f"{layer} / {neuron}"
-        assert panel.locator(".slw-heading .slw-title").inner_text() == kernel.value("row().label")
+        heading = panel.locator(".slw-heading")
+        shown = [heading.locator(part).inner_text() for part in (".slw-mono", ".slw-title")]
+        told = [f"{layer} / {neuron}", kernel.value("row().label")]
+        assert shown == told, f"{shown} instead of {told}"
         names = panel.locator(".slw-score-name").all_inner_texts()
-        shown = _numbers(panel.locator(".slw-score > .slw-number").all_inner_texts())
-        told = kernel.value(f"scores({names!r})")
-        np.testing.assert_allclose(shown, told, atol=0.0006 * max(1, np.abs(told).max()))
+        same(panel.locator(".slw-score > .slw-number"), kernel.value(f"scores({names!r})"))
+        # Only of lists shown whole: the labels below a fold compete, too.
+        second = panel.locator(".slw-score-scales").count() == 1 and len(names) < FOLDED
+        if second:
+            assert panel.locator(".slw-score-scales [aria-busy=true]").count() == 0
+            numbers = panel.locator(".slw-score-number-second > :last-child")
+            same(numbers, kernel.value(f"beside({names!r})"))
         replayed.compared["labels"] += 1
         replayed.compared["scores"] += len(names)
+        replayed.compared["second"] += len(names) * second
 
     def found() -> None:
         text = root.locator(".slw-search input").input_value()
@@ -251,9 +271,9 @@ def _measure(
     heading = root.locator(".slw-gallery .slw-heading .slw-mono")
 
     def at_rest() -> None:
-        assert heading.inner_text() == "layer4 / 7"
-        assert root.locator(".slw-hits").count() == 0
-        assert root.locator(".slw-gallery [aria-busy=true]").count() == 0
+        assert heading.inner_text() == "layer4 / 7", "the neuron that the kernel chose is awaited"
+        assert root.locator(".slw-hits").count() == 0, "the hits are still there"
+        assert root.locator(".slw-gallery [aria-busy=true]").count() == 0, "the gallery is busy"
 
     eventually(at_rest, PATIENCE)
     session.send("HeapProfiler.collectGarbage")

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from types import SimpleNamespace
+
 import pytest
+import traitlets
 
 from semlens_widgets.labels.candidates.answers import parse_answer
 from semlens_widgets.labels.concepts import read_concepts
+from semlens_widgets.lens.decided import import_decisions
 from semlens_widgets.lens.label_file import read_label_file
+from semlens_widgets.store.decisions import write_decision
 from semlens_widgets.testing import audit_cases
-from semlens_widgets.widgets import ConceptGallery
+from semlens_widgets.widgets import ConceptGallery, ContrastPanel
+from semlens_widgets.widgets._page.chunks import compact
 from tests.unit.panel_world import Asker, Lens
 
 
@@ -69,3 +76,40 @@ def test_parameters_without_names_are_refused_in_words(monkeypatch, params):
     asked = {"kind": "request", "id": 1, "method": "neuron", "params": params}
     ask.widget._answer(ask.widget, asked, [])
     assert "parameters" in ask.reply(1)[0]["message"]
+
+
+HALVES = ["\ud800", "red \udc80 fox"]
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_half_a_character_among_the_words_of_a_page_is_refused_in_words(tmp_path, half):
+    panel = ContrastPanel(Lens(), "layer3", 0)
+    with pytest.raises(ValueError, match=r"texts: .* holds half a character"):
+        panel.to_html(tmp_path / "page.html", texts=["fox", half])
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(traitlets.TraitError, match=r"entry 1.* holds half a character"):
+        panel.candidates = ["fox", half]
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_half_a_character_in_a_page_is_escaped(half):
+    written = compact({"uri": half, "path": "\\" + half})
+    written.encode("utf-8")
+    assert json.loads(written) == {"uri": half, "path": "\\" + half}
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_half_a_character_in_a_decision_is_refused_before_any_is_kept(tmp_path, half):
+    kept = []
+    audit = SimpleNamespace(target="red", decide=lambda *said: kept.append(said))
+    ends = ("seen", 0, "clear"), ("seen", 1, half)
+    decisions = [
+        {"layer": layer, "neuron": neuron, "decision": "accept", "note": note}
+        for layer, neuron, note in ends
+    ]
+    (tmp_path / "made.json").write_text(json.dumps({"target": "red", "decisions": decisions}))
+    with pytest.raises(ValueError, match=r"made\.json holds no decisions"):
+        import_decisions(audit, tmp_path / "made.json")
+    assert kept == []
+    with pytest.raises(ValueError, match=r"note: .* holds half a character"):
+        write_decision(SimpleNamespace(), "red", "seen", 0, "accept", half)

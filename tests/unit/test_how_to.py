@@ -18,6 +18,7 @@ from torchvision.models import ResNet18_Weights, resnet18
 
 import semlens_widgets as slw
 from semlens_widgets.pipeline import layout
+from tests.unit.page_file import PageFile
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -156,15 +157,37 @@ def test_a_gpu_is_an_option(monkeypatch):
     assert len(names["lens"].neurons) == 512
 
 
+class Small(torch.nn.Sequential):
+    """Two neurons more than the page writes the second time."""
+
+    def __init__(self):
+        super().__init__(
+            torch.nn.Conv2d(3, 12, 4, stride=4),
+            torch.nn.ReLU(),
+            torch.nn.AdaptiveAvgPool2d(1),
+            torch.nn.Flatten(),
+            torch.nn.Linear(12, 2),
+        )
+
+
 @pytest.mark.slow
 def test_a_folder_is_opened_and_pages_written():
-    target = slw.TargetModel(
-        slw.demo.classifier(), ["layer1", "layer2"], transform=slw.demo.preprocess
-    )
+    target = slw.TargetModel(Small(), ["1"], transform=slw.demo.preprocess)
     images = slw.ImageDataset.from_folder("photos")
-    slw.SemanticLens(target, images, slw.demo.foundation(), path="runs/resnet18").run().localise()
+    lens = slw.SemanticLens(
+        target, images, slw.demo.foundation(), path="runs/resnet18", n_examples=5
+    )
+    lens.run().localise()
     run("sharing.md")
-    whole, part = (Path(name).read_text("utf-8") for name in ("explorer.html", "interesting.html"))
-    assert len(part) < len(whole)
-    assert not re.findall(r'(?:src|href)="(?:https?:)?//', whole)
+    whole, part = (PageFile(Path(name)) for name in ("explorer.html", "interesting.html"))
+    assert len(part.text) < len(whole.text)
+    assert shown(whole) == [5] * 12
+    assert shown(part) == [4] * 10
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', whole.text)
     assert Path("site/index.html").is_file()
+
+
+def shown(page):
+    """How many examples of each neuron travel with a page."""
+    asked = [one for one in page.questions if one[0] == "neuron"]
+    return [len(page.answer(*one)[0]["examples"]) for one in asked]

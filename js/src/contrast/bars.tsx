@@ -220,9 +220,11 @@ function Scales({ by, ends, write, second }: {
   return (
     <ul class="slw-score-scales slw-small slw-muted" aria-label="Scorers">
       <li><i aria-hidden="true" />{said(by, ends, write)}</li>
-      <li>
+      <li aria-busy={of.waiting}>
         <i class="slw-score-swatch-second" aria-hidden="true" />
-        {of.refused ? `${of.by.title}: ${of.refused}` : said(of.by, theirs, writeTheirs)}
+        {of.refused ? `${of.by.title}: ${of.refused}`
+          : of.scores.size === 0 ? `${of.by.title}: scoring …`
+          : said(of.by, theirs, writeTheirs)}
       </li>
     </ul>
   );

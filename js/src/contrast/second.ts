@@ -13,6 +13,8 @@ export interface Second {
   chance: Chance | null;
   /** Why there are no scores; empty if there may be. */
   refused: string;
+  /** Whether the scores are not there yet, or are those of other settings or labels. */
+  waiting: boolean;
 }
 
 interface Needs {
@@ -48,6 +50,7 @@ export function followSecond(needs: Needs): { second: ReadonlySignal<Second | nu
       scores: new Map(known ? found.scores : []),
       chance: known ? found.chance : null,
       refused: failed,
+      waiting: !failed && resource.value.state !== "ready",
     };
   });
   return { second, stop };

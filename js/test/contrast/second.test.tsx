@@ -37,6 +37,9 @@ describe.runIf(inBrowser)("a second scorer", () => {
     expect(request.params).toEqual({ layer: "layer4", neuron: 17, candidates: ["stripes", "dots"],
       scorer: "recognition", settings: {}, templates: "csp", exclude: [] });
     expect(texts(".slw-score > .slw-number")).toEqual(["0.400", "0.100"]); // waits for nothing
+    expect(texts(".slw-score-scales li")).toEqual([
+      "CSP: cosine, bars from 0.000 to 0.400", "Recognition: scoring …"]);
+    expect(texts(".slw-score-scales li[aria-busy=true]")).toEqual(["Recognition: scoring …"]);
     model.reply(request, BESIDE);
     await until(() => all(".slw-score-track-second .slw-score-bar").length === 2);
     expect(texts(".slw-score-name")).toEqual(["stripes", "dots"]);
@@ -48,6 +51,22 @@ describe.runIf(inBrowser)("a second scorer", () => {
     expect(texts(".slw-score-scales li")).toEqual([
       "CSP: cosine, bars from 0.000 to 0.400", "Recognition: AUROC, 0.5 is chance, bars from 0.500 to 0.900"]);
     expect(find(".slw-score-track-second .slw-score-chance")!.style.left).toMatch(/^12\.5/);
+  });
+
+  test("marks its numbers of other settings until those of the new ones come", async () => {
+    const { model, asked, texts, find, all } = panel();
+    model.reply(await until(() => asked("beside")[0]), BESIDE);
+    await until(() => all(".slw-score-track-second .slw-score-bar").length === 2);
+    expect(all(".slw-score-scales [aria-busy=true]")).toHaveLength(0);
+    const seen = () => getComputedStyle(find(".slw-score-number-second")!).opacity;
+    model.set("templates", "plain");
+    const next = await until(() => asked("beside").find(({ params }) => params.templates === "plain"));
+    expect(all(".slw-score-scales [aria-busy=true]")).toHaveLength(1);
+    await until(() => seen() === "0.5");
+    model.reply(next, { ...BESIDE, scores: [["stripes", 0.7], ["dots", 0.8]] });
+    await until(() => texts(".slw-score-number-second")[0] === ", by Recognition 0.700");
+    expect(all(".slw-score-scales [aria-busy=true]")).toHaveLength(0);
+    await until(() => seen() === "1");
   });
 
   test("is chosen beside the first, never the first itself, and left out again", async () => {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
 
+from semlens_widgets.errors import holds_half
 from semlens_widgets.lens.checked import release
 from semlens_widgets.widgets._page.document import one_file, write_file, write_folder
 from semlens_widgets.widgets._page.embedded import EmbeddedPage
@@ -74,6 +75,11 @@ def recorded(
         raise ValueError(f"examples must be 1 or more, got {examples!r}.")
     if isinstance(texts, str):
         raise TypeError(f"texts must be a list: [{texts!r}].")
+    for one in texts:
+        if not isinstance(one, str):
+            raise TypeError(f"texts: {one!r} is no text.")
+        if holds_half(one):
+            raise ValueError(f"texts: {one!r} holds half a character, such as of an emoji.")
     known = known_neurons(root)
     travelling = chosen_neurons(root._reached() if neurons is None else neurons, known)  # noqa: SLF001
     pool = Pool()

@@ -26,14 +26,16 @@ Place = tuple[int, int, int]
 
 
 def compact(value: Any) -> str:
-    """Return a value as JSON without spaces.
+    """Return a value as JSON without spaces, which can be written: half a character is escaped.
 
     Raises
     ------
     ValueError
         If it holds what no JSON has, such as NaN.
     """
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    said = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    # As in names of files; JSON escapes it as Python does.
+    return said.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 @dataclass(frozen=True)
