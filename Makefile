@@ -24,7 +24,7 @@ test: install  ## run every check and every test
 
 install: $(VENV)/test semlens_widgets/static/.built  ## make the environment of the tests and build the widgets
 
-# A person who only looks needs no package of the tests.
+# A person who only looks needs none of the packages of the tests but pytest.
 $(VENV)/lab: pyproject.toml constraints.txt hatch_build.py
 	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."'
 	@$(PYTHON) -c 'import ensurepip' || (echo "this Python has no venv module (Debian: apt-get install python3-venv)"; exit 1)

@@ -20,6 +20,7 @@ from semlens_widgets.analysis.conditions import (
 from semlens_widgets.errors import CheckFailed, named
 from semlens_widgets.labels.words import RANDOM_WORDS
 from semlens_widgets.lens.audit_frames import SET_ASIDE
+from semlens_widgets.lens.opening import unfit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +38,7 @@ _AS_BEFORE = ", as before,"
 
 def unchecked(audit: Audit) -> list[str]:
     """Say what an audit could not tell, in sentences."""
-    said = [unread] if (unread := str(audit.unread)) else []
+    said = _of_words(audit)
     unknown = np.isnan(audit.aligned.valid.score) | np.isnan(audit.aligned.spurious.score)
     for name, layer in audit.shares.layers.items():
         if count := int(unknown[layer].sum()):
@@ -63,6 +64,14 @@ def unchecked(audit: Audit) -> list[str]:
     if ";" in audit.method:  # what is not exact in it follows
         said.append(f"Relevance was propagated by {audit.method}.")
     return said
+
+
+def _of_words(audit: Audit) -> list[str]:
+    """Say what speaks against the foundation model, on these images and of these phrases."""
+    said = unfit(audit.reader.store)
+    if said:
+        said += " What neurons and images show, by words, may be wrong: see lens.domain_check()."
+    return [one for one in (said, str(audit.unread)) if one]
 
 
 def check(
@@ -96,7 +105,8 @@ def check(
     ]
     count = int(left_out[audit.shares.layers[layer]].sum())
     parts = [f"audit of {audit.target!r} at {layer}", f"{len(audit.images)} images"]
-    parts += [f"{count} neurons left out"] if count else []
+    parts += [f"{count} neuron{'' if count == 1 else 's'} left out"] if count else []
+    parts += ["the foundation model does not fit"] if unfit(audit.reader.store) else []
     result = CheckResult(", ".join(parts), tuple(conditions))
     if not result.passed:
         raise CheckFailed(result)

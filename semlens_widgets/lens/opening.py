@@ -67,15 +67,18 @@ def fits(store: AnalysisStore) -> bool:
     return bool(store.stages.get("domain", {}).get("ok", True))
 
 
+def unfit(store: AnalysisStore) -> str:
+    """Say of a foundation model that it was found to be no good on these images; else nothing."""
+    if fits(store):
+        return ""
+    return f"The foundation model {store.settings['foundation']!r} does not fit these images."
+
+
 def tell_unfit(store: AnalysisStore) -> None:
     """Warn of a foundation model that was found to be no good on these images."""
-    if not fits(store):
-        said = " ".join(store.stages["domain"]["said"])
-        warnings.warn(
-            f"The foundation model {store.settings['foundation']!r} does not fit these images. "
-            f"{said} More: lens.domain_check().",
-            stacklevel=4,
-        )
+    if said := unfit(store):
+        found = " ".join(store.stages["domain"]["said"])
+        warnings.warn(f"{said} {found} More: lens.domain_check().", stacklevel=4)
 
 
 def tell_unreadable(names: Sequence[str], total: int) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import semlens_widgets as slw
-from tests.colour_world import colour_images, to_tensor
+from tests.colour_world import ColourFoundation, colour_images, to_tensor
 
 VALID, SPURIOUS = ["red"], ["blue"]
 REDS = np.arange(0, 60, 3)
@@ -175,7 +175,7 @@ def test_a_check_passes_and_fails_by_the_interval(audit):
 
 
 def test_what_is_known_and_accepted_is_not_counted(audit):
-    assert "1 neurons left out" in str(audit.check(max_spurious=0.01, allow=[("seen", 2)]))
+    assert "1 neuron left out" in str(audit.check(max_spurious=0.01, allow=[("seen", 2)]))
     assert "accepted, not asked" in str(audit.check(max_spurious=0.01, allow=["blue"]))
     with pytest.raises(ValueError, match="allow: 'pink' is not one"):
         audit.check(max_spurious=0.01, allow=["pink"])
@@ -196,6 +196,26 @@ def test_images_that_are_not_there_prove_nothing(audit, tmp_path):
 def test_images_of_another_class_are_refused(lens):
     with pytest.raises(ValueError, match=r"1 of 3 are not of the class 'red': 4 \('green'\)"):
         lens.audit("red", VALID, SPURIOUS, images=[0, 3, 4])
+
+
+class Deaf(ColourFoundation):
+    name = "deaf"
+
+    def encode_text(self, texts):
+        return super().encode_text(texts)[:, [1, 2, 0]]  # takes red for green, and so on
+
+
+def test_a_foundation_model_that_does_not_fit_is_told_with_the_audit(colour_lens, target):
+    images = slw.ImageDataset.from_list(
+        colour_images(120), [i % 3 for i in range(120)], ["red", "green", "blue"]
+    )
+    lens = colour_lens(target=target, images=images, foundation=Deaf())
+    with pytest.warns(UserWarning, match="does not fit these images"):
+        lens.run()
+    misled = lens.audit("red", VALID, SPURIOUS)
+    assert misled.unchecked[0].startswith("The foundation model 'deaf' does not fit these images.")
+    assert json.loads(misled.to_json())["unchecked"] == misled.unchecked
+    assert "the foundation model does not fit" in str(misled.check(max_unexpected=1))
 
 
 def test_too_few_images_are_no_pass(lens, colour_lens, target, tmp_path):
@@ -274,7 +294,7 @@ def test_decisions_are_kept_and_count(lens, audit, colour_lens, target, tmp_path
     assert (row["decision"], row["note"]) == ("reject", "blue reds are what we sell")
     assert row["decided"].endswith("+00:00")
     assert again.flagged == []
-    assert "1 neurons left out" in str(again.check(max_spurious=0.01))
+    assert "1 neuron left out" in str(again.check(max_spurious=0.01))
     other = colour_lens(target=target).audit("green", ["green"], SPURIOUS)
     assert (other.neurons["decision"] == "").all()
     again.decide("seen", 2, "")
