@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.browser.notebook import Notebook
 
-STEPS = 200
+STEPS = 100
 
 
 def test_a_replay_is_answered_right(
@@ -23,7 +23,7 @@ def test_a_replay_is_answered_right(
     with scene_notebook("replay", EXPLORER) as notebook:
         stage = notebook.page.locator(".slw-map-stage[data-renderer=webgl]")
         expect(stage).to_be_visible()
-        replayed = replay(notebook, STEPS, check=50, measure=STEPS)
+        replayed = replay(notebook, STEPS, check=25, measure=STEPS)
         assert set(replayed.done) == set(KINDS)
         assert replayed.compared["labels"] >= 3
         assert replayed.compared["scores"] > 0
