@@ -95,7 +95,9 @@ def test_assistive_technology_meets_nothing_serious(
         for tab in ("Examples", "Labels and contrast", "Review", "Audit", "Intervene", "Trace"):
             at(page, tab)
             # Pictures out of view come when they are scrolled to.
-            shown = page.locator("[role=tabpanel]:not([hidden])").locator("img, .slw-state")
+            shown = page.locator("[role=tabpanel]:not([hidden])").locator(
+                "img, .slw-state, .slw-audit-neuron"
+            )
             expect(shown.first).to_be_attached()
             if tab == "Labels and contrast":
                 expect(page.locator(".slw-score").first).to_be_visible()
@@ -151,10 +153,11 @@ def test_what_travels_is_searched_by_mouse_and_by_keyboard(page: Page, explorer:
 
 
 def shown_scores(page: Page) -> dict[str, float]:
-    bars = page.locator(".slw-score")
-    names = bars.locator(".slw-score-name").all_inner_texts()
-    numbers = bars.locator("> .slw-number").all_inner_texts()
-    return dict(zip(names, (float(one.replace("−", "-")) for one in numbers), strict=True))
+    rows = page.locator(".slw-score").evaluate_all(
+        """rows => rows.map(row => [row.querySelector('.slw-score-name').innerText,
+        row.querySelector(':scope > .slw-number').innerText.replace('−', '-')])"""
+    )
+    return {name: float(number) for name, number in rows if number != "–"}
 
 
 def test_bars_follow_the_slider_and_the_scorer(page: Page, explorer: Explorer):
@@ -208,7 +211,9 @@ def test_scores_are_those_of_the_kernel(page: Page, explorer: Explorer, asking: 
     (vocabulary,) = told([("vocabulary", {})])
     questions = [
         (method, {**params, "layer": "layer4", "neuron": int(rng.integers(len(TRAVELLING)))})
-        for method, params in drawn(rng, lens, vocabulary["words"], 60, ranks=5)
+        for method, params in drawn(
+            rng, lens, vocabulary["words"], 60, ranks=5, weights=("none", "raw")
+        )
     ]
     expected = of_the_kernel(explorer.contrast, questions)
     compared = 0

@@ -89,7 +89,12 @@ export function Pairs(props: PairsProps) {
   const similarity = column(pairs.map((pair) => pair.similarity));
   const added = column(parts ?? [], 3);
   return (
-    <section class="slw-pairs" aria-label="Examples and their contrasts" aria-busy={busy}>
+    <section
+      class="slw-pairs"
+      aria-label="Examples and their contrasts"
+      aria-busy={busy}
+      tabIndex={toggle ? undefined : 0} // keys scroll also to pairs that hold no button
+    >
       <div class="slw-pairs-head">
         <p class="slw-small slw-muted">
           Above, what activates the neuron; below, a look-alike that leaves it quiet, and where that

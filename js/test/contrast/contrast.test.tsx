@@ -54,6 +54,13 @@ function panel(change: Partial<ContrastTraits> = {}, replies = answer as any) {
 }
 
 describe.runIf(inBrowser)("the contrast panel", () => {
+  test.each([true, false])("the keyboard reaches the pairs, left out one by one or not: %s", async (pairs) => {
+    const { all, find } = panel({ _scorers: SCORERS.map((one) => ({ ...one, pairs })) });
+    await until(() => all(".slw-pair").length === 2);
+    expect(all(".slw-pair-toggle")).toHaveLength(pairs ? 2 : 0);
+    expect((find(".slw-pairs") as HTMLElement).tabIndex).toBe(pairs ? -1 : 0);
+  });
+
   test("shows each example above its contrast, or that there is none", async () => {
     const { el, all, texts, find } = panel();
     await until(() => all(".slw-pair img").length === 3);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { neuronName, numberName, polesOf } from "../../src/source/neuron";
+import { neuronName, numberName, polesOf, short } from "../../src/source/neuron";
 import { PageModel } from "../../src/source/page-model";
 
 describe("names of neurons", () => {
@@ -16,4 +16,8 @@ describe("names of neurons", () => {
     expect(polesOf(new PageModel({}) as any)).toEqual({});
     expect(polesOf(new PageModel({ _poles: poles }) as any)).toEqual(poles);
   });
+});
+
+it("writes both signs of a small number alike", () => {
+  expect(short(-0.0009)).toBe("−9e−4");
 });

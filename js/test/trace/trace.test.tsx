@@ -48,7 +48,7 @@ describe.runIf(inBrowser)("the trace", () => {
     expect(view.all(".slw-node")).toHaveLength(7);
     expect(view.card(keyOf("high", 2)).textContent).toContain(EVIL);
     expect(view.el.querySelector("[onerror]")).toBeNull();
-    expect(view.card(keyOf("high", -1)).ariaLabel).toContain("50.0 % of the layer's relevance");
+    expect(view.card(keyOf("high", -1)).title).toContain("50.0 % of the layer's relevance");
     expect(view.find(".slw-trace-heading h2")!.textContent).toBe("ox");
     expect(view.find(".slw-trace-heading")!.textContent).toContain("20 images · LRP EpsilonPlusFlat");
     await until(() => view.all(".slw-node img").length === 4);
