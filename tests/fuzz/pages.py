@@ -134,9 +134,11 @@ def views_of(said):
     """Return a view of every kind that holds texts, of one lens."""
     lens = _Said(said)
     of = (lens, said["layer"], 0)
+    # A panel refuses candidates that are blank or very long.
+    candidates = [said["label"]] if said["label"].strip() and len(said["label"]) <= 120 else []
     return {
         "gallery": ConceptGallery(*of),
-        "contrast": ContrastPanel(*of, candidates=[said["label"]]),
+        "contrast": ContrastPanel(*of, candidates=candidates),
         "map": NeuronMap(lens),
         "review": LabelTable(lens),
         "audit": AuditView(lens, _Audit(said, lens.neurons)),
