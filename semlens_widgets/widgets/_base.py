@@ -183,7 +183,7 @@ class LensWidget(anywidget.AnyWidget):
     def to_html(
         self,
         path: str | Path,
-        neurons: pd.DataFrame | Iterable[tuple[str, int]] | None = None,
+        neurons: pd.DataFrame | Iterable[tuple[str, int | str]] | None = None,
         examples: int = 9,
         *,
         texts: Sequence[str] = (),
@@ -201,7 +201,7 @@ class LensWidget(anywidget.AnyWidget):
             when they are shown.
         neurons
             Those that travel with their images and scores: rows of ``lens.neurons``, or (layer,
-            index) pairs; by default all, or the active one of a view in which no other can be
+            neuron) pairs; by default all, or the active one of a view in which no other can be
             chosen. Of the others the page knows where they lie, no more.
         examples
             How many examples of each.
@@ -212,11 +212,12 @@ class LensWidget(anywidget.AnyWidget):
         Raises
         ------
         ValueError
-            If there are no such neurons, or if something cannot be answered that the page promises.
-        FileNotFoundError
-            If a browser part is not built, or there is no such place.
-        FileExistsError
-            If `path` is something else than a page's place.
+            If there are no such neurons, if something cannot be answered that the page promises,
+            or if the page can do nothing with `texts`.
+        TypeError
+            If `neurons` or `texts` are something else.
+        OSError
+            If a browser part is not built, or if `path` is no place for a page.
         """
         from semlens_widgets.widgets._page import write_page
 
@@ -224,7 +225,7 @@ class LensWidget(anywidget.AnyWidget):
 
     def embed(
         self,
-        neurons: pd.DataFrame | Iterable[tuple[str, int]] | None = None,
+        neurons: pd.DataFrame | Iterable[tuple[str, int | str]] | None = None,
         examples: int = 9,
         *,
         texts: Sequence[str] = (),

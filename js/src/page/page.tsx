@@ -31,6 +31,9 @@ const NO_SERVER =
   "This page is loaded part by part and needs a web server. In its folder, run “python -m http.server”, " +
   "and open http://localhost:8000.";
 
+const CUT =
+  "This file is not whole: its end is missing. Copy or download it again, or have it written anew.";
+
 const held = (document: Document) => document.querySelectorAll("script[data-chunk]");
 
 /** Wait for the chunks that come with the page itself, and tell how many there are. */
@@ -44,13 +47,23 @@ async function arrived(document: Document, told: (count: number) => void): Promi
   }
 }
 
+/** Refuse a file that ends before its last chunk does: what is missing would show here and there only. */
+function checkWhole(document: Document, chunks: readonly ChunkSizes[]): void {
+  const scripts = held(document);
+  const letters = 4 * Math.ceil((chunks.at(-1)?.[1] ?? 0) / 3);
+  if (scripts.length < chunks.length || scripts[chunks.length - 1]?.textContent.length !== letters) {
+    throw new Error(CUT);
+  }
+}
+
 function fromPage(document: Document): Fetch {
   const scripts = [...held(document)];
   return async (chunk) => fromBase64(scripts[chunk]?.textContent ?? "");
 }
 
+// A page that was written anew has other parts by the same names: those kept from before are asked after.
 const fromFolder = (at: string): Fetch => async (chunk) => {
-  const answer = await fetch(`${at}${chunk}`).catch(() => null);
+  const answer = await fetch(`${at}${chunk}`, { cache: "no-cache" }).catch(() => null);
   if (!answer?.ok) throw new Error("A part of this page could not be loaded. Is its web server there?");
   return new Uint8Array(await answer.arrayBuffer());
 };
@@ -64,7 +77,10 @@ export async function readPage(
   const contents = JSON.parse(document.getElementById("slw-contents")!.textContent!) as Contents;
   const { at, chunks, index } = contents;
   if (at !== null && location.protocol === "file:") throw new Error(NO_SERVER);
-  if (at === null) await arrived(document, (count) => told(count, chunks.length));
+  if (at === null) {
+    await arrived(document, (count) => told(count, chunks.length));
+    checkWhole(document, chunks);
+  }
   const pool = new PagePool(chunks, at === null ? fromPage(document) : fromFolder(at));
   await pool.open(index);
   return { contents, pool };

@@ -22,6 +22,7 @@ export type Fetch = (chunk: number) => Promise<Uint8Array<ArrayBuffer>>;
 
 const MISSING = "Open its notebook to see that.";
 const LEFT = "This neuron, or what is asked of it, did not travel with the page. Open its notebook to see it.";
+const DAMAGED = "A part of this page is missing or damaged. Get the page again.";
 const REMEMBERED = 96;
 
 /** A question as one text, whatever the order of its parameters. */
@@ -106,9 +107,10 @@ export class PagePool {
     return remembered(this.bytes, number, async () => {
       const bytes = await this.fetch(number);
       const whole = bytes.length === stored;
-      const found = whole && deflated ? await inflated(bytes) : bytes;
+      // What was changed on the way is no longer deflated bytes.
+      const found = whole && deflated ? await inflated(bytes).catch(() => bytes.subarray(0, 0)) : bytes;
       if (whole && found.length === size) return found;
-      throw new Refused("A part of this page is missing or damaged. Get the page again.", "Damaged", true);
+      throw new Refused(DAMAGED, "Damaged", true);
     });
   }
 }

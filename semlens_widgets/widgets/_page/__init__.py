@@ -8,23 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
 
-from semlens_widgets.errors import holds_half
 from semlens_widgets.lens.checked import release
+from semlens_widgets.widgets._page.asked import (
+    check_place,
+    checked_examples,
+    checked_texts,
+    chosen_neurons,
+    known_neurons,
+)
 from semlens_widgets.widgets._page.document import one_file, write_file, write_folder
 from semlens_widgets.widgets._page.embedded import EmbeddedPage
 from semlens_widgets.widgets._page.models import described, family
 from semlens_widgets.widgets._page.pool import OF_MANY, Pool, Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    import pandas as pd
+    from collections.abc import Sequence
 
     from semlens_widgets.widgets._base import LensWidget
+    from semlens_widgets.widgets._page.asked import Neurons
     from semlens_widgets.widgets._page.chunks import Chunk
-
-    #: Those that travel with all that is shown of them; all by default.
-    Neurons = pd.DataFrame | Iterable[tuple[str, int]] | None
 
 
 def write_page(
@@ -41,17 +43,19 @@ def write_page(
     Raises
     ------
     ValueError
-        If there are no such neurons, or if something cannot be answered that the page promises.
+        If there are no such neurons, if something cannot be answered that the page promises, or
+        if it can do nothing with `texts`.
+    TypeError
+        If `neurons` or `texts` are something else.
     FileNotFoundError
         If a browser part is not built, or there is no such place.
     FileExistsError
         If `path` is to be a folder, and is something else.
+    PermissionError
+        If nothing may be written there.
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {str(path.parent)!r} to write the page to.")
-    if not folder and path.is_dir():
-        raise FileExistsError(f"{path.name!r} is a folder. Give a file, such as 'page.html'.")
+    check_place(path, folder=folder)
     contents, chunks = recorded(root, neurons, examples, texts)
     if folder:
         write_folder(path, contents, chunks, repr(root))
@@ -71,17 +75,9 @@ def recorded(
     root: LensWidget, neurons: Neurons, examples: int, texts: Sequence[str]
 ) -> tuple[dict[str, Any], list[Chunk]]:
     """Return what a page holds: what is told at once, and the chunks with the rest."""
-    if not isinstance(examples, int) or isinstance(examples, bool) or examples < 1:
-        raise ValueError(f"examples must be 1 or more, got {examples!r}.")
-    if isinstance(texts, str):
-        raise TypeError(f"texts must be a list: [{texts!r}].")
-    for one in texts:
-        if not isinstance(one, str):
-            raise TypeError(f"texts: {one!r} is no text.")
-        if holds_half(one):
-            raise ValueError(f"texts: {one!r} holds half a character, such as of an emoji.")
+    examples, texts = checked_examples(examples), checked_texts(texts)
     known = known_neurons(root)
-    travelling = chosen_neurons(root._reached() if neurons is None else neurons, known)  # noqa: SLF001
+    travelling = chosen_neurons(root, neurons)
     pool = Pool()
     widgets = family(root)
     recorder = Recorder(pool, travelling, examples)
@@ -90,6 +86,9 @@ def recorded(
             widget._record(recorder)  # noqa: SLF001 -- of this family
             bar.update()
     scoring, unscored = recorder.to_score.gathered(travelling, examples, texts)
+    if texts and scoring is None:
+        why = unscored or "No view of it searches or scores words."
+        raise ValueError(f"texts: the page can do nothing with words. {why}")
     models = described(widgets, pool.chunks, scoring)
     index = {
         "answers": pool.answers,
@@ -115,31 +114,3 @@ def recorded(
         "scoring": None if scoring is None else scoring.stored(pool.chunks),
     }
     return contents, pool.chunks.finished()
-
-
-def known_neurons(root: LensWidget) -> list[tuple[str, int]]:
-    """Return the neurons that a view may show, each once."""
-    table = root.lens.neurons
-    pairs = zip(table["layer"].astype(str), table["neuron"].astype(int), strict=True)
-    return list(dict.fromkeys((layer, int(neuron)) for layer, neuron in pairs))
-
-
-def chosen_neurons(neurons: Neurons, known: list[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Return the neurons that travel, in the order of the table.
-
-    Raises
-    ------
-    ValueError
-        If one of those given is not known.
-    """
-    if neurons is None:
-        return known
-    table: Any = neurons
-    given = (
-        zip(table["layer"], table["neuron"], strict=True) if hasattr(table, "columns") else table
-    )
-    wanted = {(str(layer), int(neuron)) for layer, neuron in given}
-    if unknown := sorted(wanted - set(known)):
-        layer, neuron = unknown[0]
-        raise ValueError(f"neurons: there is no neuron {neuron} in layer {layer!r}.")
-    return [one for one in known if one in wanted]

@@ -90,17 +90,13 @@ def write_file(path: Path, page: str) -> None:
 
 
 def write_folder(path: Path, contents: dict[str, Any], chunks: list[Chunk], title: str) -> None:
-    """Write a page as a folder for a web server; a folder that is no page is not replaced.
+    """Write a page as a folder for a web server; what was there stays until all of it is written.
 
     Raises
     ------
-    FileExistsError
-        If there is something else at that place.
     FileNotFoundError
         If the browser part of pages is not built.
     """
-    if path.exists() and not _is_page(path):
-        raise FileExistsError(f"{path.name!r} exists, and is no page. Choose a new folder.")
     page = _DOCUMENT.format(
         policy=html.escape(_SERVED),
         title=html.escape(title),
@@ -127,7 +123,7 @@ def write_folder(path: Path, contents: dict[str, Any], chunks: list[Chunk], titl
         raise
 
 
-def _is_page(folder: Path) -> bool:
+def is_page(folder: Path) -> bool:
     """Return whether a folder is one that was written here, or empty: it may be replaced."""
     if not folder.is_dir():
         return False
