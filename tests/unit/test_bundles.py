@@ -21,9 +21,9 @@ BUNDLES = [f"{entry}{kind}" for entry in ENTRIES for kind in (".js", ".css")]
 #: anywidget saves a bundle with every widget in every notebook: its size is a budget, in bytes.
 #: The audit is a plot, a table, a form and a panel in one; the comparison a map, a list and two
 #: galleries; the contrast panel a gallery of pairs, live bars, what can be trusted of them, and the
-#: labelling of all neurons.
-BUDGET = {"map": 302_000, "audit": 95_000, "compare": 100_000, "contrast": 96_000}
-OTHERS = 81_000
+#: labelling of all neurons. Half a kilobyte of each is for the themes and keys of other front ends.
+BUDGET = {"map": 302_000, "audit": 95_000, "compare": 101_000, "contrast": 97_000}
+OTHERS = 82_000
 
 FOREIGN_CODE = re.compile(
     r"""import\s*\(?\s*["'`](?:https?:)?//|importScripts\s*\(|"""
@@ -67,7 +67,7 @@ def test_bundles_load_no_foreign_code(name):
     assert not FOREIGN_CODE.search((STATIC / name).read_text("utf-8"))
 
 
-@pytest.mark.parametrize("entry", ENTRIES)
+@pytest.mark.parametrize("entry", [one for one in ENTRIES if one != "page"])  # a page is no widget
 def test_bundles_are_modules_that_anywidget_can_load(entry):
     assert re.search(r"export\s*\{[^}]*\bas default\b", (STATIC / f"{entry}.js").read_text("utf-8"))
 

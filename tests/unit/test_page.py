@@ -225,7 +225,7 @@ def test_what_is_asked_for_must_be_there(lens, tmp_path):
     gallery = ConceptGallery(lens, "layer3", 0)
     with pytest.raises(ValueError, match="no neuron 9 in layer 'layer3'"):
         gallery.to_html(tmp_path / "page.html", neurons=[("layer3", 9)])
-    with pytest.raises(ValueError, match="examples must be 1 or more"):
+    with pytest.raises(ValueError, match="examples must be a whole number of 1 or more"):
         gallery.to_html(tmp_path / "page.html", examples=0)
     with pytest.raises(FileNotFoundError, match="no folder"):
         gallery.to_html(tmp_path / "there is none" / "page.html")

@@ -56,7 +56,7 @@ def checked_examples(examples: Any) -> int:
     ValueError
         If it is no whole number of 1 or more.
     """
-    if not isinstance(examples, Integral) or isinstance(examples, bool) or examples < 1:
+    if isinstance(examples, bool) or not isinstance(examples, Integral) or examples < 1:
         raise ValueError(f"examples must be a whole number of 1 or more, got {examples!r}.")
     return int(examples)
 
@@ -140,6 +140,6 @@ def _neuron(given: Any, poles: Mapping[str, int]) -> tuple[str, int]:
     layer, neuron = given
     if isinstance(neuron, str):
         neuron = neuron_number(neuron, poles.get(str(layer)))
-    if not isinstance(layer, str) or not isinstance(neuron, Integral) or isinstance(neuron, bool):
+    if isinstance(neuron, bool) or not (isinstance(layer, str) and isinstance(neuron, Integral)):
         raise wrong
     return str(layer), int(neuron)
