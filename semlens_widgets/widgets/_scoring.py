@@ -107,11 +107,16 @@ def as_in_page(lens: Lens, traits: Mapping[str, Any], travels: Mapping[str, Any]
     """
     there = travels["scorers"]
     fixed = {name: one for scorer in there.values() for name, one in scorer["fixed"].items()}
+    scorers = offered_alone(lens, travels)
+    if traits["scorer"] not in there:
+        for scorer in scorers:
+            title = SCORERS[traits["scorer"]].title
+            scorer["note"] = f"The notebook's panel stands on {title}. {scorer['note']}"
     settings = traits["settings"] | fixed
     if settings.get("weights") not in travels["weights"]:
         settings.pop("weights", None)
     return {
-        "_scorers": offered_alone(lens, travels),
+        "_scorers": scorers,
         "settings": settings,
         "scorer": traits["scorer"] if traits["scorer"] in there else DEFAULT,
         "second": traits["second"] if traits["second"] in there else "",

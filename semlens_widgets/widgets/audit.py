@@ -240,7 +240,7 @@ class AuditView(SelectingWidget):
         page.ask(self, "decisions", of)
         for layer in said["layers"]:
             page.ask(self, "audit_rows", {**of, "layer": layer["name"]})
-        for neuron in page.neurons:
+        for neuron in page.each(self):
             shown = page.ask(self, "neuron", neuron, first("examples", page.examples))
             found = page.ask(self, "class_images", neuron, first("images", page.examples))
             samples = [one["sample"] for one in (*shown["examples"], *found["images"])]

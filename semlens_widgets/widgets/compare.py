@@ -321,7 +321,7 @@ class CompareView(LensWidget):
                 compared = page.ask(self, "compared", layers)
                 for how in ("nearest", "assigned", *(["same"] if compared["change"] else [])):
                     page.ask(self, "matches", {**layers, "how": how})
-        for of in page.neurons:
+        for of in page.each(self):
             shown = page.ask(self, "neuron", of, first("examples", page.examples))
             samples = [example["sample"] for example in shown["examples"]]
             page.pictures(self, samples)

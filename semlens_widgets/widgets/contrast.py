@@ -360,7 +360,7 @@ class ContrastPanel(LensWidget):
         sentences: Any = self.templates
         own = None if isinstance(sentences, str) else sentences
         page.to_score.add(self.lens, self.candidates, own)
-        for of in page.neurons:
+        for of in page.each(self):
             shown = page.ask(self, "pairs", of, first("pairs", page.examples))
             contrasts = [pair["contrast"] for pair in shown["pairs"] if pair["contrast"]]
             page.pictures(self, [one["sample"] for one in (*shown["pairs"], *contrasts)])

@@ -218,7 +218,7 @@ class EvolutionView(SelectingWidget):
         for row, (layer, neuron) in enumerate(keys):
             if page.travels(layer, int(neuron)):
                 page.ask(self, "hover", {"row": row})
-        for of in page.neurons:
+        for of in page.each(self):
             shown = page.ask(self, "through", of)
             for moment in shown["moments"]:
                 page.pictures(self, [example["sample"] for example in moment["examples"]])

@@ -120,7 +120,7 @@ class ConceptGallery(LensWidget):
         return _answers.active_alone(self)
 
     def _record(self, page: Recorder) -> None:
-        for of in page.neurons:
+        for of in page.each(self):
             shown = page.ask(self, "neuron", of, first("examples", page.examples))
             page.ask(self, "clusters", of)
             samples = [example["sample"] for example in shown["examples"]]

@@ -235,7 +235,7 @@ class TraceView(LensWidget):
         if traced is not None:
             samples = [node["sample"] for node in traced["nodes"]]
             page.pictures(self, [one for one in samples if one is not None])
-        for of in page.neurons:
+        for of in page.each(self):
             shown = page.ask(self, "node", of, first("examples", page.examples))
             page.pictures(self, [example["sample"] for example in shown["examples"]])
 

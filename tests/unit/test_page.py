@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -245,6 +247,36 @@ def test_a_folder_is_replaced_if_it_is_a_page_and_never_otherwise(lens, tmp_path
         panel.to_html(place, folder=True)
     assert (place / "mine.txt").read_text() == "mine"
     assert [one.name for one in tmp_path.iterdir()] == ["site"]
+
+
+def test_a_page_that_cannot_take_its_place_leaves_the_one_before(lens, tmp_path, monkeypatch):
+    panel, place = ContrastPanel(lens, "layer3", 0), tmp_path / "site"
+    panel.to_html(place, folder=True)
+    before = (place / "index.html").read_text()
+    replace = Path.replace
+
+    def interrupted(self, target):
+        if target == place:
+            seen.append(self)
+            if len(seen) == 1:  # the new page; the second is the one before, which comes back
+                raise KeyboardInterrupt
+        return replace(self, target)
+
+    seen = []
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        panel.to_html(place, folder=True)
+    assert (place / "index.html").read_text() == before
+    assert [one.name for one in tmp_path.iterdir()] == ["site"]
+
+
+def test_who_may_read_a_page_is_left_to_the_umask(lens, tmp_path):
+    umask = os.umask(0o077)
+    try:
+        ConceptGallery(lens, "layer3", 0).to_html(tmp_path / "page.html")
+    finally:
+        os.umask(umask)
+    assert (tmp_path / "page.html").stat().st_mode & 0o777 == 0o600
 
 
 def test_heatmaps_are_off_by_two_levels_at_most_and_keep_their_ends():

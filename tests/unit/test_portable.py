@@ -9,7 +9,7 @@ import semlens_widgets as slw
 from semlens_widgets.labels.words import default_vocabulary
 from semlens_widgets.lens.portable import MOST_TEXTS, portable
 from semlens_widgets.widgets import ContrastPanel, NeuronMap
-from semlens_widgets.widgets._scoring import offered_alone
+from semlens_widgets.widgets._scoring import as_in_page, offered_alone
 from tests.colour_world import TableFoundation, TableNet, numbered_images, to_tensor
 from tests.unit.page_answers import PageAnswers
 from tests.unit.page_questions import (
@@ -209,3 +209,12 @@ def test_a_panel_of_a_page_offers_what_travels(lens):
     assert list(controls) == ["gamma", "centred", "weights", "neighbours"]
     assert controls["weights"]["options"] == ["none", "raw"]
     assert scorers["csp"]["note"].startswith("The first 2 pairs may be left out one by one.")
+
+
+def test_a_panel_that_stands_on_what_does_not_travel_says_so_in_its_page(lens):
+    meta, _ = portable(lens, range(3), examples=2)
+    panel = ContrastPanel(lens, scorer="clip-dissect", settings={"weights": "rank", "share": 0.1})
+    traits = as_in_page(lens, panel.get_state(), meta)
+    assert traits["scorer"] == "recognition"
+    assert traits["settings"] == {"share": 0.02, "wider": True}
+    assert all("stands on CLIP-Dissect" in one["note"] for one in traits["_scorers"])

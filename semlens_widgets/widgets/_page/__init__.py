@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tqdm.auto import tqdm
-
 from semlens_widgets.lens.checked import release
 from semlens_widgets.widgets._page.asked import (
     check_place,
@@ -75,16 +73,15 @@ def recorded(
     root: LensWidget, neurons: Neurons, examples: int, texts: Sequence[str]
 ) -> tuple[dict[str, Any], list[Chunk]]:
     """Return what a page holds: what is told at once, and the chunks with the rest."""
-    examples, texts = checked_examples(examples), checked_texts(texts)
+    examples = min(checked_examples(examples), getattr(root.lens, "n_examples", examples))
+    texts = checked_texts(texts)
     known = known_neurons(root)
     travelling = chosen_neurons(root, neurons)
     pool = Pool()
     widgets = family(root)
     recorder = Recorder(pool, travelling, examples)
-    with tqdm(total=len(widgets), desc="page", unit="view", disable=None) as bar:
-        for widget in widgets:
-            widget._record(recorder)  # noqa: SLF001 -- of this family
-            bar.update()
+    for widget in widgets:
+        widget._record(recorder)  # noqa: SLF001 -- of this family
     scoring, unscored = recorder.to_score.gathered(travelling, examples, texts)
     if texts and scoring is None:
         why = unscored or "No view of it searches or scores words."

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import base64
 import html
-import os
+import secrets
 import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semlens_widgets.widgets._base import STATIC
 from semlens_widgets.widgets._page.chunks import compact
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from semlens_widgets.widgets._page.chunks import Chunk
 
 # What draws the map with WebGL makes functions of texts of its own, which is called unsafe-eval.
@@ -77,12 +77,10 @@ def one_file(contents: dict[str, Any], chunks: list[Chunk], title: str) -> str:
 
 def write_file(path: Path, page: str) -> None:
     """Write a page; what was there stays until the whole of it is written."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    written = Path(name)
+    written = _beside(path)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+        with written.open("x", encoding="utf-8", newline="\n") as file:
             file.write(page)
-        written.chmod(0o644)
         written.replace(path)
     except BaseException:
         written.unlink(missing_ok=True)
@@ -106,7 +104,8 @@ def write_folder(path: Path, contents: dict[str, Any], chunks: list[Chunk], titl
         script=f'<script src="{_CODE}" defer></script>',
         chunks="",
     )
-    written = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    written, before = _beside(path), _beside(path)
+    written.mkdir()
     try:
         (written / "index.html").write_text(page, "utf-8")
         (written / _SHEET).write_text(built(_SHEET), "utf-8")
@@ -114,13 +113,20 @@ def write_folder(path: Path, contents: dict[str, Any], chunks: list[Chunk], titl
         (written / _DATA).mkdir()
         for number, one in enumerate(chunks):
             (written / _DATA / str(number)).write_bytes(one.data)
-        written.chmod(0o755)
         if path.exists():
-            shutil.rmtree(path)
+            path.replace(before)
         written.replace(path)
     except BaseException:
         shutil.rmtree(written, ignore_errors=True)
+        if before.exists():
+            before.replace(path)
         raise
+    shutil.rmtree(before, ignore_errors=True)
+
+
+def _beside(path: Path) -> Path:
+    """Return a hidden place in the same folder, where nothing is."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
 
 
 def is_page(folder: Path) -> bool:

@@ -7,13 +7,14 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
+from tqdm.auto import tqdm
 
 from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.widgets._page.chunks import Chunks, compact
 from semlens_widgets.widgets._page.scoring import ToScore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from semlens_widgets.widgets._base import LensWidget
 
@@ -164,6 +165,12 @@ class Recorder:
         self.to_score = ToScore()
         self._travelling = set(neurons)
         self._asked: set[tuple[Any, int, str]] = set()
+
+    def each(self, view: LensWidget) -> Iterator[dict[str, Any]]:
+        """Go through the neurons that travel, while a bar shows how far a view's are recorded."""
+        title = view.view_title or type(view).__name__
+        few = len(self.neurons) < 2
+        yield from tqdm(self.neurons, f"page, {title}", unit="neuron", leave=False, disable=few)
 
     def travels(self, layer: str, neuron: int) -> bool:
         """Return whether a neuron travels with all that is shown of it."""
