@@ -50,14 +50,19 @@ def test_a_stored_network_is_what_the_command_measures(pictures, experiment, net
     """The one of the first seed, trained anew."""
     seed = EXPERIMENTS[experiment].SEEDS[0]
     found = trained(EXPERIMENTS[experiment].SETTINGS[network], seed, pictures)
-    told = stored(f"{experiment}-networks").query("network == @network and seed == @seed")
+    of_all_seeds = stored(f"{experiment}-networks").query("network == @network")
+    told = of_all_seeds.query("seed == @seed")
     both = told.merge(found, on=["state", "depth"], suffixes=("", "_found"))
     assert len(both) == len(told) == len(found) >= 12
     before = both[both["state"] == "untrained"]
+    seeds = of_all_seeds.groupby(["state", "depth"])
     for name in (*MEASURES, "dead", "accuracy"):
         np.testing.assert_allclose(before[f"{name}_found"], before[name], atol=2e-3, err_msg=name)
-        # Another machine rounds otherwise, and a training carries that on.
-        np.testing.assert_allclose(both[f"{name}_found"], both[name], atol=0.05, err_msg=name)
+        # Another machine rounds otherwise, and a training carries that on: in the end as far as
+        # another seed does.
+        apart = both.join(seeds[name].agg(np.ptp).rename("apart"), on=["state", "depth"])["apart"]
+        off = (both[f"{name}_found"] - both[name]).abs()
+        assert (off <= np.maximum(0.05, apart)).all(), (name, off.to_list(), apart.to_list())
 
 
 @pytest.mark.parametrize("name", COMPUTED)
