@@ -1,6 +1,6 @@
 """What corrections of the planted shortcut cost and win, with and without the renderer's help.
 
-One table: every method, on five draws of the pictures that it is fitted to and of those that it is
+One table of methods, on five draws of the pictures that it is fitted to and of those that it is
 judged by. Annotated: the method is given pictures drawn without and with the watermark, whatever
 their class. Unannotated: it knows what the audit knows, the flagged neurons with their examples,
 and the data set's own images, on which the watermark gives the class away. Judged by plain torch.
@@ -8,7 +8,7 @@ and the data set's own images, on which the watermark gives the class away. Judg
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +22,9 @@ from semlens_widgets.demo.images import SceneImages
 from semlens_widgets.demo.world import sample_scene
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from torch import nn
 
     from semlens_widgets.lens.intervention import Intervention
@@ -32,6 +35,11 @@ DATA = 41  # the seed of the pictures analysed, on which nothing was chosen
 FITTED, TUNED, JUDGED = 2500, 1000, 1000
 FLAGGED = 10
 METHODS = ("zero", "mean", "clamp", "project")
+ASSERTED = {
+    ("neither", "as it is"),
+    ("annotated", "project, refit"),
+    ("unannotated", "zero, refit"),
+}
 
 
 def drawn(count: int, seed: int) -> list[demo.Scene]:
@@ -54,11 +62,14 @@ def inputs(scenes: list[demo.Scene]) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def lens(tmp_path_factory):
+    return analysed(tmp_path_factory.mktemp("corrections") / "analysis")
+
+
+def analysed(path: Path) -> slw.SemanticLens:
     target = slw.TargetModel(
         demo.classifier(), ["layer4"], transform=demo.preprocess, outputs=demo.CLASSES
     )
     images = slw.ImageDataset.from_dataset(demo.scene_images(seed=DATA))
-    path = tmp_path_factory.mktemp("corrections") / "analysis"
     return slw.SemanticLens(target, images, demo.foundation(), path=path).run()
 
 
@@ -99,20 +110,27 @@ def audited(lens, rng) -> list[tuple[str, int]]:
 
 @pytest.fixture(scope="module")
 def table(lens) -> pd.DataFrame:
+    """What is asserted below; ``tests/benchmarks/test_bench_corrections.py`` has every method."""
+    return corrected(lens, lambda *one: one in ASSERTED)
+
+
+def corrected(lens, wanted: Callable[[str, str], bool]) -> pd.DataFrame:
+    """Judge every wanted setting and method on every draw."""
     rows = []
 
-    def judge(setting: str, method: str, seed: int, correction: Intervention) -> None:
-        found = figures(correction.model(), seed)
-        rows.append({"setting": setting, "method": method, "seed": seed, **found})
+    def judge(setting: str, method: str, seed: int, correct: Callable[[], Intervention]) -> None:
+        if wanted(setting, method):
+            found = figures(correct().model(), seed)
+            rows.append({"setting": setting, "method": method, "seed": seed, **found})
 
     for seed in SEEDS:
         rng = np.random.default_rng(seed)
         flagged = audited(lens, rng)
         changes = {how: lens.intervene(flagged, how) for how in METHODS}
         nothing = lens.intervene(flagged, "scale", amount=1)
-        judge("neither", "as it is", seed, nothing)
+        judge("neither", "as it is", seed, lambda nothing=nothing: nothing)
         for how, change in changes.items():
-            judge("unannotated", how, seed, change)
+            judge("unannotated", how, seed, lambda change=change: change)
         known = rng.choice(len(lens.images), FITTED, replace=False)
         scenes = drawn(FITTED // 2, 500 + seed)
         pairs = [kind for one in scenes for kind in (one, one.with_artefact("watermark"))]
@@ -120,10 +138,10 @@ def table(lens) -> pd.DataFrame:
             ("unannotated", known, known[:TUNED]),
             ("annotated", *(pictures(some) for some in (pairs, pairs[:TUNED]))),
         ):
-            judge(setting, "refit", seed, nothing.refit(images, controls=1))
-            judge(setting, "finetune", seed, nothing.finetune(few, epochs=1, controls=1))
+            judge(setting, "refit", seed, partial(nothing.refit, images, controls=1))
+            judge(setting, "finetune", seed, partial(nothing.finetune, few, epochs=1, controls=1))
             for how, change in changes.items():
-                judge(setting, f"{how}, refit", seed, change.refit(images, controls=1))
+                judge(setting, f"{how}, refit", seed, partial(change.refit, images, controls=1))
     frame = pd.DataFrame(rows)
     print(frame.groupby(["setting", "method"], sort=False).mean().drop(columns="seed").round(3))
     return frame
