@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 from tqdm.auto import tqdm
 
-from semlens_widgets.errors import LensUnavailable
+from semlens_widgets.errors import LensUnavailable, ModelError
 from semlens_widgets.widgets._page.chunks import Chunks, compact
 from semlens_widgets.widgets._page.scoring import ToScore
 
@@ -223,7 +223,15 @@ class Recorder:
     def heatmaps(self, view: LensWidget, of: Mapping[str, Any], samples: Sequence[int]) -> None:
         """Keep heatmaps of a neuron, or why there are none."""
         asked = {**of, "samples": list(dict.fromkeys(samples))}
-        for _, said in self.ask(view, "heatmaps", asked):
+        try:
+            answers = self.ask(view, "heatmaps", asked)
+        except ValueError as error:
+            if not isinstance(error.__cause__, ModelError):
+                raise
+            why = str(error.__cause__)  # such as a model without a gradient to the image
+            self.refused[why] = self.refused.get(why, 0) + len(asked["samples"])
+            return
+        for _, said in answers:
             if "error" in said:
                 why = said["error"]["message"]
                 self.refused[why] = self.refused.get(why, 0) + 1
