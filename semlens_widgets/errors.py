@@ -106,4 +106,8 @@ def named(names: Sequence[str]) -> str:
 
 def holds_half(text: str) -> bool:
     """Return whether a text holds half a character, such as of an emoji: no file can keep it."""
-    return any("\ud800" <= sign <= "\udfff" for sign in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

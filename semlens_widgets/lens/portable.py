@@ -5,7 +5,7 @@ For some neurons of a lens and for some texts. All else the page refuses, and sa
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -18,7 +18,7 @@ from semlens_widgets.labels.csp import projection
 from semlens_widgets.labels.evidence import embedded, in_parts, some_neurons, these_neurons
 from semlens_widgets.labels.recognition import Recognition
 from semlens_widgets.labels.scorer import TINY, Competing, Explaining
-from semlens_widgets.labels.scorers import SCORERS
+from semlens_widgets.labels.scorers import SCORERS, scorer_of
 from semlens_widgets.labels.weights import Weighting, example_weights
 from semlens_widgets.labels.words import RANDOM_WORDS, default_vocabulary
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from semlens_widgets.labels.evidence import Embedded, Evidence
+    from semlens_widgets.labels.scorer import Scorer
     from semlens_widgets.lens.lens import SemanticLens
     from semlens_widgets.lens.parts import Parts
     from semlens_widgets.lens.reader import AnalysisReader
@@ -96,7 +97,7 @@ def portable(
     """
     parts = lens._parts  # noqa: SLF001 - the same house
     reader, words = parts.reader, parts.words()
-    chosen = _checked(rows, len(reader.neurons), "rows")
+    chosen = _checked(rows, len(reader.neurons))
     kept = _kept(parts, chosen, examples)
     names = _travelling(parts, chosen, texts)
     by = _recognition(parts)
@@ -126,14 +127,14 @@ def portable(
     return about | {"kept": kept, "weights": list(ways)}, arrays
 
 
-def _checked(rows: Sequence[int], count: int, what: str) -> list[int]:
+def _checked(rows: Sequence[int], count: int) -> list[int]:
     """Return rows as whole numbers that there are, each once and in order."""
     found = sorted({int(row) for row in rows})
     if not found:
-        raise ValueError(f"{what}: there is no neuron. Give at least one row of lens.neurons.")
+        raise ValueError("rows: there is no neuron. Give at least one row of lens.neurons.")
     for row in found:
         if not 0 <= row < count:
-            raise IndexError(f"{what}: {row} is outside 0..{count - 1}.")
+            raise IndexError(f"rows: {row} is outside 0..{count - 1}.")
     return found
 
 
@@ -159,7 +160,7 @@ def _meta(
     rows: list[int],
     names: list[str],
     sets: dict[str, tuple[str, ...]],
-    by: Recognition,
+    by: Scorer,
 ) -> dict[str, Any]:
     reader, labels = parts.reader, parts.labels.now.frame["label"]
     table = reader.neurons.iloc[rows]
@@ -183,7 +184,7 @@ def _meta(
                 "pairs": kind.pairs,
                 "explains": issubclass(kind, Explaining),
                 "settings": asdict(kind()),
-                "fixed": asdict(by) if kind is Recognition else {},
+                "fixed": by.settings if kind is Recognition else {},
             }
             for name, kind in SCORERS.items()
             if not issubclass(kind, Competing)
@@ -203,14 +204,10 @@ def _spaced(text: str) -> str:
     return " ".join(text.split())
 
 
-def _recognition(parts: Parts) -> Recognition:
+def _recognition(parts: Parts) -> Scorer:
     """Return the recognition that gave the labels, or as it is by default."""
     how = parts.labels.labelled_by()
-    if how.get("scorer") != Recognition.name:
-        return Recognition()
-    return Recognition(
-        **{one.name: how[one.name] for one in fields(Recognition) if one.name in how}
-    )
+    return scorer_of(Recognition.name, how if how.get("scorer") == Recognition.name else None)
 
 
 def _sets(parts: Parts, sentences: Sequence[str] | None) -> dict[str, tuple[str, ...]]:

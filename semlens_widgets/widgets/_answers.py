@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from semlens_widgets.attribution.arrived import arrived_said
-from semlens_widgets.errors import LensUnavailable
+from semlens_widgets.errors import LensUnavailable, ModelError
 from semlens_widgets.widgets._columns import PERSON, pack_scores, readable
 from semlens_widgets.widgets._messages.neurons import (
     Example,
@@ -169,7 +169,7 @@ def heatmaps(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
     results: list[HeatmapSaid | Refusal] = []
     buffers: list[bytes] = []
     for stored in _stored_heatmaps(widget.lens, layer, neuron, samples_of(params)):
-        if isinstance(stored, LensUnavailable):
+        if isinstance(stored, (LensUnavailable, ModelError)):
             results.append(Refusal(error=describe(stored)))
             continue
         values = np.ascontiguousarray(stored.values, dtype=np.uint8)
@@ -190,16 +190,16 @@ def heatmaps(widget: LensWidget, params: Mapping[str, Any]) -> Reply:
 
 def _stored_heatmaps(
     lens: Lens, layer: str, neuron: int, samples: list[int]
-) -> list[Heatmap | LensUnavailable]:
-    """Return all heatmaps; without the model those that are stored, and why not the others."""
+) -> list[Heatmap | LensUnavailable | ModelError]:
+    """Return all heatmaps; if none can be made those that are stored, and why not the others."""
     try:
         return list(lens.heatmaps(layer, neuron, samples))
-    except LensUnavailable:
-        found: list[Heatmap | LensUnavailable] = []
+    except (LensUnavailable, ModelError):
+        found: list[Heatmap | LensUnavailable | ModelError] = []
         for sample in samples:
             try:
                 found.append(lens.heatmap(layer, neuron, sample))
-            except LensUnavailable as error:
+            except (LensUnavailable, ModelError) as error:
                 found.append(error)
         return found
 

@@ -31,6 +31,12 @@ _CHANCE = ("score", "chance")
 Floats = npt.NDArray[np.float32]
 
 
+def neurons_of(table: pd.DataFrame) -> list[tuple[str, int]]:
+    """Return the neuron of each row: its layer, and its number there."""
+    layers, numbers = table["layer"].astype(str), table["neuron"].astype(int)
+    return list(zip(layers.tolist(), numbers.tolist(), strict=True))
+
+
 def readable(text: object) -> str:
     """Return a text that can be sent: what no encoding has, as in broken file names, as \ufffd."""
     return str(text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -214,10 +214,7 @@ class EvolutionView(SelectingWidget):
             for name in ("x", "y", "neuron", "unsure", *_KNOWN):
                 page.ask(self, "column", {"name": name})
             page.ask(self, "labels", {})
-        keys = zip(self._table["layer"].astype(str), self._table["neuron"], strict=True)
-        for row, (layer, neuron) in enumerate(keys):
-            if page.travels(layer, int(neuron)):
-                page.ask(self, "hover", {"row": row})
+        page.hovered(self, self._table)
         for of in page.each(self):
             shown = page.ask(self, "through", of)
             for moment in shown["moments"]:

@@ -345,10 +345,7 @@ class NeuronMap(SelectingWidget):
         labels: Any = self._labels
         if labels is None:
             page.ask(self, "labels", {})
-        keys = zip(self._table["layer"].astype(str), self._table["neuron"], strict=True)
-        for row, (layer, neuron) in enumerate(keys):
-            if page.travels(layer, int(neuron)):
-                page.ask(self, "hover", {"row": row})
+        page.hovered(self, self._table)
 
     def _summary(self) -> str:
         count = len(self._layers)

@@ -16,7 +16,7 @@ from semlens_widgets.errors import LabelsClash
 from semlens_widgets.labels.assign import UNKNOWN
 from semlens_widgets.widgets import _answers
 from semlens_widgets.widgets._base import Doer, Handler, Reply, Told, asset
-from semlens_widgets.widgets._columns import PERSON, labels_of, readable, unsure_rows
+from semlens_widgets.widgets._columns import PERSON, labels_of, neurons_of, readable, unsure_rows
 from semlens_widgets.widgets._messages.reviews import (
     GivenLabels,
     LabelChoice,
@@ -30,7 +30,7 @@ from semlens_widgets.widgets._sheet import sheet_png
 from semlens_widgets.widgets._steps import Key, Step, Steps, Word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from semlens_widgets.widgets._lens import Reviewable
     from semlens_widgets.widgets._page.pool import Recorder
@@ -132,7 +132,7 @@ class LabelTable(SelectingWidget):
         flags = np.zeros(len(table), np.uint8)
         flags[self._unsure(table, trust)] |= _UNSURE
         changed = self._steps.changed
-        flags[[key in changed for key in _keys(table)]] |= _CHANGED
+        flags[[key in changed for key in neurons_of(table)]] |= _CHANGED
         flags[table["dead"].to_numpy(bool)] |= _DEAD
         return Reviewed(
             layers=layer_names, sources=source_names, names=names, judged=self._trust is not None
@@ -189,7 +189,9 @@ class LabelTable(SelectingWidget):
         keys, how = self._named(params), str(params.get("how"))
         label = " ".join(str(params.get("label") or "").split())
         if how == "accept":
-            said = dict(zip(_keys(self._rows), self.lens.scorer_labels()["label"], strict=True))
+            said = dict(
+                zip(neurons_of(self._rows), self.lens.scorer_labels()["label"], strict=True)
+            )
             wanted: dict[Key, Word] = {
                 key: said[key] for key in keys if said[key] not in ("", UNKNOWN)
             }
@@ -253,7 +255,7 @@ class LabelTable(SelectingWidget):
             except LabelsClash as clash:
                 people = len(clash.neurons)
                 return GivenLabels(changed=0, people=people, without=0, asked=True), []
-            keys = list(_keys(changed))
+            keys = neurons_of(changed)
             if keys:
                 self._did("labels from a file", {key: before.get(key) for key in keys})
         return GivenLabels(changed=len(keys), people=0, without=0, asked=False), []
@@ -276,7 +278,7 @@ class LabelTable(SelectingWidget):
         """Return what people say of neurons."""
         table = self.lens.neurons
         theirs = table[table["source"] == PERSON]
-        return dict(zip(_keys(theirs), theirs["label"], strict=True))
+        return dict(zip(neurons_of(theirs), theirs["label"], strict=True))
 
     def _named(self, params: Mapping[str, Any]) -> list[Key]:
         """Return the neurons of the rows that a request names."""
@@ -285,7 +287,7 @@ class LabelTable(SelectingWidget):
             raise ValueError("rows: name one or more rows of the neurons.")
         if min(rows) < 0 or max(rows) >= len(table):
             raise ValueError(f"rows: they must lie between 0 and {len(table) - 1}.")
-        return list(_keys(table.iloc[list(dict.fromkeys(rows))]))
+        return neurons_of(table.iloc[list(dict.fromkeys(rows))])
 
     _requests: ClassVar[Mapping[str, Handler]] = {
         "review": _review,
@@ -303,7 +305,7 @@ class LabelTable(SelectingWidget):
     def _record(self, page: Recorder) -> None:
         page.ask(self, "review", {})
         page.ask(self, "label_file", {})
-        rows = [row for row, key in enumerate(_keys(self._rows)) if page.travels(*key)]
+        rows = page.rows(neurons_of(self._rows))
         for _, offer in page.ask(self, "offers", {"rows": rows}):
             page.pictures(self, offer["samples"])
 
@@ -317,7 +319,7 @@ class LabelTable(SelectingWidget):
         if self.layer is not None:
             table = table[table["layer"] == self.layer]
         shown = table.head(_STILL)
-        return sheet_png(self.lens, [self._samples(key, 6) for key in _keys(shown)])
+        return sheet_png(self.lens, [self._samples(key, 6) for key in neurons_of(shown)])
 
 
 #: What a step is called where it can be undone.
@@ -327,10 +329,6 @@ _TITLES = {
     "clear": "take back",
     "set": "set “{label}”",
 }
-
-
-def _keys(table: pd.DataFrame) -> Iterable[Key]:
-    return zip(table["layer"].tolist(), table["neuron"].tolist(), strict=True)
 
 
 def _checked_trust(trust: pd.DataFrame | None) -> pd.DataFrame | None:

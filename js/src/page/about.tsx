@@ -13,6 +13,8 @@ export interface About {
   pictures: number;
   /** Pictures that are smaller than in the notebook. */
   smaller: number;
+  /** Of relevance in heatmaps. */
+  levels: number;
   /** Why heatmaps are missing, and how many. */
   refused: [why: string, count: number][];
   /** Why nothing can be scored and searched, if something else could have been. */
@@ -22,7 +24,7 @@ export interface About {
 const inEnglish = (value: number) => value.toLocaleString("en");
 
 export function AboutPage({ about, has }: { about: About; has: (method: string) => boolean }) {
-  const { what, made, version, neurons, travelling, examples, pictures, smaller, refused, unscored } = about;
+  const { what, made, version, neurons, travelling, examples, pictures, smaller, levels, refused, unscored } = about;
   const some = travelling === neurons ? `all ${count(neurons, "neuron")}`
     : `${inEnglish(travelling)} of ${count(neurons, "neuron")}`;
   return (
@@ -41,8 +43,8 @@ export function AboutPage({ about, has }: { about: About; has: (method: string) 
         {pictures > 0 && (
           <li>
             {count(pictures, "picture")}
-            {smaller > 0 && ", smaller than in the notebook"}, and heatmaps of 64 levels. Whole images
-            are in the notebook.
+            {smaller > 0 && ", smaller than in the notebook"}
+            {has("heatmaps") && `, and heatmaps of ${levels} levels`}. Whole images are in the notebook.
           </li>
         )}
         {refused.map(([why, times]) => <li key={why}>{count(times, "heatmap")} missing: <bdi>{why}</bdi></li>)}

@@ -17,7 +17,7 @@ from semlens_widgets.widgets._page.asked import (
 from semlens_widgets.widgets._page.document import one_file, write_file, write_folder
 from semlens_widgets.widgets._page.embedded import EmbeddedPage
 from semlens_widgets.widgets._page.models import described, family
-from semlens_widgets.widgets._page.pool import OF_MANY, Pool, Recorder
+from semlens_widgets.widgets._page.pool import LEVELS, OF_MANY, Pool, Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,14 +75,13 @@ def recorded(
     """Return what a page holds: what is told at once, and the chunks with the rest."""
     examples = min(checked_examples(examples), getattr(root.lens, "n_examples", examples))
     texts = checked_texts(texts)
-    known = known_neurons(root)
     travelling = chosen_neurons(root, neurons)
     pool = Pool()
     widgets = family(root)
     recorder = Recorder(pool, travelling, examples)
     for widget in widgets:
         widget._record(recorder)  # noqa: SLF001 -- of this family
-    scoring, unscored = recorder.to_score.gathered(travelling, examples, texts)
+    scoring, unscored = recorder.to_score.gathered(recorder.rows, examples, texts)
     if texts and scoring is None:
         why = unscored or "No view of it searches or scores words."
         raise ValueError(f"texts: the page can do nothing with words. {why}")
@@ -96,11 +95,12 @@ def recorded(
         "what": repr(root),
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "version": release("semlens-widgets"),
-        "neurons": len(known),
+        "neurons": len(known_neurons(root)),
         "travelling": len(travelling),
         "examples": examples,
         "pictures": pool.pictures,
         "smaller": pool.smaller,
+        "levels": LEVELS,
         "refused": [[why, count] for why, count in recorder.refused.items()],
         "unscored": unscored,
     }

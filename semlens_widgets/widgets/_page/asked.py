@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from semlens_widgets.errors import holds_half
 from semlens_widgets.inputs.poles import neuron_number
 from semlens_widgets.widgets._base import poles_of
+from semlens_widgets.widgets._columns import neurons_of
 from semlens_widgets.widgets._page.document import is_page
 
 if TYPE_CHECKING:
@@ -87,9 +88,7 @@ def checked_texts(texts: Any) -> list[str]:
 
 def known_neurons(root: LensWidget) -> list[tuple[str, int]]:
     """Return the neurons that a view may show, each once."""
-    table = root.lens.neurons
-    pairs = zip(table["layer"].astype(str), table["neuron"].astype(int), strict=True)
-    return list(dict.fromkeys((layer, int(neuron)) for layer, neuron in pairs))
+    return list(dict.fromkeys(neurons_of(root.lens.neurons)))
 
 
 def chosen_neurons(root: LensWidget, neurons: Neurons) -> list[tuple[str, int]]:
@@ -105,9 +104,10 @@ def chosen_neurons(root: LensWidget, neurons: Neurons) -> list[tuple[str, int]]:
     known = known_neurons(root)
     if neurons is None:
         reached = root._reached()  # noqa: SLF001 -- of this family
-        return known if reached is None else [one for one in known if one in set(reached)]
-    poles = poles_of(root.lens)
-    wanted = {_neuron(one, poles) for one in _pairs(neurons)}
+        wanted = set(known if reached is None else reached)
+    else:
+        poles = poles_of(root.lens)
+        wanted = {_neuron(one, poles) for one in _pairs(neurons)}
     if not wanted:
         raise ValueError("neurons: there are none. Give at least one, or leave it out.")
     if unknown := sorted(wanted - set(known)):

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 from tqdm.auto import tqdm
 
-from semlens_widgets.errors import LensUnavailable, ModelError
+from semlens_widgets.errors import LensUnavailable
+from semlens_widgets.widgets._columns import neurons_of
 from semlens_widgets.widgets._page.chunks import Chunks, compact
 from semlens_widgets.widgets._page.scoring import ToScore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    import pandas as pd
 
     from semlens_widgets.widgets._base import LensWidget
 
@@ -39,7 +42,7 @@ _JPEG = b"\xff\xd8\xff"
 
 
 def key_of(method: str, params: Mapping[str, Any]) -> str:
-    """Return a question as one text; js/src/source/pool.ts writes the same."""
+    """Return a question as one text; js/src/source/page-pool.ts writes the same."""
     return compact([method, _sorted(params)])
 
 
@@ -172,9 +175,14 @@ class Recorder:
         few = len(self.neurons) < 2
         yield from tqdm(self.neurons, f"page, {title}", unit="neuron", leave=False, disable=few)
 
-    def travels(self, layer: str, neuron: int) -> bool:
-        """Return whether a neuron travels with all that is shown of it."""
-        return (layer, neuron) in self._travelling
+    def rows(self, neurons: Iterable[tuple[str, int]]) -> list[int]:
+        """Return at which places of some neurons those are that travel."""
+        return [row for row, one in enumerate(neurons) if one in self._travelling]
+
+    def hovered(self, view: LensWidget, table: pd.DataFrame) -> None:
+        """Keep what a map says of its points, of those that travel."""
+        for row in self.rows(neurons_of(table)):
+            self.ask(view, "hover", {"row": row})
 
     def ask(
         self,
@@ -201,11 +209,11 @@ class Recorder:
     def ask_if_possible(self, view: LensWidget, method: str, params: Mapping[str, Any]) -> Any:
         """Keep what a view answers, and return it; None where the lens lacks what it takes."""
         try:
-            result, buffers = view._requests[method](view, params)  # noqa: SLF001 -- of this family
-        except LensUnavailable:
-            return None
-        self.pool.keep(method, params, result, [bytes(one) for one in buffers])
-        return result
+            return self.ask(view, method, params)
+        except ValueError as error:
+            if isinstance(error.__cause__, LensUnavailable):
+                return None
+            raise
 
     def pictures(self, view: LensWidget, samples: Sequence[int]) -> None:
         """Keep small pictures.
@@ -223,15 +231,7 @@ class Recorder:
     def heatmaps(self, view: LensWidget, of: Mapping[str, Any], samples: Sequence[int]) -> None:
         """Keep heatmaps of a neuron, or why there are none."""
         asked = {**of, "samples": list(dict.fromkeys(samples))}
-        try:
-            answers = self.ask(view, "heatmaps", asked)
-        except ValueError as error:
-            if not isinstance(error.__cause__, ModelError):
-                raise
-            why = str(error.__cause__)  # such as a model without a gradient to the image
-            self.refused[why] = self.refused.get(why, 0) + len(asked["samples"])
-            return
-        for _, said in answers:
+        for _, said in self.ask(view, "heatmaps", asked):
             if "error" in said:
                 why = said["error"]["message"]
                 self.refused[why] = self.refused.get(why, 0) + 1

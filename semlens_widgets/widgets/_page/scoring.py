@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from semlens_widgets.errors import LensUnavailable
 from semlens_widgets.lens.lens import SemanticLens
 from semlens_widgets.lens.portable import portable
+from semlens_widgets.widgets._columns import neurons_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -47,24 +48,27 @@ class ToScore:
         self._sentences = sentences or self._sentences
 
     def gathered(
-        self, neurons: Sequence[tuple[str, int]], examples: int, texts: Sequence[str]
+        self,
+        rows: Callable[[Iterable[tuple[str, int]]], list[int]],
+        examples: int,
+        texts: Sequence[str],
     ) -> tuple[Scoring | None, str]:
-        """Return it, or None and why; without a reason no view of the page scores or searches."""
+        """Return it, or None and why; without a reason no view of the page scores or searches.
+
+        `rows` says which of the lens's neurons travel.
+        """
         if self._lens is None:
             return None, ""
         if self._several or not isinstance(self._lens, SemanticLens):
             return None, "It is of several analyses."
-        rows = self._rows(neurons)
         try:
             meta, arrays = portable(
-                self._lens, rows, [*texts, *self._texts], examples, sentences=self._sentences
+                self._lens,
+                rows(neurons_of(self._lens.neurons)),
+                [*texts, *self._texts],
+                examples,
+                sentences=self._sentences,
             )
         except LensUnavailable as error:
             return None, str(error)
         return Scoring(meta, arrays), ""
-
-    def _rows(self, neurons: Sequence[tuple[str, int]]) -> list[int]:
-        table = self._lens.neurons
-        keys = zip(table["layer"].astype(str), table["neuron"].astype(int), strict=True)
-        wanted = set(neurons)
-        return [row for row, key in enumerate(keys) if key in wanted]
